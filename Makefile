@@ -1,0 +1,68 @@
+# Two commands for newcomers: make demo, make test. Two for us: make check, make fix.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help demo test check fix bench soak requirements clean
+
+help:
+	@echo 'make demo      the whole path on this machine, ending with a proof (ARGS="--seed 7")'
+	@echo 'make test      all tests, with a real broker'
+	@echo 'make check     all that CI runs'
+	@echo 'make fix       repairs what a machine can: formatting and simple findings'
+	@echo 'make bench     the figures, each beside its goal'
+	@echo 'make soak      the long versions; results are kept in docs/evidence/'
+
+# The environment: uv comes hashed through pip, everything else hashed through uv.
+$(BIN)/uv: requirements/uv.txt
+	$(PYTHON) requirements/check_python.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $(BIN)/uv
+
+$(VENV)/training.stamp: $(BIN)/uv requirements/training.txt pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/training.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: $(BIN)/uv requirements/dev.txt pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/training.stamp
+
+demo: $(VENV)/training.stamp
+	$(BIN)/qafila demo $(ARGS)
+
+test: $(VENV)/dev.stamp
+	@sh requirements/mosquitto.sh
+	$(BIN)/python .ci/check.py tests $(ARGS)
+
+check: $(VENV)/dev.stamp
+	@$(BIN)/python .ci/check.py static
+	@$(MAKE) --no-print-directory test
+	@$(BIN)/python .ci/check.py report
+
+fix: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/dev.stamp
+	@sh requirements/mosquitto.sh
+	$(BIN)/python -m bench $(ARGS)
+
+soak: $(VENV)/dev.stamp
+	@sh requirements/mosquitto.sh
+	$(BIN)/python .ci/check.py soak $(ARGS)
+
+# After a change of dependencies in pyproject.toml or of the tools in requirements/*.in.
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
+requirements: $(BIN)/uv
+	$(UV_COMPILE) requirements/uv.in -o requirements/uv.txt
+	$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/unit.txt
+	$(UV_COMPILE) pyproject.toml requirements/build.in --extra central --extra training -o requirements/training.txt
+	$(UV_COMPILE) pyproject.toml requirements/build.in --all-extras -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

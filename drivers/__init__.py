@@ -1,0 +1,1 @@
+"""Device codecs, drivers and simulators: the only part that speaks to hardware."""

@@ -1,0 +1,1 @@
+"""What the box is, whatever is plugged into it."""

@@ -1,0 +1,1 @@
+"""The chain: what an entry is, how entries link, how to verify them."""

@@ -1,0 +1,58 @@
+"""The port through which devices speak."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import ClassVar, Protocol, TypeAlias
+
+from edge.errors import QafilaError
+from edge.vitals.reading import Reading, Wave
+
+DeviceEvent: TypeAlias = Reading | Wave
+
+
+class DeviceError(QafilaError):
+    """A device did not do what was asked of it."""
+
+    code: ClassVar[str] = "device-error"
+
+
+class DeviceUnavailable(DeviceError):
+    """Unplugged, switched off or out of reach: try again later."""
+
+    code: ClassVar[str] = "device-unavailable"
+
+
+class DeviceMisbehaved(DeviceError):
+    """It sent what its protocol does not allow: keep the bytes, tell a technician."""
+
+    code: ClassVar[str] = "device-misbehaved"
+
+    def __init__(
+        self, sentence: str, *, raw: bytes = b"", next_step: str = "", code: str | None = None
+    ) -> None:
+        super().__init__(sentence, next_step=next_step, code=code)
+        self.raw = raw
+        """The evidence; health data, never for a log."""
+
+
+class Driver(Protocol):
+    """One configured device."""
+
+    @property
+    def key(self) -> str:
+        """What the configuration calls it, such as ``oximeter-1``."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Which device family it is, such as ``contec-cms50``."""
+        ...
+
+    def session(self) -> AbstractAsyncContextManager[AsyncIterator[DeviceEvent]]:
+        """Open the device and give what it says until it goes away.
+
+        Raises:
+            DeviceUnavailable: on entering, or from the iterator when it goes away.
+            DeviceMisbehaved: what comes is not this device's protocol.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Patients, encounters, observations and the rest of what the journal holds."""

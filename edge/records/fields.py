@@ -1,0 +1,114 @@
+"""Field numbers of journal payloads, and the rules every payload keeps.
+
+A payload is a map from field number to value in deterministic CBOR (`edge.cbor`). Numbers are never
+reused. A reader keeps fields it does not know: it hashes the bytes, not its understanding of them.
+The layout is documented field by field in ``docs/reference/wire.md``, which a test compares.
+"""
+
+from enum import IntEnum
+from typing import Final, TypeAlias
+
+from edge.cbor import Value
+
+SCHEMA_VERSION: Final = 1
+
+Payload: TypeAlias = dict[int, Value]
+
+
+class Stream(IntEnum):
+    """The five journals of an epoch, in order of sending (audit last)."""
+
+    ALERT = 0
+    VITALS = 1
+    DOC = 2
+    WAVE = 3
+    AUDIT = 4
+
+    @property
+    def word(self) -> str:
+        """The stream's name in topics and file names."""
+        return self.name.lower()
+
+
+class Kind(IntEnum):
+    """What an entry records; the number is hashed and travels."""
+
+    GENESIS = 1
+    PATIENT = 2
+    ENCOUNTER_OPENED = 3
+    OBSERVATION = 4
+    ENCOUNTER_CLOSED = 5
+    ASSIGNMENT = 6
+    CORRECTION = 7
+    ALERT = 8
+    ACCESS = 9
+
+
+class Field(IntEnum):
+    """Field numbers. 1 to 19 are common to all kinds; 20 and above belong to the kind."""
+
+    # the stamp: when, where, who
+    WALL_MS = 1  # int, ms since 1970 UTC
+    BOOT = 2  # 8 bytes
+    MONOTONIC_MS = 3  # int
+    CLOCK_QUALITY = 4  # int, edge.clock.ClockQuality
+    OPERATOR = 5  # text, user id
+    REQUEST = 6  # 8 bytes, digest of the client's request id (request_digest)
+    PATIENT = 7  # 16 bytes, UUIDv7
+    SALT = 8  # 32 bytes: S_p, or S_0 in a genesis
+    PLACE = 9  # [latitude, longitude] in 1e-7 degrees
+    ORIGIN = 10  # [epoch 8 bytes, stream, seq] of a re-journalled entry
+    ENCOUNTER = 11  # 16 bytes, UUIDv7
+
+    # genesis
+    UNIT = 20  # text
+    REALM = 21  # text
+    PARENT = 22  # [epoch 8 bytes, [tip of each stream]]
+
+    # patient
+    REVISION = 30  # int, from 1
+    FAMILY = 31  # text
+    GIVEN = 32  # text
+    SEX = 33  # text: female, male, other, unknown
+    BIRTH = 34  # text: YYYY, YYYY-MM or YYYY-MM-DD
+    IDENTIFIERS = 35  # [[system, value], ...]
+    PHONE = 36  # text
+    VILLAGE = 37  # text
+
+    # observation
+    CODE = 50  # text, edge.vitals.codes.Code
+    VALUE = 51  # [mantissa, exponent], value = mantissa x 10^exponent
+    MISSING = 52  # text, edge.vitals.quantity.MissingReason
+    DEVICE = 53  # text, the device's key
+    DEVICE_RECORD = 54  # 8 bytes: a stored record of the device, first bytes of its SHA-256
+    SOURCE = 55  # int, Source
+    FLAGS = 56  # [text, ...]
+    DEVICE_TIME = 57  # text, device wall clock without zone
+    READING = 58  # int: values with one number came in one reading; counts up within an epoch
+    DEVICE_VALUE = 59  # [[mantissa, exponent], unit] as sent, when converted
+    CONFIRMED = 60  # text: what the nurse confirmed (a limit's code)
+
+    # assignment of tray readings, correction
+    ASSIGNED = 70  # [seq, ...] of observations in this epoch's vitals stream
+    REASON = 71  # text
+    SUPERSEDES = 72  # [epoch 8 bytes, seq]
+
+    # encounter closed
+    COUNT = 80  # int, observations of the encounter
+
+    # alert
+    ALERT_CODE = 90  # text
+    ALERT_TEXT = 91  # text, coded or typed by a person
+
+    # access (audit): identifiers only, never names
+    ACTION = 95  # text
+    OBJECT = 96  # bytes or text: an identifier
+
+
+class Source(IntEnum):
+    """Where a value came from; production refuses SIMULATED at commit."""
+
+    DEVICE = 0
+    MANUAL = 1
+    LATE = 2
+    SIMULATED = 3

@@ -1,0 +1,57 @@
+"""A measured value, or the reason why there is none."""
+
+import dataclasses
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class Unit(StrEnum):
+    """UCUM codes of what is stored or accepted (UCUM 2.1, checked with the NLM library)."""
+
+    MILLIMETRE_OF_MERCURY = "mm[Hg]"
+    KILOPASCAL = "kPa"
+    PER_MINUTE = "/min"
+    PERCENT = "%"
+    CELSIUS = "Cel"
+    FAHRENHEIT = "[degF]"
+    KILOGRAM = "kg"
+    POUND = "[lb_av]"
+    CENTIMETRE = "cm"
+    MILLIGRAM_PER_DECILITRE = "mg/dL"
+    MILLIMOLE_PER_LITRE = "mmol/L"
+    GRAM_PER_LITRE = "g/L"
+    SCORE = "{score}"
+    SECOND = "s"
+    MICROVOLT = "uV"
+    NONE = "1"
+
+
+class MissingReason(StrEnum):
+    """Why a device that measures this has no number now."""
+
+    SENSOR_OFF = "sensor-off"
+    SEARCHING = "searching"
+    PROBE_ERROR = "probe-error"
+    NOT_MEASURED = "not-measured"
+    INVALID = "invalid"
+    OUT_OF_RANGE = "out-of-range"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number with its unit. Zero is a number; nothing is `Missing`."""
+
+    value: Decimal
+    unit: Unit
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Missing:
+    """The device tried and has no number."""
+
+    why: MissingReason
+
+
+Measured: TypeAlias = Quantity | Missing
+"""What a device says of one code. A code it does not measure at all is simply absent."""

@@ -1,0 +1,60 @@
+"""What a driver hands on: readings, stretches of wave, and what the device said of itself."""
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+from decimal import Decimal
+from enum import StrEnum
+
+from edge.vitals.codes import Code
+from edge.vitals.quantity import Measured, Unit
+
+
+class Mode(StrEnum):
+    """How a device gives its values."""
+
+    SPOT = "spot"
+    """One finished measurement, to be kept as it is."""
+    CONTINUOUS = "continuous"
+    """A running display; what is kept of it is decided by the capture rules, not by the driver."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """What a device said at one moment, in the stored units.
+
+    Attributes:
+        values: one pair per code the device measures; a code it does not measure is absent.
+        flags: what the device said beside the numbers, such as ``low-signal``.
+        at: the device's own wall clock without zone, or None when it has none.
+        device_s: seconds of device time since the session began, counted from its samples, or None.
+        converted: for each code whose device unit was another: the number and unit as sent.
+        raw: the frame as it came; evidence, never for a log.
+        record: what identifies a stored record on the device, or None for a live reading.
+    """
+
+    values: tuple[tuple[Code, Measured], ...]
+    flags: tuple[str, ...] = ()
+    at: datetime.datetime | None = None
+    mode: Mode = Mode.SPOT
+    device_s: float | None = None
+    converted: tuple[tuple[Code, Decimal, Unit], ...] = ()
+    raw: bytes = b""
+    record: bytes | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wave:
+    """Consecutive samples of one signal, as the device sends them.
+
+    Attributes:
+        lead: which ECG lead, or None.
+        rate: samples per second.
+        samples: integers in ``unit``; ``1`` when the scale is unknown.
+    """
+
+    code: Code
+    lead: str | None
+    unit: Unit
+    rate: Decimal
+    samples: Sequence[int]

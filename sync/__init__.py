@@ -1,0 +1,1 @@
+"""The link between the van and the centre, both ends."""
