@@ -1,0 +1,1 @@
+"""One file per command group; each imports its parts when it runs."""

@@ -1,0 +1,71 @@
+"""The command `qafila`: names the groups; what a command needs is imported when it runs."""
+
+import importlib
+import sys
+from typing import Final
+
+import typer
+
+from cli.output import fail, fail_unexpected
+from edge.errors import QafilaError
+
+_GROUPS: Final[dict[str, tuple[str, str]]] = {
+    # word: (module, help)
+    "unit": ("cli.commands.unit", "Make this box a unit, and enrol it with a centre."),
+    "users": ("cli.commands.users", "The people who may sign in on this unit."),
+    "devices": ("cli.commands.devices", "Device kinds, configured devices, and what their bytes mean."),
+    "store": ("cli.commands.store", "The encrypted store of this unit."),
+    "central": ("cli.commands.central", "The centre: enrol units, take and open what they send."),
+}
+_COMMANDS: Final[dict[str, str]] = {
+    "demo": "cli.commands.demo",
+    "status": "cli.commands.status",
+    "agent": "cli.commands.agent",
+    "uplink": "cli.commands.uplink",
+    "version": "cli.commands.version",
+}
+
+
+def build(words: list[str]) -> typer.Typer:
+    """The application with the group or command that ``words`` asks for; with all of them for help."""
+    app = typer.Typer(
+        name="qafila",
+        help="The software of a connected mobile medical unit.",
+        epilog="Begin with: qafila demo",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+    @app.callback()
+    def root() -> None:  # pyright: ignore[reportUnusedFunction]  # typer keeps it: several commands, one program
+        """The software of a connected mobile medical unit."""
+
+    asked = next((word for word in words if not word.startswith("-")), None)
+    everything = asked not in _GROUPS and asked not in _COMMANDS
+    for word, module in _COMMANDS.items():
+        if everything or word == asked:
+            importlib.import_module(module).register(app)
+    for word, (module, help_) in _GROUPS.items():
+        if everything or word == asked:
+            app.add_typer(importlib.import_module(module).app, name=word, help=help_)
+    return app
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    try:
+        build(sys.argv[1:])()
+    except QafilaError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        raise SystemExit(141) from None  # somebody piped us into head
+    except Exception as error:  # noqa: BLE001  where a process meets the world
+        fail_unexpected(error)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,20 @@
+"""Options that every command spells the same way."""
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+Home: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        envvar="QAFILA_HOME",
+        help="Keep everything of this unit or centre below this folder instead of /etc, /var and /run.",
+        show_default=False,
+    ),
+]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON value for machines.")]
+PinStdin: TypeAlias = Annotated[
+    bool, typer.Option("--pin-stdin", help="Read each PIN from a line of standard input instead of asking.")
+]
