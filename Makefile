@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+LATER ?=
 
 .PHONY: help demo test check fix bench soak requirements clean
 
@@ -36,11 +37,12 @@ demo: $(VENV)/training.stamp
 
 test: $(VENV)/dev.stamp
 	@sh requirements/mosquitto.sh
-	$(BIN)/python .ci/check.py tests $(ARGS)
+	@$(BIN)/python .ci/check.py tests $(LATER) $(ARGS)
 
 check: $(VENV)/dev.stamp
-	@$(BIN)/python .ci/check.py static
-	@$(MAKE) --no-print-directory test
+	@$(BIN)/python .ci/check.py begin
+	@$(BIN)/python .ci/check.py static --later
+	@$(MAKE) --no-print-directory test LATER=--later
 	@$(BIN)/python .ci/check.py report
 
 fix: $(VENV)/dev.stamp

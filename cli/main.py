@@ -10,7 +10,6 @@ from cli.output import fail, fail_unexpected
 from edge.errors import QafilaError
 
 _GROUPS: Final[dict[str, tuple[str, str]]] = {
-    # word: (module, help)
     "unit": ("cli.commands.unit", "Make this box a unit, and enrol it with a centre."),
     "users": ("cli.commands.users", "The people who may sign in on this unit."),
     "devices": ("cli.commands.devices", "Device kinds, configured devices, and what their bytes mean."),

@@ -14,6 +14,8 @@ def register(app: typer.Typer) -> None:
 
         from cli.output import emit
 
-        parts = {name: metadata.version(name) for name in ("cryptography", "sqlcipher3", "paho-mqtt", "pydantic")}
+        parts = {
+            name: metadata.version(name) for name in ("cryptography", "sqlcipher3", "paho-mqtt", "pydantic")
+        }
         answer = {"qafila": metadata.version("qafila"), "python": platform.python_version(), **parts}
         emit(answer, as_json=as_json, human=lambda: "\n".join(f"{k:14}{v}" for k, v in answer.items()))
