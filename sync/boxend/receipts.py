@@ -1,0 +1,22 @@
+"""Reads what claims to be a receipt for this unit."""
+
+from edge.ports.sealing import Receipt, ReceiptReader
+from sync.wire import receipts
+from sync.wire.keyset import Keyset
+
+
+class BoxReceiptReader(ReceiptReader):
+    """Checks receipts with the pinned keyset; public keys only.
+
+    Raises:
+        ValueError: the keyset is of another realm than the unit.
+    """
+
+    def __init__(self, unit: str, realm: str, keyset: Keyset) -> None:
+        if keyset.realm != realm:
+            raise ValueError("the keyset is of the other realm")
+        self._unit = unit
+        self._keyset = keyset
+
+    def read(self, raw: bytes) -> Receipt:
+        return receipts.verify(raw, self._keyset, self._unit)

@@ -1,0 +1,222 @@
+"""Sealed batches and key messages: what goes up, one file or message each.
+
+The signed header is ``[unit, epoch, stream, first, n, head after last, tips of all streams, audit head,
+schema]``; a key message has null for stream, first, n and head. The payload of a batch is a
+COSE_Encrypt0 under the session's key whose external_aad is the signed header's bytes.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Final
+
+from edge.audit.chain import EPOCH_BYTES, VISIBLE_HEAD_BYTES, Entry
+from edge.ports.sealing import Tips
+from edge.records.fields import SCHEMA_VERSION, Stream
+from sync.wire import columns, cose, keys, sessions, shapes
+from sync.wire.cose import Purpose
+from sync.wire.errors import EnvelopeRefused
+from sync.wire.sessions import SessionKey
+
+MAX_ENTRIES: Final = columns.MAX_ENTRIES
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BatchHeader:
+    """What everyone on the way may read of an upward message.
+
+    Attributes:
+        stream: with ``first``, ``n`` and ``head`` None in a key message.
+        head: the visible head after the last entry.
+        kid: which of the unit's keys signed.
+    """
+
+    unit: str
+    epoch: bytes
+    stream: Stream | None
+    first: int | None
+    n: int | None
+    head: bytes | None
+    tips: Tips
+    schema: int
+    kid: bytes
+
+    @property
+    def last(self) -> int | None:
+        """The sequence number of the last entry."""
+        return None if self.first is None or self.n is None else self.first + self.n - 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SignedBatch:
+    """An upward message whose signature was checked.
+
+    Attributes:
+        session_id: the session a batch is sealed under, or that a key message begins.
+        inner: the sealed payload, to be kept as it is.
+        protected: the signed header's bytes, the context in which ``inner`` opens.
+    """
+
+    header: BatchHeader
+    session_id: bytes
+    inner: bytes
+    protected: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WireEntry:
+    """An entry as it left the box; leaf and head are the reader's to compute."""
+
+    seq: int
+    kind: int
+    payload: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Author:
+    """Who writes upward messages: a unit, in one epoch of its journal, with its Ed25519 key."""
+
+    unit: str
+    realm: str
+    epoch: bytes
+    sign_private: bytes
+
+    @property
+    def kid(self) -> bytes:
+        return keys.kid(keys.signing_public(self.sign_private))
+
+
+def seal_batch(author: Author, entries: Sequence[Entry], tips: Tips, session: SessionKey) -> bytes:
+    """Seal a dense range of one stream, in order; 1 to 4,096 entries.
+
+    The result may exceed `cose.MAX_MESSAGE_BYTES`, which no reader takes: seal fewer then.
+    """
+    last = entries[-1]
+    header = BatchHeader(
+        author.unit,
+        author.epoch,
+        last.stream,
+        entries[0].seq,
+        len(entries),
+        last.head[:VISIBLE_HEAD_BYTES],
+        tips,
+        SCHEMA_VERSION,
+        author.kid,
+    )
+    rows: list[columns.Row] = []
+    for seq, entry in enumerate(entries, entries[0].seq):
+        assert entry.payload is not None  # noqa: S101  what was erased is re-sealed by rules that are not written yet
+        assert entry.seq == seq  # noqa: S101  the caller reads them in order
+        assert entry.stream is last.stream  # noqa: S101  the same
+        rows.append(columns.Row(entry.kind, entry.payload))
+    protected = _encode_header(header)
+    inner = cose.encrypt(columns.pack(rows), session.key, session.id, session.next_nonce(), protected)
+    return cose.sign(protected, inner, author.sign_private, Purpose.UP, author.realm)
+
+
+def make_key_message(
+    author: Author, tips: Tips, key: bytes, recipients: Sequence[bytes]
+) -> tuple[bytes, bytes]:
+    """The message that begins a session, and the session's id.
+
+    Raises:
+        NoRecipient: there is no key to seal to.
+    """
+    header = BatchHeader(author.unit, author.epoch, None, None, None, None, tips, SCHEMA_VERSION, author.kid)
+    protected = _encode_header(header)
+    payload = sessions.seal_key(key, recipients, protected)
+    message = cose.sign(protected, payload, author.sign_private, Purpose.KEY, author.realm)
+    return message, sessions.session_id(payload)
+
+
+def read_header(raw: bytes) -> BatchHeader:
+    """What an upward message says of itself; nothing of it may be believed before `verify`.
+
+    Raises:
+        EnvelopeRefused: too-large, version or form.
+    """
+    return _decode_header(cose.read(raw))
+
+
+def verify(raw: bytes, public: bytes, realm: str, purpose: Purpose = Purpose.UP) -> SignedBatch:
+    """Check an upward message with the unit's registered public key; ``purpose`` is UP or KEY.
+
+    Raises:
+        EnvelopeRefused: too-large, version, form, kid, signature or realm.
+    """
+    signed = cose.read(raw)
+    header = _decode_header(signed)
+    cose.check(signed, public, purpose, realm)
+    if (purpose is Purpose.KEY) != (header.stream is None):
+        raise EnvelopeRefused("form")
+    if purpose is Purpose.KEY:
+        session = sessions.session_id(signed.payload)
+    else:
+        session = cose.encrypted_kid(signed.payload)
+    return SignedBatch(header, session, signed.payload, signed.protected)
+
+
+def open_key_message(signed: SignedBatch, private: bytes) -> bytes:
+    """The session key of a verified key message, with one of the centre's private sealing keys.
+
+    Raises:
+        EnvelopeRefused: form; key when it was not sealed to this key.
+    """
+    return sessions.open_key(signed.inner, private, signed.protected)
+
+
+def open_batch(signed: SignedBatch, session_key: bytes) -> list[WireEntry]:
+    """The entries of a verified batch.
+
+    Raises:
+        EnvelopeRefused: schema, key or decode; the batch is worth keeping all the same.
+    """
+    header = signed.header
+    if header.schema != SCHEMA_VERSION:
+        raise EnvelopeRefused("schema")
+    if header.first is None or header.n is None:
+        raise EnvelopeRefused("decode")
+    packed = cose.decrypt(signed.inner, session_key, signed.protected)
+    rows = columns.unpack(packed, header.n)
+    return [WireEntry(seq, row.kind, row.payload) for seq, row in enumerate(rows, header.first)]
+
+
+def _encode_header(header: BatchHeader) -> bytes:
+    return cose.protected_header(
+        header.kid,
+        [
+            header.unit,
+            header.epoch,
+            None if header.stream is None else int(header.stream),
+            header.first,
+            header.n,
+            header.head,
+            list(header.tips.seqs),
+            header.tips.audit_head,
+            header.schema,
+        ],
+    )
+
+
+def _decode_header(signed: cose.Signed) -> BatchHeader:
+    unit, epoch, stream, first, n, head, tips, audit_head, schema = shapes.items(signed.header, 9)
+    alert, vitals, doc, wave, audit = (shapes.integer(tip) for tip in shapes.items(tips, 5))
+    place: tuple[Stream | None, int | None, int | None, bytes | None] = (None, None, None, None)
+    if (stream, first, n, head) != place:
+        seq = shapes.integer(first, 1)
+        place = (
+            Stream(shapes.integer(stream, 0, max(Stream))),
+            seq,
+            shapes.integer(n, 1, min(MAX_ENTRIES, shapes.SEQ_MAX - seq + 1)),
+            shapes.octets(head, VISIBLE_HEAD_BYTES),
+        )
+    return BatchHeader(
+        shapes.unit(unit),
+        shapes.octets(epoch, EPOCH_BYTES),
+        place[0],
+        place[1],
+        place[2],
+        place[3],
+        Tips((alert, vitals, doc, wave, audit), shapes.octets(audit_head, VISIBLE_HEAD_BYTES)),
+        shapes.integer(schema, 1),
+        signed.kid,
+    )

@@ -1,0 +1,70 @@
+"""The topics of the link: ``qafila/v1/UNIT/…``."""
+
+import dataclasses
+import re
+from enum import StrEnum
+from typing import Final
+
+from edge.records.fields import Stream
+
+PREFIX: Final = "qafila/v1"
+UP_ALL: Final = f"{PREFIX}/+/up/#"
+STATE_ALL: Final = f"{PREFIX}/+/state"
+UNIT_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,30}", re.ASCII)
+UP_WORDS: Final = frozenset({"key", "void", *(stream.word for stream in Stream)})
+LEVELS: Final = ("landed", "opened")
+
+
+class Plane(StrEnum):
+    """Which way a message goes and what it is."""
+
+    UP = "up"
+    RECEIPT = "receipt"
+    DOWN = "down"
+    STATE = "state"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic taken apart; ``word`` is the kind of upward message or the level of a receipt."""
+
+    unit: str
+    plane: Plane
+    word: str | None
+
+
+def up(unit: str, word: str) -> str:
+    """Where sealed files go; ``word`` is ``key``, ``void`` or a stream's word."""
+    return f"{PREFIX}/{unit}/up/{word}"
+
+
+def receipt(unit: str, level: str) -> str:
+    """Where signed receipts come from; ``level`` is ``landed`` or ``opened``."""
+    return f"{PREFIX}/{unit}/receipt/{level}"
+
+
+def down(unit: str) -> str:
+    return f"{PREFIX}/{unit}/down"
+
+
+def state(unit: str) -> str:
+    """The unit's own hint of being there; retained, never evidence."""
+    return f"{PREFIX}/{unit}/state"
+
+
+def parse(topic: str) -> Topic | None:
+    """Take a topic apart; None for any that is not written here."""
+    parts = topic.split("/")
+    if parts[:2] != PREFIX.split("/") or len(parts) < 4 or not UNIT_ID.fullmatch(parts[2]):
+        return None
+    match parts[3:]:
+        case ["up", word] if word in UP_WORDS:
+            return Topic(parts[2], Plane.UP, word)
+        case ["receipt", level] if level in LEVELS:
+            return Topic(parts[2], Plane.RECEIPT, level)
+        case ["down"]:
+            return Topic(parts[2], Plane.DOWN, None)
+        case ["state"]:
+            return Topic(parts[2], Plane.STATE, None)
+        case _:
+            return None
