@@ -1,0 +1,281 @@
+"""The centre's connection to the broker: MQTT 5 where the broker speaks it, else 3.1.1.
+
+One thread: the process that uses it calls `Link.poll`, which reads what is there, and decides itself
+when a message is acknowledged. Nothing here is durable and nothing needs to be: what is lost between
+a broker and us is sent again until a receipt covers it.
+"""
+
+import dataclasses
+import logging
+import random
+import select
+import socket
+import time
+from collections.abc import Hashable, Sequence
+from typing import Final
+
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+_LOG: Final = logging.getLogger("qafila.central")
+
+CONNECT_S: Final = 5.0
+"""How long a broker may take to accept us."""
+BACKOFF_FIRST_S: Final = 0.2
+KEEPALIVE_S: Final = 30
+LARGEST_PACKET: Final = 300_000
+"""A message is at most 256 kB; the broker is asked to keep larger ones."""
+LARGEST_GROUP: Final = 256
+"""How many messages one poll gives at most."""
+_IN_FLIGHT: Final = 20
+_WAITING_RECEIPTS: Final = 20_000
+_SESSION_S: Final = 86_400
+_ACCEPTED: Final = "accepted"
+_NOT_SPOKEN: Final = {1, 132}
+"""The CONNACK codes of 3.1.1 and 5 for a protocol version that is not spoken there."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Message:
+    """What came, and the handle by which `Link.acknowledge` names it."""
+
+    topic: str
+    payload: bytes
+    mid: int
+    connection: int
+
+
+class Link:
+    """A connection that comes back by itself, driven by its owner's loop.
+
+    Args:
+        client_id: what the broker calls us; its session keeps messages while we restart.
+        topics: what to subscribe to, QoS 1.
+        backoff_max_s: the longest wait between attempts; attempts begin at 0.2 s and double, each
+            with full jitter.
+    """
+
+    def __init__(
+        self, host: str, port: int, client_id: str, topics: Sequence[str], *, backoff_max_s: float
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._client_id = client_id
+        self._topics = tuple(topics)
+        self._backoff_max_s = backoff_max_s
+        self._backoff_s = BACKOFF_FIRST_S
+        self._next_attempt_s = 0.0
+        self._protocol = MQTTProtocolVersion.MQTTv5
+        self._client: mqtt.Client | None = None
+        self._answer: str | None = None
+        self._away = False
+        self._inbox: list[Message] = []
+        self._outbox: dict[Hashable, tuple[str, bytes]] = {}
+        self._in_flight: set[int] = set()
+        self.connections = 0
+        """How many connections there have been; a change means the broker may have forgotten everything."""
+
+    @property
+    def connected(self) -> bool:
+        return self._client is not None
+
+    def poll(self, wait_s: float, *, gather_s: float = 0.0, quiet_s: float = 0.0) -> list[Message]:
+        """Give what came within ``wait_s``.
+
+        Once one message came, more are gathered until none comes for ``quiet_s``, or ``gather_s`` have
+        passed, or there are `LARGEST_GROUP`.
+        """
+        if self._client is None and not self._connect(wait_s):
+            return []
+        self._turn(wait_s)
+        end = time.monotonic() + gather_s
+        while self._inbox and len(self._inbox) < LARGEST_GROUP:
+            before = len(self._inbox)
+            self._turn(max(0.0, min(quiet_s, end - time.monotonic())))
+            if len(self._inbox) == before or time.monotonic() >= end:
+                break
+        messages, self._inbox = self._inbox, []
+        return messages
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        """Tell the broker that these are in safe hands.
+
+        One of an earlier connection is passed over: its number may mean another message by now.
+        """
+        for message in messages:
+            if self._client is not None and message.mid and message.connection == self.connections:
+                self._client.ack(message.mid, 1)
+
+    def publish(self, key: Hashable, topic: str, payload: bytes) -> None:
+        """Send retained, QoS 1. Of two that wait under one key only the later is sent."""
+        self._outbox.pop(key, None)
+        if len(self._outbox) < _WAITING_RECEIPTS:  # beyond it: sent again on the next connection
+            self._outbox[key] = (topic, payload)
+        self._flush()
+
+    def close(self) -> None:
+        """Send what waits, as far as the broker takes it within a second, and go."""
+        end = time.monotonic() + 1.0
+        while self._client is not None and (self._outbox or self._in_flight) and time.monotonic() < end:
+            self._turn(0.05)
+        if self._client is not None:
+            self._client.disconnect()
+            self._client = None
+
+    def _connect(self, wait_s: float) -> bool:
+        now = time.monotonic()
+        if now < self._next_attempt_s:
+            time.sleep(min(wait_s, self._next_attempt_s - now))
+            return False
+        trouble = self._attempt()
+        if trouble == "protocol" and self._protocol is MQTTProtocolVersion.MQTTv5:
+            self._protocol = MQTTProtocolVersion.MQTTv311
+            trouble = self._attempt()
+        if trouble:
+            self._protocol = MQTTProtocolVersion.MQTTv5
+            self._say_away(trouble)
+            # Jitter spreads a fleet's attempts; nobody's secret depends on it.
+            self._next_attempt_s = time.monotonic() + self._backoff_s * random.uniform(0.5, 1.0)  # noqa: S311
+            self._backoff_s = min(self._backoff_s * 2, self._backoff_max_s)
+            return False
+        self._backoff_s = BACKOFF_FIRST_S
+        self._away = False
+        _LOG.info(
+            "broker-connected",
+            extra={"host": self._host, "port": self._port, "protocol": self._protocol.name},
+        )
+        return True
+
+    def _attempt(self) -> str:
+        """One connection up to the subscription; the empty string, or why not."""
+        client = self._new_client()
+        self._answer = None
+        self._in_flight.clear()
+        self._inbox.clear()
+        try:
+            if self._protocol is MQTTProtocolVersion.MQTTv5:
+                lasting = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it out
+                lasting.SessionExpiryInterval = _SESSION_S
+                lasting.MaximumPacketSize = LARGEST_PACKET
+                client.connect(self._host, self._port, KEEPALIVE_S, clean_start=False, properties=lasting)
+            else:
+                client.connect(self._host, self._port, KEEPALIVE_S)
+        except (OSError, ValueError):
+            return "unreachable"
+        self.connections += 1
+        self._client = client
+        end = time.monotonic() + CONNECT_S
+        alive = True
+        while alive and self._answered() is None and time.monotonic() < end:
+            alive = self._turn(0.1)
+        answer = self._answered()
+        if answer == _ACCEPTED:
+            if self._topics:
+                client.subscribe([(topic, 1) for topic in self._topics])
+            return ""
+        self._lost()
+        # Ended without an answer: that is how a broker of 3.1.1 may meet a CONNECT of 5.
+        return answer or ("silent" if alive else "protocol")
+
+    def _answered(self) -> str | None:
+        """What `_on_connect` has noted meanwhile."""
+        return self._answer
+
+    def _new_client(self) -> mqtt.Client:
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._client_id,
+            clean_session=None if self._protocol is MQTTProtocolVersion.MQTTv5 else False,
+            protocol=self._protocol,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        client.connect_timeout = CONNECT_S
+        client.on_connect = self._on_connect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        client.on_socket_open = _no_delay
+        return client
+
+    def _turn(self, wait_s: float) -> bool:
+        """Read and write what the socket takes; False when the connection is gone."""
+        client = self._client
+        connection = None if client is None else client.socket()
+        if client is None or connection is None:
+            return self._lost()
+        poller = select.poll()
+        poller.register(connection, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
+        events = poller.poll(wait_s * 1000)
+        result = mqtt.MQTT_ERR_SUCCESS
+        try:
+            if any(event & ~select.POLLOUT for _, event in events):
+                result = client.loop_read()
+            if result == mqtt.MQTT_ERR_SUCCESS and client.want_write():
+                result = client.loop_write()
+            if result == mqtt.MQTT_ERR_SUCCESS:
+                result = client.loop_misc()
+        except Exception:  # noqa: BLE001  the client met bytes it cannot read: a broken peer, so we leave it
+            result = mqtt.MQTT_ERR_PROTOCOL
+        if result != mqtt.MQTT_ERR_SUCCESS:
+            return self._lost()
+        self._flush()
+        return True
+
+    def _flush(self) -> None:
+        while (
+            self._client is not None
+            and self._answer == _ACCEPTED
+            and self._outbox
+            and len(self._in_flight) < _IN_FLIGHT
+        ):
+            key = next(iter(self._outbox))
+            topic, payload = self._outbox.pop(key)
+            sent = self._client.publish(topic, payload, qos=1, retain=True)
+            self._in_flight.add(sent.mid)
+
+    def _lost(self) -> bool:
+        """Forget the connection; what waits to be sent waits for the next."""
+        client, self._client = self._client, None
+        self._in_flight.clear()
+        if client is not None:
+            broken = client.socket()
+            if broken is not None:
+                broken.close()
+        if client is not None and self._answer == _ACCEPTED:
+            self._answer = None
+            self._say_away("lost")
+        return False
+
+    def _say_away(self, reason: str) -> None:
+        if not self._away:
+            self._away = True
+            _LOG.warning(
+                "broker-away", extra={"code": f"broker-{reason}", "host": self._host, "port": self._port}
+            )
+
+    def _on_connect(
+        self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _p: object
+    ) -> None:
+        if reason.value in _NOT_SPOKEN:
+            self._answer = "protocol"
+        else:
+            self._answer = "refused" if reason.is_failure else _ACCEPTED
+
+    def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        self._inbox.append(
+            Message(
+                message.topic, bytes(message.payload), message.mid if message.qos else 0, self.connections
+            )
+        )
+
+    def _on_publish(self, _client: mqtt.Client, _data: object, mid: int, _reason: object, _p: object) -> None:
+        self._in_flight.discard(mid)
+
+
+def _no_delay(_client: mqtt.Client, _data: object, opened: object) -> None:
+    """Small receipts must not wait for Nagle's algorithm: it was measured at 11 a second."""
+    assert isinstance(opened, socket.socket)  # noqa: S101  paho opens plain TCP here
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,81 @@
+"""The collector: from the broker into the landing, and a signed *landed* after each commit.
+
+    verify → one durable transaction for all that came meanwhile → receipts out → acknowledge
+
+It may be killed between any two steps. What was not committed is still in the van's spool; what was
+committed and not receipted comes again and is answered again.
+"""
+
+import logging
+import threading
+from typing import Final
+
+from edge.clock import Clock
+from sync.central import database
+from sync.central.broker import Link
+from sync.central.exclusive import exclusive
+from sync.central.home import CentreHome, read_file
+from sync.central.landing import Lander, Upward
+from sync.central.receipts import ReceiptWriter, SignedReceipt
+from sync.wire import topics
+from sync.wire.enrolment import Broker
+
+_LOG: Final = logging.getLogger("qafila.central")
+
+CLIENT_ID: Final = "qafila-centre-collect"
+GATHER_S: Final = 0.05
+"""A message waits at most this long for others to share its commit."""
+QUIET_S: Final = 0.003
+"""When nothing more comes for this long, the commit is made at once."""
+WAIT_S: Final = 0.2
+
+
+def run(
+    home: CentreHome,
+    clock: Clock,
+    stop: threading.Event,
+    *,
+    broker: Broker | None = None,
+    backoff_max_s: float = 30.0,
+) -> None:
+    """Collect until told to stop.
+
+    Args:
+        home: the centre; of its keys only ``landed`` is read.
+        clock: what time receipts say it is.
+        stop: set it to end; what came is landed first.
+        broker: where to connect instead of the first broker of the settings.
+        backoff_max_s: the longest wait between two attempts to reach the broker.
+
+    Raises:
+        CentreError: settings or key missing, or a collector runs here already.
+        CentreDatabaseError: the database cannot be used.
+    """
+    settings = home.read_settings()
+    writer = ReceiptWriter("landed", settings.realm, settings.generation, read_file(home.landed_key))
+    connection = database.connect(home.database)
+    with exclusive(home.landed_key.with_suffix(".lock"), "collector"):
+        place = broker or settings.brokers[0]
+        link = Link(place.host, place.port, CLIENT_ID, [topics.UP_ALL], backoff_max_s=backoff_max_s)
+        lander = Lander(connection, settings.realm, clock, writer)
+        _LOG.info("collector-started", extra={"realm": settings.realm, "generation": settings.generation})
+        spoken_to = 0
+        try:
+            while not stop.is_set():
+                messages = link.poll(WAIT_S, gather_s=GATHER_S, quiet_s=QUIET_S)
+                if link.connections != spoken_to and link.connected:
+                    spoken_to = link.connections
+                    _publish(link, writer.recent(connection, clock.now().wall_ms))
+                if messages:
+                    receipts = lander.land([Upward(message.topic, message.payload) for message in messages])
+                    _publish(link, receipts)
+                    link.acknowledge(messages)
+        finally:
+            link.close()
+            connection.close()
+            _LOG.info("collector-stopped")
+
+
+def _publish(link: Link, receipts: list[SignedReceipt]) -> None:
+    for receipt in receipts:
+        link.publish((receipt.unit, receipt.epoch), topics.receipt(receipt.unit, "landed"), receipt.raw)

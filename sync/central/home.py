@@ -1,0 +1,221 @@
+"""The centre's files: what lies where, and who needs which of it.
+
+::
+
+    central/              0700
+      centre.toml         realm, generation, brokers; the operator may edit the brokers
+      keyset.cbor         the public keys, signed by the hot root
+      roots.cbor          the two public roots
+      root-cold.key       to be taken away after `init`; nothing here reads it
+      roots/hot.key       signs enrolments and keysets
+      collect/landed.key  all that `collect` holds: it opens nothing
+      explode/opened.key  signs *opened*
+      explode/seal-to.key opens what was sealed to the centre
+      central.db
+
+Each folder of keys can belong to a user of its own, or to another host.
+"""
+
+import dataclasses
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, ClassVar, Final, Literal
+
+import pydantic
+
+from edge import cbor
+from edge.errors import QafilaError
+from sync.wire import keyset as wire_keyset
+from sync.wire.enrolment import Broker
+from sync.wire.errors import EnvelopeRefused
+from sync.wire.keyset import Keyset
+
+DEFAULT_PORT: Final = 1883
+_HOST: Final = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
+
+Realm = Literal["production", "training"]
+
+
+class CentreError(QafilaError):
+    """The centre's home cannot be used as it is."""
+
+    code: ClassVar[str] = "centre-error"
+
+
+class _BrokerSettings(pydantic.BaseModel):
+    """One ``[[broker]]`` of centre.toml."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+    host: Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9_.:-]{1,253}$")]
+    port: Annotated[int, pydantic.Field(ge=1, le=65535)]
+    tls: bool = False
+
+
+class Settings(pydantic.BaseModel):
+    """What centre.toml says.
+
+    Attributes:
+        realm: fixed when the centre is made.
+        generation: rises when a centre is restored from a backup.
+    """
+
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+    realm: Realm
+    generation: Annotated[int, pydantic.Field(ge=1)]
+    broker: Annotated[list[_BrokerSettings], pydantic.Field(min_length=1, max_length=16)]
+
+    @property
+    def brokers(self) -> tuple[Broker, ...]:
+        return tuple(Broker(broker.host, broker.port, broker.tls) for broker in self.broker)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CentreHome:
+    """The places of one centre."""
+
+    directory: Path
+
+    @property
+    def settings(self) -> Path:
+        return self.directory / "centre.toml"
+
+    @property
+    def keyset(self) -> Path:
+        return self.directory / "keyset.cbor"
+
+    @property
+    def roots(self) -> Path:
+        return self.directory / "roots.cbor"
+
+    @property
+    def cold_key(self) -> Path:
+        return self.directory / "root-cold.key"
+
+    @property
+    def hot_key(self) -> Path:
+        return self.directory / "roots" / "hot.key"
+
+    @property
+    def landed_key(self) -> Path:
+        return self.directory / "collect" / "landed.key"
+
+    @property
+    def opened_key(self) -> Path:
+        return self.directory / "explode" / "opened.key"
+
+    @property
+    def seal_to_key(self) -> Path:
+        return self.directory / "explode" / "seal-to.key"
+
+    @property
+    def database(self) -> Path:
+        return self.directory / "central.db"
+
+    def read_settings(self) -> Settings:
+        """Read centre.toml.
+
+        Raises:
+            CentreError: there is no centre here, or the file is not as it should be.
+        """
+        try:
+            return Settings.model_validate(tomllib.loads(self.settings.read_text()))
+        except FileNotFoundError:
+            raise CentreError(
+                f"There is no centre at {self.directory}.",
+                next_step="make one with `qafila central init`, or name its --home.",
+                code="centre-missing",
+            ) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+            raise CentreError(
+                f"{self.settings} is no TOML.", next_step="correct it by hand.", code="config-refused"
+            ) from None
+        except pydantic.ValidationError as refused:
+            first = refused.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise CentreError(
+                f"{self.settings} is refused at `{key}`: {first['msg']}.",
+                next_step="correct that key by hand.",
+                code="config-refused",
+            ) from None
+
+    def read_roots(self) -> tuple[bytes, ...]:
+        """The two public roots."""
+        value = cbor.decode(read_file(self.roots))
+        if not isinstance(value, list):
+            raise CentreError(
+                f"{self.roots} is damaged.", next_step="restore it from a backup.", code="centre-damaged"
+            )
+        return tuple(root for root in value if isinstance(root, bytes))
+
+    def read_keyset(self, realm: str) -> Keyset:
+        """The keyset, checked against the roots."""
+        try:
+            return wire_keyset.read(read_file(self.keyset), self.read_roots(), realm)
+        except EnvelopeRefused as refused:
+            raise CentreError(
+                f"{self.keyset} does not fit its roots and realm.",
+                next_step="restore it from a backup.",
+                code="centre-damaged",
+            ) from refused
+
+
+def settings_text(realm: str, generation: int, brokers: tuple[Broker, ...]) -> str:
+    """The text of a new centre.toml."""
+    lines = [
+        "# The centre. Realm and generation belong to its keys: do not edit them.",
+        f'realm = "{realm}"',
+        f"generation = {generation}",
+    ]
+    for broker in brokers:
+        tls = "true" if broker.tls else "false"
+        lines += ["", "[[broker]]", f'host = "{broker.host}"', f"port = {broker.port}", f"tls = {tls}"]
+    return "\n".join(lines) + "\n"
+
+
+def parse_broker(text: str) -> Broker:
+    """``HOST:PORT`` or ``HOST``; ``[::1]:1883`` for an IPv6 address.
+
+    Raises:
+        CentreError: it is neither.
+    """
+    bare = text.removeprefix("[")
+    host, separator, port = bare.rpartition("]:") if bare != text else bare.rpartition(":")
+    if not separator:
+        host, port = bare.removesuffix("]"), str(DEFAULT_PORT)
+    if not _HOST.fullmatch(host) or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise CentreError(
+            f"{text!r} names no broker.", next_step="write it as HOST:PORT.", code="broker-refused"
+        )
+    return Broker(host, int(port), tls=False)
+
+
+def read_file(path: Path) -> bytes:
+    """A file the centre cannot do without.
+
+    Raises:
+        CentreError: it is missing or not ours to read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise CentreError(
+            f"{path} is missing.", next_step="restore it from a backup.", code="centre-key-missing"
+        ) from None
+    except PermissionError:
+        raise CentreError(
+            f"{path} may not be read by this user.",
+            next_step="run this command as the user it belongs to.",
+            code="centre-key-unreadable",
+        ) from None
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet, readable by its owner only, and have it on the disk."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

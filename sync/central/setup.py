@@ -1,0 +1,164 @@
+"""Make a centre, and enrol units into it. Files only; no network."""
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import ClassVar, Final
+
+from edge import cbor
+from edge.clock import Clock
+from edge.errors import QafilaError
+from sync.central import database
+from sync.central.home import CentreError, CentreHome, Realm, read_file, settings_text, write_new
+from sync.wire import enrolment, keys
+from sync.wire import keyset as wire_keyset
+from sync.wire.enrolment import Broker, EnrolmentRequest
+from sync.wire.errors import EnvelopeRefused
+from sync.wire.keyset import Key, Keyset, Use
+
+FIRST_GENERATION: Final = 1
+
+
+class EnrolmentRefused(QafilaError):
+    """This request cannot be answered with a bundle."""
+
+    code: ClassVar[str] = "enrolment-refused"
+
+
+def init(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...]) -> None:
+    """Make a centre: two roots, a keyset, a key for each of its processes, an empty database.
+
+    Only keys that something uses are made: ``landed`` and ``opened`` sign receipts, ``seal-to`` opens
+    batches. Further uses join the keyset, in a higher version, with what uses them. Everything is
+    made in a folder beside and renamed at the end, so a centre is there whole or not at all.
+
+    Raises:
+        CentreError: there is a centre already, or the folder cannot be written.
+    """
+    if home.directory.exists() and (not home.directory.is_dir() or any(home.directory.iterdir())):
+        raise CentreError(
+            f"{home.directory} is there already and is not touched.",
+            next_step="choose another --home, or move that folder away if this is a new beginning.",
+            code="centre-exists",
+        )
+    try:
+        home.directory.parent.mkdir(parents=True, exist_ok=True)
+        growing = CentreHome(home.directory.with_name(f".{home.directory.name}-{secrets.token_hex(4)}"))
+        growing.directory.mkdir(mode=0o700)
+    except OSError as error:
+        raise CentreError(
+            f"{home.directory} cannot be made: {error.strerror}.",
+            next_step="choose another --home, or have its parent folder made writable.",
+            code="centre-unwritable",
+        ) from error
+    try:
+        _fill(growing, realm, brokers)
+        growing.directory.rename(home.directory)
+    except BaseException:
+        shutil.rmtree(growing.directory, ignore_errors=True)
+        raise
+    _sync_directory(home.directory.parent)
+
+
+def enrol(
+    home: CentreHome, request_raw: bytes, clock: Clock, brokers: tuple[Broker, ...] | None = None
+) -> tuple[EnrolmentRequest, bytes]:
+    """Register a unit's public keys and answer with its bundle.
+
+    The same request may be brought again and is answered again. A unit's name is given to one pair
+    of keys for ever: a box with new keys is a new unit.
+
+    Raises:
+        EnrolmentRefused: no valid request, the other realm, or the name belongs to other keys.
+        CentreError: the centre's files are not as they should be.
+    """
+    settings = home.read_settings()
+    try:
+        request = enrolment.read_request(request_raw)
+    except EnvelopeRefused as refused:
+        raise EnrolmentRefused(
+            "The file is no valid enrolment request.",
+            next_step="write it again with `qafila unit csr` and carry that file.",
+            code=f"request-{refused.refusal}",
+        ) from refused
+    if request.realm != settings.realm:
+        raise EnrolmentRefused(
+            f"The unit {request.unit} belongs to the {request.realm} realm, this centre to {settings.realm}.",
+            next_step="take the request to the centre of its own realm.",
+            code="request-realm",
+        )
+    bundle = enrolment.make_bundle(
+        request_raw,
+        home.read_roots(),
+        read_file(home.keyset),
+        brokers or settings.brokers,
+        read_file(home.hot_key),
+    )
+    connection = database.connect(home.database)
+    try:
+        with database.write(connection):
+            _register(connection, request, request_raw, clock.now().wall_ms)
+    finally:
+        connection.close()
+    return request, bundle
+
+
+def _register(
+    connection: database.Connection, request: EnrolmentRequest, request_raw: bytes, now_ms: int
+) -> None:
+    known = connection.execute(
+        "SELECT sign_public, recv_public FROM units WHERE unit = ?", (request.unit,)
+    ).fetchone()
+    if known is None:
+        connection.execute(
+            "INSERT INTO units VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                request.unit,
+                keys.kid(request.sign_public),
+                request.sign_public,
+                request.recv_public,
+                request_raw,
+                now_ms,
+            ),
+        )
+    elif known != (request.sign_public, request.recv_public):
+        raise EnrolmentRefused(
+            f"The name {request.unit} belongs to a unit with other keys.",
+            next_step="give the new box a name of its own with `qafila unit init --id`.",
+            code="unit-known",
+        )
+
+
+def _fill(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...]) -> None:
+    hot, cold = keys.make_signing(), keys.make_signing()
+    landed, opened, seal_to = keys.make_signing(), keys.make_signing(), keys.make_sealing()
+    keyset = Keyset(
+        version=1,
+        realm=realm,
+        generations=(FIRST_GENERATION,),
+        keys=(
+            Key(keys.signing_public(landed), Use.LANDED),
+            Key(keys.signing_public(opened), Use.OPENED),
+            Key(keys.sealing_public(seal_to), Use.SEAL_TO),
+        ),
+    )
+    write_new(home.hot_key, hot)
+    write_new(home.cold_key, cold)
+    write_new(home.roots, cbor.encode([keys.signing_public(hot), keys.signing_public(cold)]))
+    write_new(home.landed_key, landed)
+    write_new(home.opened_key, opened)
+    write_new(home.seal_to_key, seal_to)
+    write_new(home.keyset, wire_keyset.sign(keyset, hot))
+    write_new(home.settings, settings_text(realm, FIRST_GENERATION, brokers).encode())
+    database.create(home.database)
+    for folder in (home.directory, *(path for path in home.directory.iterdir() if path.is_dir())):
+        _sync_directory(folder)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
