@@ -1,0 +1,80 @@
+"""The agent's side of ``spool/out``: sealed files in, nothing out but what a receipt covers."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+from edge.ports.sealing import SealedFile
+from edge.spool.files import SpoolFailed, sync_directory, write_temporary
+from edge.spool.names import TEMPORARY_PREFIX, SpoolName, parse
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prepared:
+    """A file that is durable but not yet in the spool."""
+
+    name: SpoolName
+    temporary: Path
+
+
+class Outbox:
+    """Files are prepared before the commit that makes their entries real, and published after it.
+
+    So a file in the spool never holds an entry that was not committed, and a commit whose file was not
+    published is found at the next unlock: the spool is a cache of the store.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def prepare(self, file: SealedFile) -> Prepared:
+        """Write a file under a temporary name and fsync it.
+
+        Raises:
+            SpoolFailed: nothing was written.
+        """
+        name = SpoolName(
+            priority=file.priority, first=file.first, word=file.word, n=file.n, random=os.urandom(8).hex()
+        )
+        return Prepared(name, write_temporary(self._directory, str(name), file.content))
+
+    def publish(self, *prepared: Prepared) -> None:
+        """Give prepared files their names, durably.
+
+        Raises:
+            SpoolFailed: some are not in the spool; their entries are safe in the store.
+        """
+        try:
+            for each in prepared:
+                each.temporary.rename(self._directory / str(each.name))
+            if prepared:
+                sync_directory(self._directory)
+        except OSError:
+            raise SpoolFailed(
+                "The spool takes no file.", next_step="Check the disk and who owns the spool."
+            ) from None
+
+    def discard(self, *prepared: Prepared) -> None:
+        """Take back files whose entries were not committed."""
+        for each in prepared:
+            each.temporary.unlink(missing_ok=True)
+
+    def list(self) -> list[SpoolName]:
+        """What lies in the spool, in order of sending; names that are none are left alone."""
+        return sorted(name for entry in os.listdir(self._directory) if (name := parse(entry)) is not None)
+
+    def read(self, name: SpoolName) -> bytes:
+        """Raises FileNotFoundError when it is gone."""
+        return (self._directory / str(name)).read_bytes()
+
+    def remove(self, *names: SpoolName) -> None:
+        """Remove files that a receipt covers, or that were sealed again; gone already is fine."""
+        for name in names:
+            (self._directory / str(name)).unlink(missing_ok=True)
+
+    def sweep_temporaries(self) -> int:
+        """Remove what an interrupted commit has left, at start and never later; how many there were."""
+        swept = [self._directory / e for e in os.listdir(self._directory) if e.startswith(TEMPORARY_PREFIX)]
+        for path in swept:
+            path.unlink(missing_ok=True)
+        return len(swept)

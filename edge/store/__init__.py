@@ -1,0 +1,48 @@
+"""The encrypted store: one SQLCipher file, one writer, rows and journal in one transaction."""
+
+from edge.store.errors import (
+    IdentifierTaken,
+    StoreBusy,
+    StoreDamaged,
+    StoreError,
+    StoreExists,
+    StoreFull,
+    StoreMissing,
+    StoreNewer,
+    StoreReadOnly,
+    StoreRefused,
+    StoreTooOld,
+    StoreUnprotected,
+    StoreUnreadable,
+    WrongKey,
+)
+from edge.store.rows import Alert, Encounter, Observation, Patient, Watermark
+from edge.store.store import Store
+from edge.store.transaction import Transaction
+from edge.store.verify import Damage, VerifyResult
+
+__all__ = [
+    "Alert",
+    "Damage",
+    "Encounter",
+    "IdentifierTaken",
+    "Observation",
+    "Patient",
+    "Store",
+    "StoreBusy",
+    "StoreDamaged",
+    "StoreError",
+    "StoreExists",
+    "StoreFull",
+    "StoreMissing",
+    "StoreNewer",
+    "StoreReadOnly",
+    "StoreRefused",
+    "StoreTooOld",
+    "StoreUnprotected",
+    "StoreUnreadable",
+    "Transaction",
+    "VerifyResult",
+    "Watermark",
+    "WrongKey",
+]

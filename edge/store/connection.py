@@ -1,0 +1,177 @@
+"""Opening the encrypted file, with a guard before every known way to do it wrong.
+
+Measured: a new file without a key, or with a misspelt pragma, is silently plain text; a raw key one
+byte short is silently a passphrase; a wrong key still replays and deletes a left-over WAL; and SQLite
+before 3.51.3 can corrupt a WAL database that two connections write. Each is refused here.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+from sqlcipher3 import dbapi2
+
+from edge.store.errors import (
+    StoreDamaged,
+    StoreMissing,
+    StoreReadOnly,
+    StoreTooOld,
+    StoreUnprotected,
+    StoreUnreadable,
+    WrongKey,
+    translated,
+)
+from edge.store.pagecheck import PAGE_BYTES, PLAINTEXT_MAGIC, key_fits
+
+KEY_BYTES: Final = 32
+OLDEST_SQLITE: Final = (3, 51, 3)
+"""The first release without the WAL-reset bug."""
+
+BUSY_TIMEOUT_MS: Final = 5000
+CACHE_KIB: Final = 8192
+WAL_LIMIT_BYTES: Final = 16 * 1024 * 1024
+
+_SETTINGS: Final = (
+    ("journal_mode", "WAL"),
+    ("synchronous", "FULL"),
+    ("foreign_keys", "ON"),
+    ("secure_delete", "ON"),
+    ("recursive_triggers", "ON"),  # else INSERT OR REPLACE deletes behind the triggers' back
+    ("busy_timeout", str(BUSY_TIMEOUT_MS)),
+    ("cache_size", str(-CACHE_KIB)),
+    ("temp_store", "MEMORY"),
+    ("journal_size_limit", str(WAL_LIMIT_BYTES)),
+    ("trusted_schema", "OFF"),
+    ("mmap_size", "0"),
+)
+
+_REQUIRED: Final = (
+    ("journal_mode", "wal"),
+    ("synchronous", "2"),
+    ("foreign_keys", "1"),
+    ("secure_delete", "1"),
+    ("recursive_triggers", "1"),
+    ("temp_store", "2"),
+)
+"""What a pragma must answer afterwards: SQLite ignores what it does not know or cannot do."""
+
+
+def connect(path: Path, key: bytes) -> dbapi2.Connection:
+    """Open an existing store with its key.
+
+    Raises:
+        StoreTooOld, StoreMissing, StoreUnprotected, WrongKey, StoreDamaged, StoreReadOnly: before or
+            instead of touching the file.
+    """
+    check_library(dbapi2.sqlite_version)
+    check_key(key)
+    _check_file(path)
+    if not key_fits(path, key):
+        raise WrongKey(
+            "The key does not open this store; nothing was changed.",
+            next_step="Check that slots and store belong together; if they do, restore the last backup.",
+        )
+    return _opened(path, key)
+
+
+def connect_new(path: Path, key: bytes) -> dbapi2.Connection:
+    """Open a file that the caller has just made, empty, with the right permissions."""
+    check_library(dbapi2.sqlite_version)
+    check_key(key)
+    return _opened(path, key)
+
+
+def check_library(version: str) -> None:
+    """Refuse a library with the WAL-reset bug."""
+    if tuple(int(part) for part in version.split(".")) < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise StoreTooOld(
+            f"The database library is SQLite {version}; before {oldest} it can lose committed data.",
+            next_step="Install sqlcipher3 0.6.4 or later.",
+        )
+
+
+def check_key(key: bytes) -> None:
+    """Refuse a key of another length: SQLCipher would take it for a passphrase without a word."""
+    if len(key) != KEY_BYTES:
+        raise WrongKey(
+            f"A store key has {KEY_BYTES} bytes; this one has {len(key)}.", next_step="Report it as a bug."
+        )
+
+
+def check_sealed(path: Path) -> None:
+    """Refuse a file that begins as plain SQLite does."""
+    with path.open("rb") as file:
+        head = file.read(len(PLAINTEXT_MAGIC))
+    if head == PLAINTEXT_MAGIC:
+        raise StoreUnprotected(
+            "The store's file is not encrypted; it is not used.",
+            next_step="Set the file aside and find out where it came from.",
+        )
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if not path.is_file():
+            raise StoreMissing(
+                "There is no store on this unit.",
+                next_step="Make one with `qafila unit init`, or restore a backup.",
+            )
+        check_sealed(path)
+        size = path.stat().st_size
+    except OSError:
+        raise StoreUnreadable(
+            "The store's file cannot be read.",
+            next_step="Check that the file belongs to the user the agent runs as, and the disk's health.",
+        ) from None
+    if size < PAGE_BYTES:
+        raise StoreDamaged(
+            "The store is damaged: its file is shorter than one page.",
+            next_step="Leave the file as it is, and restore the last backup beside it.",
+        )
+
+
+def _opened(path: Path, key: bytes) -> dbapi2.Connection:
+    connection: dbapi2.Connection = dbapi2.connect(
+        f"{path.absolute().as_uri()}?mode=rw",  # never creates
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    try:
+        with translated():
+            connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+            connection.execute("PRAGMA cipher_log = off")  # it would write to the screen
+            if _answer(connection, "cipher_status") != "1":
+                raise StoreUnprotected(
+                    "The database library does not encrypt; the store is not used.",
+                    next_step="Install sqlcipher3 0.6.4 or later.",
+                )
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            for name, value in _SETTINGS:
+                connection.execute(f"PRAGMA {name} = {value}")
+            _check_settings(connection)
+            connection.set_authorizer(_authorize)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_settings(connection: dbapi2.Connection) -> None:
+    for name, required in _REQUIRED:
+        if _answer(connection, name) != required:
+            raise StoreReadOnly(
+                f"The store cannot be opened safely: {name} cannot be set.",
+                next_step="Check that the disk takes writes and that no other process has the store open.",
+            )
+
+
+def _answer(connection: dbapi2.Connection, pragma: str) -> str:
+    row = connection.execute(f"PRAGMA {pragma}").fetchone()
+    return "" if row is None else str(row[0])
+
+
+def _authorize(action: int, *_: Any) -> int:  # noqa: ANN401  SQLite hands four values of no use here
+    """Refuse ATTACH: a file attached without its own key would be plain text, commits no longer atomic."""
+    return dbapi2.SQLITE_DENY if action == dbapi2.SQLITE_ATTACH else dbapi2.SQLITE_OK

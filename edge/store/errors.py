@@ -1,0 +1,165 @@
+"""What can go wrong with the store, and what a person can do about it.
+
+SQLCipher's exceptions are unrelated to those of the standard library and their texts may quote data,
+so they end here: `translated` turns each into a `StoreError` that says what was not done.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import ClassVar, Final
+
+from sqlcipher3 import dbapi2
+
+from edge.errors import QafilaError
+
+
+class StoreError(QafilaError):
+    """The store could not do what was asked; nothing of it was saved."""
+
+    code: ClassVar[str] = "store-error"
+
+
+class StoreMissing(StoreError):
+    """There is no store where one should be. It is never made in passing."""
+
+    code: ClassVar[str] = "store-missing"
+
+
+class StoreExists(StoreError):
+    """A store is already there; it is never written over."""
+
+    code: ClassVar[str] = "store-exists"
+
+
+class WrongKey(StoreError):
+    """The key does not fit; not a byte of the store was changed."""
+
+    code: ClassVar[str] = "wrong-key"
+
+
+class StoreUnprotected(StoreError):
+    """The file is not encrypted, or would not be: nothing is read from it or written to it."""
+
+    code: ClassVar[str] = "store-unprotected"
+
+
+class StoreTooOld(StoreError):
+    """The database library is one that can lose committed data."""
+
+    code: ClassVar[str] = "sqlite-too-old"
+
+
+class StoreNewer(StoreError):
+    """A newer version of this software made the store."""
+
+    code: ClassVar[str] = "store-newer"
+
+
+class StoreDamaged(StoreError):
+    """What is on the disk is not what was written there."""
+
+    code: ClassVar[str] = "store-damaged"
+
+
+class StoreFull(StoreError):
+    """No room on the disk; nothing was saved, everything saved before can be read."""
+
+    code: ClassVar[str] = "store-full"
+
+
+class StoreReadOnly(StoreError):
+    """The disk takes no writes; nothing was saved, everything saved before can be read."""
+
+    code: ClassVar[str] = "store-read-only"
+
+
+class StoreBusy(StoreError):
+    """Another process kept the store for longer than we wait."""
+
+    code: ClassVar[str] = "store-busy"
+
+
+class StoreUnreadable(StoreError):
+    """The disk reports an error, or the file may not be opened."""
+
+    code: ClassVar[str] = "store-io-error"
+
+
+class StoreRefused(StoreError):
+    """What was to be stored breaks a rule of the store; a bug, or the same thing stored twice."""
+
+    code: ClassVar[str] = "store-refused"
+
+
+class IdentifierTaken(StoreError):
+    """Another patient already has this identifier."""
+
+    code: ClassVar[str] = "identifier-taken"
+
+
+_BY_PRIMARY_CODE: Final[dict[int, tuple[type[StoreError], str, str]]] = {
+    dbapi2.SQLITE_FULL: (
+        StoreFull,
+        "The disk is full: nothing was saved.",
+        "Free space on the unit, then save again; what was saved before is safe.",
+    ),
+    dbapi2.SQLITE_READONLY: (
+        StoreReadOnly,
+        "The disk takes no writes: nothing was saved.",
+        "Check the card's write lock and the disk's health; what was saved before can be read.",
+    ),
+    dbapi2.SQLITE_BUSY: (
+        StoreBusy,
+        "Another process is keeping the store busy: nothing was saved.",
+        "Try again; if it stays so, see which process has the store open.",
+    ),
+    dbapi2.SQLITE_LOCKED: (
+        StoreBusy,
+        "Another process is keeping the store busy: nothing was saved.",
+        "Try again; if it stays so, see which process has the store open.",
+    ),
+    dbapi2.SQLITE_IOERR: (
+        StoreUnreadable,
+        "The disk reports an error: nothing was saved.",
+        "Check the disk; then run `qafila store verify`.",
+    ),
+    dbapi2.SQLITE_CANTOPEN: (
+        StoreUnreadable,
+        "The store's file cannot be opened.",
+        "Check that the file belongs to the user the agent runs as.",
+    ),
+    dbapi2.SQLITE_NOTADB: (
+        StoreDamaged,
+        "The store is damaged: its first page does not read back as it was written.",
+        "Leave the file as it is, and restore the last backup beside it.",
+    ),
+    dbapi2.SQLITE_CORRUPT: (
+        StoreDamaged,
+        "The store is damaged: a page does not read back as it was written.",
+        "Leave the file as it is, and run `qafila store verify` on a copy.",
+    ),
+    dbapi2.SQLITE_CONSTRAINT: (
+        StoreRefused,
+        "A rule of the store refuses this: nothing was saved.",
+        "Report it with the code; nothing that was saved before has changed.",
+    ),
+}
+
+
+def from_sqlite(error: dbapi2.Error) -> StoreError:
+    """The `StoreError` for an exception of the driver, without its text."""
+    code = getattr(error, "sqlite_errorcode", None)
+    kind, sentence, next_step = _BY_PRIMARY_CODE.get(
+        code & 0xFF if isinstance(code, int) else -1,
+        (StoreError, "The store refused a command: nothing was saved.", "Report it with the code."),
+    )
+    return kind(sentence, next_step=next_step)
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn what the driver raises into `StoreError`; the driver's own text is dropped, it may quote data."""
+    try:
+        yield
+    except dbapi2.Error as error:
+        raise from_sqlite(error) from None

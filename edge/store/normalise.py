@@ -1,0 +1,41 @@
+"""One spelling to search by, for names and identifiers in Latin and Arabic script."""
+
+import re
+import unicodedata
+from typing import Final
+
+_FOLDED: Final = str.maketrans(
+    {
+        "أ": "ا",  # alef with hamza above
+        "إ": "ا",  # alef with hamza below
+        "آ": "ا",  # alef with madda
+        "ٱ": "ا",  # alef wasla
+        "ؤ": "و",  # waw with hamza
+        "ئ": "ي",  # yeh with hamza
+        "ى": "ي",  # alef maqsura
+        "ی": "ي",  # Farsi yeh
+        "ک": "ك",  # Farsi keheh
+        "ة": "ه",  # teh marbuta
+        "ء": "",  # hamza on its own
+        "ـ": "",  # tatweel
+        "œ": "oe",
+        "æ": "ae",
+    }
+)
+_NEITHER_LETTER_NOR_DIGIT: Final = re.compile(r"[\W_]+")
+
+
+def normalise(text: str) -> str:
+    """What is stored beside a name and what a search is turned into, so that both meet.
+
+    Compatibility forms unified, case folded, accents and vowel marks dropped, Arabic letters that are
+    written in several ways unified, everything else between words one space.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(_FOLDED)
+    bare = "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
+    return _NEITHER_LETTER_NOR_DIGIT.sub(" ", bare.translate(_FOLDED)).strip()
+
+
+def normalise_identifier(value: str) -> str:
+    """One spelling of an identifier: neither case, nor blanks, nor punctuation tell two apart."""
+    return normalise(value).replace(" ", "")

@@ -1,0 +1,191 @@
+"""The tables. The journal is the truth; every other table of records is what it adds up to.
+
+Rows of patients, encounters, observations and alerts are made from journal entries in the transaction
+that appends them (`edge.store.projection`), so they can be made again. A number for the epoch stands in
+every row that names an entry, because sequence numbers begin anew in each epoch.
+"""
+
+from typing import Final
+
+VERSION: Final = 1
+"""Kept in ``PRAGMA user_version``."""
+
+DDL: Final = (
+    # What belongs to the whole store: unit, realm, identity keys, generation of the slots.
+    """
+    CREATE TABLE meta (
+        name  TEXT PRIMARY KEY,
+        value BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    # The highest number is the present epoch. secret is S_0.
+    """
+    CREATE TABLE epochs (
+        number   INTEGER PRIMARY KEY,
+        epoch    BLOB NOT NULL UNIQUE CHECK (length(epoch) = 8),
+        secret   BLOB NOT NULL CHECK (length(secret) = 32),
+        readings INTEGER NOT NULL DEFAULT 0
+    ) STRICT
+    """,
+    """
+    CREATE TABLE streams (
+        epoch   INTEGER NOT NULL REFERENCES epochs,
+        stream  INTEGER NOT NULL CHECK (stream BETWEEN 0 AND 4),
+        tip     INTEGER NOT NULL,
+        head    BLOB NOT NULL CHECK (length(head) = 32),
+        landed  INTEGER NOT NULL DEFAULT 0 CHECK (landed BETWEEN 0 AND tip),
+        opened  INTEGER NOT NULL DEFAULT 0 CHECK (opened BETWEEN 0 AND tip),
+        stopped TEXT,
+        PRIMARY KEY (epoch, stream)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE journal (
+        epoch   INTEGER NOT NULL REFERENCES epochs,
+        stream  INTEGER NOT NULL,
+        seq     INTEGER NOT NULL CHECK (seq >= 1),
+        kind    INTEGER NOT NULL,
+        patient BLOB,
+        payload BLOB,
+        leaf    BLOB NOT NULL CHECK (length(leaf) = 32),
+        head    BLOB NOT NULL CHECK (length(head) = 32),
+        PRIMARY KEY (epoch, stream, seq)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TRIGGER journal_is_never_edited BEFORE UPDATE ON journal
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END
+    """,
+    """
+    CREATE TRIGGER journal_is_never_shortened BEFORE DELETE ON journal
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END
+    """,
+    # S_p. carried: the epoch whose vitals stream has told it to the centre, or NULL.
+    """
+    CREATE TABLE patient_secrets (
+        patient BLOB PRIMARY KEY CHECK (length(patient) = 16),
+        secret  BLOB NOT NULL CHECK (length(secret) = 32),
+        carried INTEGER REFERENCES epochs
+    ) STRICT, WITHOUT ROWID
+    """,
+    # last_*: the patient's last entries, by which a list shows how far each patient has got.
+    """
+    CREATE TABLE patients (
+        patient  BLOB PRIMARY KEY CHECK (length(patient) = 16),
+        revision INTEGER NOT NULL,
+        family   TEXT NOT NULL,
+        given    TEXT NOT NULL,
+        sex      TEXT NOT NULL,
+        birth    TEXT,
+        phone    TEXT,
+        village  TEXT,
+        norm     TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE identifiers (
+        system  TEXT NOT NULL,
+        norm    TEXT NOT NULL,
+        value   TEXT NOT NULL,
+        patient BLOB NOT NULL REFERENCES patients,
+        place   INTEGER NOT NULL,
+        PRIMARY KEY (system, norm)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX identifiers_of_patient ON identifiers (patient, place)",
+    """
+    CREATE TABLE patient_tips (
+        patient BLOB NOT NULL,
+        epoch   INTEGER NOT NULL,
+        stream  INTEGER NOT NULL,
+        tip     INTEGER NOT NULL,
+        PRIMARY KEY (patient, epoch, stream)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE encounters (
+        encounter BLOB PRIMARY KEY CHECK (length(encounter) = 16),
+        patient   BLOB NOT NULL REFERENCES patients,
+        operator  TEXT NOT NULL,
+        opened_ms INTEGER NOT NULL,
+        closed_ms INTEGER
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX encounters_of_patient ON encounters (patient, opened_ms)",
+    "CREATE INDEX encounters_open ON encounters (opened_ms) WHERE closed_ms IS NULL",
+    # seq is the entry's in the vitals stream. No encounter: it lies in the tray.
+    """
+    CREATE TABLE observations (
+        epoch            INTEGER NOT NULL REFERENCES epochs,
+        seq              INTEGER NOT NULL,
+        encounter        BLOB REFERENCES encounters,
+        patient          BLOB,
+        code             TEXT NOT NULL,
+        value            TEXT,
+        missing          TEXT,
+        source           INTEGER NOT NULL,
+        device           TEXT,
+        device_record    BLOB,
+        device_time      TEXT,
+        reading          INTEGER,
+        flags            TEXT NOT NULL,
+        confirmed        TEXT,
+        operator         TEXT,
+        wall_ms          INTEGER,
+        boot             BLOB,
+        monotonic_ms     INTEGER,
+        clock_quality    INTEGER,
+        supersedes_epoch BLOB,
+        supersedes_seq   INTEGER,
+        PRIMARY KEY (epoch, seq),
+        CHECK ((value IS NULL) <> (missing IS NULL))
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX observations_of_encounter ON observations (encounter) WHERE encounter IS NOT NULL",
+    "CREATE INDEX observations_in_tray ON observations (epoch, seq) WHERE encounter IS NULL",
+    # One stored record of a device gives one value per code, however often the device is read out.
+    """
+    CREATE INDEX observations_of_device_record ON observations (device_record, code)
+        WHERE device_record IS NOT NULL
+    """,
+    """
+    CREATE TABLE alerts (
+        epoch     INTEGER NOT NULL REFERENCES epochs,
+        seq       INTEGER NOT NULL,
+        patient   BLOB,
+        encounter BLOB,
+        code      TEXT NOT NULL,
+        text      TEXT,
+        operator  TEXT,
+        wall_ms   INTEGER,
+        PRIMARY KEY (epoch, seq)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # What each command was answered, so that a command repeated after a lost answer commits nothing.
+    """
+    CREATE TABLE requests (
+        request TEXT PRIMARY KEY,
+        answer  BLOB NOT NULL,
+        at_ms   INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE receipts (
+        epoch      INTEGER NOT NULL REFERENCES epochs,
+        level      TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        rseq       INTEGER NOT NULL,
+        PRIMARY KEY (epoch, level, generation)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # The bytes a device sent, kept a while as evidence for a technician; they travel only on request.
+    """
+    CREATE TABLE raw_frames (
+        epoch   INTEGER NOT NULL REFERENCES epochs,
+        reading INTEGER NOT NULL,
+        raw     BLOB NOT NULL,
+        at_ms   INTEGER NOT NULL,
+        PRIMARY KEY (epoch, reading)
+    ) STRICT
+    """,
+)

@@ -1,0 +1,148 @@
+"""The store: open, read, write, verify."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sqlcipher3 import dbapi2
+
+from edge.audit.chain import Entry
+from edge.clock import Moment
+from edge.store.base import Epoch, Row, Whose
+from edge.store.connection import connect
+from edge.store.creation import create_file
+from edge.store.errors import StoreDamaged, StoreNewer, translated
+from edge.store.identity import Identity
+from edge.store.journal import JournalReads
+from edge.store.patients import PatientReads
+from edge.store.schema import VERSION
+from edge.store.transaction import Transaction
+from edge.store.verify import VerifyResult, verify
+from edge.store.visits import VisitReads
+
+
+class Store(JournalReads, PatientReads, VisitReads):
+    """One open store. Used by one thread at a time; it has one writer, the agent.
+
+    Every method raises `StoreError` when the disk or the file fails; a failed write saved nothing.
+    """
+
+    def __init__(self, connection: dbapi2.Connection, whose: Whose, epoch: Epoch) -> None:
+        """Made by `create` and `open`."""
+        super().__init__(connection, whose, epoch)
+
+    @staticmethod
+    def create(path: Path, key: bytes, *, unit: str, realm: str, moment: Moment) -> "Store":
+        """Make a store, its keys and its first epoch, and open it.
+
+        Raises:
+            StoreExists: something is there already; it is never written over.
+        """
+        create_file(path, key, Whose(unit, realm), moment)
+        return Store.open(path, key)
+
+    @staticmethod
+    def open(path: Path, key: bytes) -> "Store":
+        """Open an existing store. A wrong key changes no byte; a missing store is not made.
+
+        Raises:
+            StoreMissing, WrongKey, StoreDamaged, StoreUnprotected, StoreTooOld, StoreNewer.
+        """
+        connection = connect(path, key)
+        try:
+            with translated():
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+                if version > VERSION:
+                    raise StoreNewer(
+                        f"A newer version of this software made the store (schema {version}).",
+                        next_step="Install that version or a later one.",
+                    )
+                meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+                row: Row | None = connection.execute(
+                    "SELECT number, epoch, secret FROM epochs ORDER BY number DESC LIMIT 1"
+                ).fetchone()
+            if row is None or not {"unit", "realm"} <= meta.keys():
+                raise StoreDamaged(
+                    "The store is damaged: it does not say whose it is.",
+                    next_step="Leave the file as it is, and restore the last backup beside it.",
+                )
+            return Store(connection, Whose(meta["unit"].decode(), meta["realm"].decode()), Epoch(*row))
+        except BaseException:
+            connection.close()
+            raise
+
+    @property
+    def unit(self) -> str:
+        return self._whose.unit
+
+    @property
+    def realm(self) -> str:
+        return self._whose.realm
+
+    @property
+    def epoch(self) -> bytes:
+        """The present epoch, eight bytes."""
+        return self._epoch.epoch
+
+    @property
+    def slots_generation(self) -> int:
+        """The generation the key slots must at least have."""
+        return int.from_bytes(self._meta("slots-generation"))
+
+    def identity(self) -> Identity:
+        """The unit's signing and receiving keys."""
+        return Identity(self._meta("sign-private"), self._meta("recv-private"))
+
+    @contextlib.contextmanager
+    def write(self, before_commit: Callable[[list[Entry]], None] | None = None) -> Iterator[Transaction]:
+        """One transaction: all of it is durable when the ``with`` ends, or none of it happened.
+
+        Args:
+            before_commit: called with the appended entries when everything is written and nothing
+                committed; sealed files are made here. Whatever it raises undoes the transaction.
+
+        Raises:
+            StoreError: nothing was saved.
+        """
+        with translated():
+            self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            tx = Transaction(self._connection, self._whose, self._epoch)
+            yield tx
+            tx.finish()
+            if before_commit is not None:
+                before_commit(tx.appended)
+            with translated():
+                self._connection.execute("COMMIT")
+        except BaseException:
+            self._undo()
+            raise
+
+    def verify(self, progress: Callable[[int], None] | None = None) -> VerifyResult:
+        """Check every entry of every epoch against its leaf, its chain and its stream's tip."""
+        with translated():
+            return verify(self._connection, self._whose, progress)
+
+    def checkpoint(self) -> None:
+        """Move what the WAL holds into the file; for moments when nobody waits."""
+        self._rows("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def close(self) -> None:
+        """Close the file; the key goes with the connection."""
+        self._connection.close()
+
+    def _undo(self) -> None:
+        # A full disk may have ended the transaction already. If rolling back fails too, the next BEGIN says so.
+        with contextlib.suppress(dbapi2.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def _meta(self, name: str) -> bytes:
+        row = self._row("SELECT value FROM meta WHERE name = ?", name)
+        if row is None:
+            raise StoreDamaged(
+                f"The store is damaged: it has no {name}.",
+                next_step="Leave the file as it is, and restore the last backup beside it.",
+            )
+        value: bytes = row[0]
+        return value

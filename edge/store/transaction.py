@@ -1,0 +1,199 @@
+"""Writing: entries, their rows, watermarks and answers, all in one transaction."""
+
+import os
+from typing import Final
+
+from sqlcipher3 import dbapi2
+
+from edge import cbor
+from edge.audit import chain
+from edge.audit.chain import Entry
+from edge.records.fields import Field, Kind, Payload, Stream
+from edge.records.identity import EntryId
+from edge.store.base import Base, Epoch, Whose
+from edge.store.errors import StoreRefused, translated
+from edge.store.projection import project
+
+SECRET_BYTES: Final = 32
+_LEVELS: Final = {
+    "landed": "UPDATE streams SET landed = ? WHERE epoch = ? AND stream = ? AND tip >= ?",
+    "opened": "UPDATE streams SET opened = ? WHERE epoch = ? AND stream = ? AND tip >= ?",
+}
+
+
+class Transaction(Base):
+    """One `BEGIN IMMEDIATE` … `COMMIT`; made by `Store.write`, used inside its ``with`` only.
+
+    Attributes:
+        appended: the entries that the commit will make durable, in order.
+    """
+
+    def __init__(self, connection: dbapi2.Connection, whose: Whose, epoch: Epoch) -> None:
+        super().__init__(connection, whose, epoch)
+        self.appended: list[Entry] = []
+        self._broken = False
+        self._tips: dict[Stream, tuple[int, bytes]] = {}
+        self._patient_tips: dict[tuple[bytes, Stream], int] = {}
+
+    def append(self, stream: Stream, kind: Kind, payload: Payload, *, patient: bytes | None = None) -> Entry:
+        """Append one entry to a stream, and write the rows it amounts to.
+
+        The entry is salted under its patient's secret, or under the epoch's where the payload names no
+        patient; the secret itself goes along (`Field.SALT`) where the centre may not have it yet.
+
+        Args:
+            payload: what `edge.records.fields` lays down; it is not changed.
+            patient: put into the payload as `Field.PATIENT`; may be left out when it is there.
+
+        Raises:
+            StoreRefused, IdentifierTaken: the entry contradicts what is stored.
+        """
+        self._broken = True  # until the entry is whole: half an entry must never be committed
+        whole = dict(payload)
+        if patient is not None:
+            whole[Field.PATIENT] = patient
+        owner = whole.get(Field.PATIENT)
+        assert owner is None or isinstance(owner, bytes)  # noqa: S101  what the agent builds, not input
+        secret = self._epoch.secret if owner is None else self._secret(owner, stream, whole)
+        tip, head = self._tip(stream)
+        seq = tip + 1
+        raw = cbor.encode(whole)
+        leaf = chain.leaf(secret, self._epoch.epoch, stream, seq, raw)
+        head = chain.next_head(head, stream, seq, kind, leaf)
+        with translated():
+            self._connection.execute(
+                "INSERT INTO journal (epoch, stream, seq, kind, patient, payload, leaf, head)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (self._epoch.number, stream, seq, kind, owner, raw, leaf, head),
+            )
+            project(self._connection, self._epoch, kind, seq, whole)
+        self._tips[stream] = seq, head
+        if owner is not None:
+            self._patient_tips[owner, stream] = seq
+        entry = Entry(stream, seq, kind, raw, leaf, head)
+        self._broken = False
+        self.appended.append(entry)
+        return entry
+
+    def identity(self, entry: Entry) -> EntryId:
+        """The identity under which an appended entry is known everywhere."""
+        return EntryId(self._whose.unit, self._epoch.epoch, entry.stream, entry.seq)
+
+    def next_reading(self) -> int:
+        """A number for one reading, rising within the epoch (`Field.READING`)."""
+        row = self._row(
+            "UPDATE epochs SET readings = readings + 1 WHERE number = ? RETURNING readings",
+            self._epoch.number,
+        )
+        assert row is not None  # noqa: S101  the present epoch is always there
+        return int(row[0])
+
+    def keep_raw(self, reading: int, raw: bytes, wall_ms: int) -> None:
+        """Keep the bytes a reading was decoded from, as evidence."""
+        self._run(
+            "INSERT INTO raw_frames (epoch, reading, raw, at_ms) VALUES (?, ?, ?, ?)",
+            *(self._epoch.number, reading, raw, wall_ms),
+        )
+
+    def remember(self, request_id: str, answer: bytes, wall_ms: int = 0) -> None:
+        """Keep what a request is answered, for when it is repeated.
+
+        Raises:
+            StoreRefused: the request was committed before; ask `Store.answer` first.
+        """
+        self._run(
+            "INSERT INTO requests (request, answer, at_ms) VALUES (?, ?, ?)", request_id, answer, wall_ms
+        )
+
+    def move_watermark(
+        self, level: str, stream: Stream, through: int, *, new_generation: bool = False
+    ) -> None:
+        """Say how far a receipt level covers a stream; it falls only with a new centre generation.
+
+        Raises:
+            StoreRefused: beyond the tip, or falling within a generation.
+        """
+        self._flush()
+        current = self._row(
+            "SELECT landed, opened FROM streams WHERE epoch = ? AND stream = ?", self._epoch.number, stream
+        )
+        assert current is not None  # noqa: S101  every epoch has all its streams
+        falls = through < current[0 if level == "landed" else 1]
+        moved = 0
+        if new_generation or not falls:
+            moved = self._run(_LEVELS[level], through, self._epoch.number, stream, through)
+        if moved != 1:
+            raise StoreRefused(
+                "A watermark cannot be moved there: nothing was changed.",
+                next_step="Report it: the receipt should have been refused before.",
+                code="watermark-refused",
+            )
+
+    def set_receipt_rseq(self, level: str, generation: int, rseq: int) -> None:
+        """Remember the number of the last receipt believed."""
+        self._run(
+            "INSERT INTO receipts (epoch, level, generation, rseq) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (epoch, level, generation) DO UPDATE SET rseq = excluded.rseq",
+            *(self._epoch.number, level, generation, rseq),
+        )
+
+    def stop_stream(self, stream: Stream, code: str | None) -> None:
+        """Stop a stream's watermarks for a reason, or with None let them move again."""
+        self._run(
+            "UPDATE streams SET stopped = ? WHERE epoch = ? AND stream = ?", code, self._epoch.number, stream
+        )
+
+    def set_slots_generation(self, generation: int) -> None:
+        """Remember the generation of the key slots; an older slot file is refused from now on."""
+        self._run(
+            "INSERT INTO meta (name, value) VALUES ('slots-generation', ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            generation.to_bytes(8),
+        )
+
+    def finish(self) -> None:
+        """Write the tips; `Store.write` calls it before the commit.
+
+        Raises:
+            StoreRefused: an append failed and its error was swallowed.
+        """
+        if self._broken:
+            raise StoreRefused("An entry was refused: nothing was saved.", next_step="Report it as a bug.")
+        self._flush()
+
+    def _flush(self) -> None:
+        for stream, (tip, head) in self._tips.items():
+            self._run(
+                "UPDATE streams SET tip = ?, head = ? WHERE epoch = ? AND stream = ?",
+                *(tip, head, self._epoch.number, stream),
+            )
+        for (patient, stream), tip in self._patient_tips.items():
+            self._run(
+                "INSERT INTO patient_tips (patient, epoch, stream, tip) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (patient, epoch, stream) DO UPDATE SET tip = excluded.tip",
+                *(patient, self._epoch.number, stream, tip),
+            )
+        self._patient_tips.clear()
+
+    def _tip(self, stream: Stream) -> tuple[int, bytes]:
+        if stream not in self._tips:
+            row = self._row(
+                "SELECT tip, head FROM streams WHERE epoch = ? AND stream = ?", self._epoch.number, stream
+            )
+            assert row is not None  # noqa: S101  every epoch has all its streams
+            self._tips[stream] = row[0], row[1]
+        return self._tips[stream]
+
+    def _secret(self, patient: bytes, stream: Stream, payload: Payload) -> bytes:
+        """The patient's S_p, made at first need; put into ``payload`` where it has to travel."""
+        row = self._row("SELECT secret, carried FROM patient_secrets WHERE patient = ?", patient)
+        if row is None:
+            row = os.urandom(SECRET_BYTES), None
+            self._run("INSERT INTO patient_secrets (patient, secret) VALUES (?, ?)", patient, row[0])
+        secret: bytes = row[0]
+        if stream is Stream.ALERT:
+            payload[Field.SALT] = secret
+        elif stream is Stream.VITALS and row[1] != self._epoch.number:
+            payload[Field.SALT] = secret
+            self._run("UPDATE patient_secrets SET carried = ? WHERE patient = ?", self._epoch.number, patient)
+        return secret

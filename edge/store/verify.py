@@ -1,0 +1,131 @@
+"""Checking the journal: every entry against its leaf, every leaf against the chain, every chain against its tip."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Final
+
+from sqlcipher3 import dbapi2
+
+from edge.audit import chain
+from edge.records.fields import Stream
+from edge.store.base import Row, Whose
+
+_REPORT_EVERY: Final = 10_000
+_FAR: Final = 100_000
+"""How far from its place a moved entry is looked for."""
+_SAMPLE: Final = 16
+
+_ROWS: Final = (
+    "SELECT seq, kind, patient, payload, leaf, head FROM journal WHERE epoch = ? AND stream = ? ORDER BY seq"
+)
+_REST: Final = (
+    "SELECT seq, kind, patient, payload, leaf, head FROM journal"
+    " WHERE epoch = ? AND stream = ? AND seq >= ? ORDER BY seq LIMIT 16"
+)
+
+
+class Damage(StrEnum):
+    """What happened to the first entry that does not fit."""
+
+    EDITED = "edited"
+    REMOVED = "removed"
+    REORDERED = "reordered"
+    TRUNCATED = "truncated"
+    ADDED = "added"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """What verifying found.
+
+    Attributes:
+        entries: how many entries of each stream were looked at, over all epochs.
+        first_bad: stream and number of the first entry that does not fit, in order of epoch and stream.
+        epoch: the epoch of that entry.
+        damage: what happened to it, as far as can be known from here: who holds the key can also
+            compute a new chain, which only the centre's signed heads show.
+    """
+
+    entries: dict[Stream, int]
+    first_bad: tuple[Stream, int] | None = None
+    epoch: bytes | None = None
+    damage: Damage | None = None
+
+    @property
+    def valid(self) -> bool:
+        return self.first_bad is None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Span:
+    """One stream of one epoch, with what is needed to check it."""
+
+    epoch: bytes
+    stream: Stream
+    secrets: Mapping[bytes | None, bytes]
+
+    def fits(self, seq: int, row: Row) -> bool:
+        """Whether a row's payload and leaf belong together at ``seq``."""
+        _, _, patient, payload, leaf, _ = row
+        secret = self.secrets.get(patient)
+        if secret is None or payload is None:
+            return False
+        return bool(chain.leaf(secret, self.epoch, self.stream, seq, payload) == leaf)
+
+
+def verify(
+    connection: dbapi2.Connection, whose: Whose, progress: Callable[[int], None] | None
+) -> VerifyResult:
+    """Walk all streams of all epochs up to the first entry that does not fit.
+
+    Args:
+        progress: told now and then how many entries have been looked at.
+    """
+    secrets = dict(connection.execute("SELECT patient, secret FROM patient_secrets").fetchall())
+    counts = dict.fromkeys(Stream, 0)
+    epochs = connection.execute("SELECT number, epoch, secret FROM epochs ORDER BY number").fetchall()
+    for number, epoch, own_secret in epochs:
+        for stream in Stream:
+            span = _Span(epoch, stream, {**secrets, None: own_secret})
+            tip, tip_head = connection.execute(
+                "SELECT tip, head FROM streams WHERE epoch = ? AND stream = ?", (number, stream)
+            ).fetchone() or (0, b"")
+            head = chain.first_head(whose.realm, whose.unit, epoch, stream)
+            seq = 0
+            for row in connection.execute(_ROWS, (number, stream)):
+                seq += 1
+                head = chain.next_head(head, stream, seq, row[1], row[4])
+                if row[0] != seq or head != row[5] or not span.fits(seq, row):
+                    rest = connection.execute(_REST, (number, stream, seq)).fetchall()
+                    return VerifyResult(counts, (stream, seq), epoch, _damage(span, seq, rest))
+                counts[stream] += 1
+                if progress is not None and seq % _REPORT_EVERY == 0:
+                    progress(sum(counts.values()))
+            if seq != tip or head != tip_head:
+                return VerifyResult(counts, *_bad_end(span, seq, tip))
+    return VerifyResult(counts)
+
+
+def _damage(span: _Span, seq: int, rows: Sequence[Row]) -> Damage:
+    """What happened at ``seq``, from the rows that stand there and behind."""
+    first = rows[0]
+    if first[0] != seq:
+        return Damage.REMOVED
+    if span.fits(seq, first):  # its kind or its head was changed, or the entry before it renumbered
+        return Damage.EDITED
+    places = range(max(1, seq - _FAR), seq + _FAR)
+    at = next((place for place in places if span.fits(place, first)), None)
+    if at is None:
+        return Damage.EDITED
+    shifted = at > seq and all(span.fits(row[0] + at - seq, row) for row in rows[1:_SAMPLE])
+    return Damage.REMOVED if shifted else Damage.REORDERED
+
+
+def _bad_end(span: _Span, last: int, tip: int) -> tuple[tuple[Stream, int], bytes, Damage]:
+    """What to say of a chain that is whole but does not end where its stream says."""
+    if last < tip:
+        return (span.stream, last + 1), span.epoch, Damage.TRUNCATED
+    if last > tip:
+        return (span.stream, tip + 1), span.epoch, Damage.ADDED
+    return (span.stream, last), span.epoch, Damage.EDITED

@@ -1,0 +1,114 @@
+"""Reading encounters, observations, the tray and alerts."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from edge.records.fields import Source, Stream
+from edge.records.identity import EntryId
+from edge.store.base import Base, Row
+from edge.store.rows import Alert, Encounter, Observation
+from edge.vitals.quantity import MissingReason
+
+_ENCOUNTER = "encounter, patient, operator, opened_ms, closed_ms"
+_OBSERVATION = (
+    "epochs.epoch, seq, encounter, patient, code, value, missing, source, device, device_record,"
+    " device_time, reading, flags, confirmed, operator, wall_ms, supersedes_epoch, supersedes_seq"
+)
+_FROM_OBSERVATIONS = "FROM observations JOIN epochs ON epochs.number = observations.epoch"
+
+
+class VisitReads(Base):
+    """What can be asked of visits."""
+
+    def encounter(self, encounter: bytes) -> Encounter | None:
+        row = self._row(f"SELECT {_ENCOUNTER} FROM encounters WHERE encounter = ?", encounter)
+        return None if row is None else Encounter(*row)
+
+    def open_encounters(self) -> list[Encounter]:
+        """Encounters not yet closed, the one opened last first."""
+        rows = self._rows(
+            f"SELECT {_ENCOUNTER} FROM encounters WHERE closed_ms IS NULL"
+            " ORDER BY opened_ms DESC, encounter DESC"
+        )
+        return [Encounter(*row) for row in rows]
+
+    def open_encounter(self) -> Encounter | None:
+        """The encounter opened last of those not yet closed."""
+        return next(iter(self.open_encounters()), None)
+
+    def encounters_of(self, patient: bytes) -> list[Encounter]:
+        """A patient's visits, newest first."""
+        rows = self._rows(
+            f"SELECT {_ENCOUNTER} FROM encounters WHERE patient = ? ORDER BY opened_ms DESC, encounter DESC",
+            patient,
+        )
+        return [Encounter(*row) for row in rows]
+
+    def observations(self, encounter: bytes) -> list[Observation]:
+        """An encounter's observations in the order in which they were saved."""
+        return self._observations(
+            self._rows(
+                f"SELECT {_OBSERVATION} {_FROM_OBSERVATIONS} WHERE encounter = ?"
+                " ORDER BY observations.epoch, seq",
+                encounter,
+            )
+        )
+
+    def tray(self) -> list[Observation]:
+        """Observations that belong to no encounter yet, oldest first."""
+        return self._observations(
+            self._rows(
+                f"SELECT {_OBSERVATION} {_FROM_OBSERVATIONS} WHERE encounter IS NULL"
+                " ORDER BY observations.epoch, seq"
+            )
+        )
+
+    def has_device_record(self, record: bytes, code: str) -> bool:
+        """Whether this value of a stored record of a device was saved before."""
+        found = self._row(
+            "SELECT 1 FROM observations WHERE device_record = ? AND code = ? LIMIT 1", record, code
+        )
+        return found is not None
+
+    def alerts(self, limit: int = 100) -> list[Alert]:
+        """The alerts raised last, newest first."""
+        rows = self._rows(
+            "SELECT epochs.epoch, seq, patient, encounter, code, text, operator, wall_ms"
+            " FROM alerts JOIN epochs ON epochs.number = alerts.epoch"
+            " ORDER BY alerts.epoch DESC, seq DESC LIMIT ?",
+            limit,
+        )
+        unit = self._whose.unit
+        return [Alert(EntryId(unit, epoch, Stream.ALERT, seq), *rest) for epoch, seq, *rest in rows]
+
+    def raw_frame(self, reading: int) -> bytes | None:
+        """The bytes a reading of the present epoch was decoded from, while they are kept."""
+        row = self._row(
+            "SELECT raw FROM raw_frames WHERE epoch = ? AND reading = ?", self._epoch.number, reading
+        )
+        return None if row is None else row[0]
+
+    def _observations(self, rows: Iterable[Row]) -> list[Observation]:
+        return [self._observation(row) for row in rows]
+
+    def _observation(self, row: Row) -> Observation:
+        epoch, seq, encounter, patient, code, value, missing, source, device, record = row[:10]
+        device_time, reading, flags, confirmed, operator, wall_ms, corrected_epoch, corrected_seq = row[10:]
+        return Observation(
+            entry=EntryId(self._whose.unit, epoch, Stream.VITALS, seq),
+            encounter=encounter,
+            patient=patient,
+            code=code,
+            value=None if value is None else Decimal(value),
+            missing=None if missing is None else MissingReason(missing),
+            source=Source(source),
+            device=device,
+            device_record=record,
+            device_time=device_time,
+            reading=reading,
+            flags=tuple(flags.split()),
+            confirmed=confirmed,
+            operator=operator,
+            wall_ms=wall_ms,
+            supersedes=None if corrected_seq is None else (corrected_epoch, corrected_seq),
+        )
