@@ -1,0 +1,289 @@
+"""Key slots: one per person, each the only way in which that person's PIN leads to the store's key.
+
+A slot holds a key pair of its own. Its private half is wrapped under Argon2id(PIN); the store's key K is
+sealed by HPKE to its public half. So K and the device secret can change without anybody's PIN. The slot
+file as a whole is sealed under the device secret: a stolen card alone opens nothing.
+
+The file::
+
+    0    8   "QFSLOTS1"
+    8    8   generation, big endian; rises with every change
+    16   8   HKDF(device secret, "check"): tells a wrong device secret from a damaged file
+    24   12  nonce
+    36       ChaCha20-Poly1305 of deterministic CBOR, key HKDF(device secret, generation), aad = bytes 0-24
+
+Inside: ``{unit, slots: [{id, name, role, gen, kdf: [t, p, KiB], salt, pub, priv, sealed}]}`` with ``priv``
+= nonce and ChaCha20-Poly1305 of the X25519 private key, and ``sealed`` = HPKE(pub → K, info = unit, id and
+gen). Two copies are kept, ``slots`` and ``slots.2``; the readable one with the higher generation counts.
+"""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from edge import cbor
+from edge.security.errors import (
+    DeviceSecretWrong,
+    SecretNotKept,
+    SlotsDamaged,
+    SlotsExist,
+    SlotsMissing,
+    SlotsOutdated,
+    UnknownUser,
+    UserExists,
+    WrongPin,
+)
+from edge.security.files import make_private_directory, write_private
+from edge.security.pins import check_pin
+
+KEY_BYTES: Final = 32
+ARGON2: Final = (3, 4, 64 * 1024)
+"""Passes, lanes, KiB: 0.2 s and 64 MiB a guess."""
+
+_MAGIC: Final = b"QFSLOTS1"
+_NONCE_BYTES: Final = 12
+_HEADER_BYTES: Final = 24
+_LONGEST_FILE: Final = 1024 * 1024
+_SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class User:
+    """Who may sign in, and as what."""
+
+    user: str
+    name: str
+    role: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Slot:
+    user: User
+    generation: int
+    kdf: tuple[int, int, int]
+    salt: bytes
+    public: bytes
+    private: bytes = dataclasses.field(repr=False)
+    sealed: bytes = dataclasses.field(repr=False)
+
+
+class Slots:
+    """The slots of one unit, as read from their file; made by `create` and `load`."""
+
+    def __init__(
+        self, path: Path, device_secret: bytes, unit: str, generation: int, slots: dict[str, _Slot]
+    ) -> None:
+        self._path = path
+        self._device_secret = device_secret
+        self._slots = slots
+        self.unit = unit
+        self.generation = generation
+
+    @staticmethod
+    def load(path: Path, device_secret: bytes) -> "Slots":
+        """Read the better copy.
+
+        Raises:
+            SlotsMissing, SlotsDamaged, DeviceSecretWrong.
+        """
+        copies = [copy for each in _copies(path) if (copy := _content(each)) is not None]
+        if not copies:
+            raise SlotsMissing(
+                "There are no key slots on this unit.",
+                next_step="Make a unit with `qafila unit init`, or put the slot files back from a backup.",
+            )
+        readable = [opened for copy in copies if (opened := _open(copy, device_secret)) is not None]
+        if not readable:
+            checks = {copy[16:_HEADER_BYTES] for copy in copies}
+            if len(checks) == 1 and checks != {_derive(device_secret, b"check")[:8]} and len(copies) > 1:
+                raise DeviceSecretWrong(
+                    "This device secret does not belong to this unit.",
+                    next_step="Put the medium in that was made for this unit, or its second copy.",
+                )
+            raise SlotsDamaged(
+                "The key slots are damaged: no copy is as it was written.",
+                next_step="Put slots and slots.2 back from a backup; the store itself is untouched.",
+            )
+        generation, unit, slots = max(readable, key=lambda each: each[0])
+        return Slots(path, device_secret, unit, generation, slots)
+
+    def users(self) -> list[User]:
+        return [slot.user for slot in self._slots.values()]
+
+    def unlock(self, user: str, pin: str) -> bytes:
+        """The store's key, for the right PIN. Takes 0.2 s and 64 MiB, for a wrong user too.
+
+        Raises:
+            WrongPin, UnknownUser: say the same to a person.
+        """
+        slot = self._slots.get(user)
+        if slot is None:
+            _stretch(pin, bytes(16), ARGON2)  # an unknown name takes as long as a wrong PIN
+            raise UnknownUser
+        nonce, wrapped = slot.private[:_NONCE_BYTES], slot.private[_NONCE_BYTES:]
+        try:
+            stretched = _stretch(pin, slot.salt, slot.kdf)
+            private = ChaCha20Poly1305(stretched).decrypt(nonce, wrapped, slot.public)
+            return _SUITE.decrypt(
+                slot.sealed,
+                X25519PrivateKey.from_private_bytes(private),
+                _info(self.unit, user, slot.generation),
+            )
+        except InvalidTag:
+            raise WrongPin from None
+
+    def add(self, user: str, name: str, role: str, pin: str, key: bytes) -> None:
+        """Give a person a slot; the generation rises, tell the store (`set_slots_generation`).
+
+        Raises:
+            UserExists, PinTooWeak, SecretNotKept: the file is as it was.
+        """
+        if user in self._slots:
+            raise UserExists(
+                "This user exists already.", next_step="Choose another name, or set a new PIN for this one."
+            )
+        generation = self.generation + 1
+        slots = {id_: _reseal(slot, self.unit, key, generation) for id_, slot in self._slots.items()}
+        slots[user] = _make(self.unit, User(user, name, role), pin, key, generation)
+        _save(self._path, self._device_secret, self.unit, generation, slots)
+        self._slots, self.generation = slots, generation
+
+    def check_generation(self, at_least: int) -> None:
+        """Refuse slots older than the store knows of: an old copy would let back in who was removed.
+
+        Raises:
+            SlotsOutdated.
+        """
+        if self.generation < at_least:
+            raise SlotsOutdated(
+                "The key slots are older than the store: an old copy was put back.",
+                next_step="Put the newest slot files back; ask who exchanged them.",
+            )
+
+
+def create(
+    path: Path, *, unit: str, user: str, name: str, role: str, pin: str, key: bytes, device_secret: bytes
+) -> Slots:
+    """Make the slot files of a new unit with their first user.
+
+    Raises:
+        SlotsExist, PinTooWeak, SecretNotKept.
+    """
+    if any(copy.exists() for copy in _copies(path)):
+        raise SlotsExist(
+            "There are key slots on this unit already; they are never written over.",
+            next_step="If the unit is to be made anew, set its directory aside first.",
+        )
+    assert len(key) == KEY_BYTES  # noqa: S101  what the programmer hands in
+    slots = {user: _make(unit, User(user, name, role), pin, key, 1)}
+    _save(path, device_secret, unit, 1, slots)
+    return Slots(path, device_secret, unit, 1, slots)
+
+
+def _make(unit: str, user: User, pin: str, key: bytes, generation: int) -> _Slot:
+    check_pin(pin)
+    private = X25519PrivateKey.generate()
+    public = private.public_key().public_bytes_raw()
+    salt, nonce = os.urandom(16), os.urandom(_NONCE_BYTES)
+    wrapped = ChaCha20Poly1305(_stretch(pin, salt, ARGON2)).encrypt(
+        nonce, private.private_bytes_raw(), public
+    )
+    sealed = _SUITE.encrypt(key, private.public_key(), _info(unit, user.user, generation))
+    return _Slot(user, generation, ARGON2, salt, public, nonce + wrapped, sealed)
+
+
+def _reseal(slot: _Slot, unit: str, key: bytes, generation: int) -> _Slot:
+    sealed = _SUITE.encrypt(
+        key, X25519PublicKey.from_public_bytes(slot.public), _info(unit, slot.user.user, generation)
+    )
+    return dataclasses.replace(slot, generation=generation, sealed=sealed)
+
+
+def _info(unit: str, user: str, generation: int) -> bytes:
+    return cbor.encode(["qafila slot", unit, user, generation])
+
+
+def _stretch(pin: str, salt: bytes, kdf: tuple[int, int, int]) -> bytes:
+    passes, lanes, kib = kdf
+    return Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=kib).derive(
+        pin.encode()
+    )
+
+
+def _derive(device_secret: bytes, purpose: bytes) -> bytes:
+    return HKDF(SHA256(), 32, salt=None, info=b"qafila slots " + purpose).derive(device_secret)
+
+
+def _copies(path: Path) -> tuple[Path, Path]:
+    return path, path.with_name(path.name + ".2")
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            return file.read(_LONGEST_FILE)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return b""  # there, but not readable: as good as damaged
+
+
+def _save(path: Path, device_secret: bytes, unit: str, generation: int, slots: dict[str, _Slot]) -> None:
+    inside = cbor.encode({"unit": unit, "slots": [_as_cbor(slot) for slot in slots.values()]})
+    header = _MAGIC + generation.to_bytes(8) + _derive(device_secret, b"check")[:8]
+    nonce = os.urandom(_NONCE_BYTES)
+    sealed = ChaCha20Poly1305(_derive(device_secret, header[8:16])).encrypt(nonce, inside, header)
+    try:
+        make_private_directory(path.parent)
+        for copy in _copies(path):
+            write_private(copy, header + nonce + sealed)
+    except OSError:
+        raise SecretNotKept(
+            "The key slots cannot be written.", next_step="Free space on the unit, or check the disk."
+        ) from None
+
+
+def _open(content: bytes, device_secret: bytes) -> tuple[int, str, dict[str, _Slot]] | None:
+    header, nonce = content[:_HEADER_BYTES], content[_HEADER_BYTES : _HEADER_BYTES + _NONCE_BYTES]
+    sealed = content[_HEADER_BYTES + _NONCE_BYTES :]
+    if not header.startswith(_MAGIC) or len(nonce) < _NONCE_BYTES:
+        return None
+    try:
+        inside: Any = cbor.decode(
+            ChaCha20Poly1305(_derive(device_secret, header[8:16])).decrypt(nonce, sealed, header)
+        )
+    except (InvalidTag, cbor.MalformedCbor):
+        return None
+    slots = [_from_cbor(slot) for slot in inside["slots"]]
+    return int.from_bytes(header[8:16]), inside["unit"], {slot.user.user: slot for slot in slots}
+
+
+def _as_cbor(slot: _Slot) -> dict[str, cbor.Value]:
+    return {
+        "id": slot.user.user,
+        "name": slot.user.name,
+        "role": slot.user.role,
+        "gen": slot.generation,
+        "kdf": list(slot.kdf),
+        "salt": slot.salt,
+        "pub": slot.public,
+        "priv": slot.private,
+        "sealed": slot.sealed,
+    }
+
+
+def _from_cbor(slot: dict[str, Any]) -> _Slot:
+    passes, lanes, kib = slot["kdf"]
+    user = User(slot["id"], slot["name"], slot["role"])
+    return _Slot(
+        user, slot["gen"], (passes, lanes, kib), slot["salt"], slot["pub"], slot["priv"], slot["sealed"]
+    )
