@@ -1,0 +1,1 @@
+"""The long-running process: devices in, entries committed, sealed, receipts judged."""

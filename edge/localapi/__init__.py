@@ -1,0 +1,1 @@
+"""The local API: messages, server and client of the Unix socket."""

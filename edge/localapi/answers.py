@@ -1,0 +1,121 @@
+"""What the methods of the local API answer."""
+
+import uuid
+
+from edge.localapi.shapes import (
+    ClockShown,
+    DeviceShown,
+    EntryIdentity,
+    FirstBad,
+    LinkShown,
+    Message,
+    ObservationShown,
+    PatientShown,
+    Role,
+    Saved,
+    StreamShown,
+    UserShown,
+    Word,
+)
+
+
+class Status(Message):
+    """What anybody who may connect may know; streams only while unlocked."""
+
+    unit: str
+    realm: str
+    locked: bool
+    version: str
+    clock: ClockShown
+    devices: tuple[DeviceShown, ...]
+    streams: dict[Word, StreamShown]
+    enrolled: bool
+    link: LinkShown
+    visit_open: bool
+    refusals: dict[str, int]
+    """How often something of the centre's or the spool's was refused, by stable code."""
+    problem: str | None
+    """The code of a problem that keeps entries from leaving, such as ``spool-full``."""
+
+
+class SignedIn(Message):
+    """The session that was opened."""
+
+    user: str
+    name: str
+    role: Role
+
+
+class Registered(Saved):
+    """A patient was entered."""
+
+    patient: uuid.UUID
+
+
+class Patients(Message):
+    """Patients, the latest first; ``more`` when the list was cut."""
+
+    patients: tuple[PatientShown, ...]
+    more: bool
+
+
+class EncounterOpened(Saved):
+    """An encounter was opened; readings are bound to its patient from now on."""
+
+    encounter: uuid.UUID
+
+
+class EncounterClosed(Saved):
+    """An encounter was closed with so many observations."""
+
+    count: int
+
+
+class Encounter(Message):
+    """An encounter and its observations."""
+
+    encounter: uuid.UUID
+    patient: uuid.UUID
+    open: bool
+    observations: tuple[ObservationShown, ...]
+
+
+class Tray(Message):
+    """Readings that belong to nobody yet."""
+
+    observations: tuple[ObservationShown, ...]
+
+
+class StreamProgress(Message):
+    """How far a stream has come."""
+
+    tip: int
+    sent: int
+    landed: int
+    opened: int
+
+
+class Snapshot(Message):
+    """What a screen needs after it lost touch; ``more``: ask again after the last of these."""
+
+    unit: str
+    epoch: str
+    encounter: uuid.UUID | None
+    saved: tuple[EntryIdentity, ...]
+    states: dict[Word, StreamProgress]
+    more: bool
+
+
+class Users(Message):
+    """Who may sign in."""
+
+    users: tuple[UserShown, ...]
+
+
+class Verified(Message):
+    """What a walk over the whole store found."""
+
+    entries: dict[Word, int]
+    valid: bool
+    first_bad: FirstBad | None
+    damage: tuple[str, ...]

@@ -1,0 +1,69 @@
+"""The events of the local API."""
+
+import uuid
+from typing import Literal
+
+from edge.localapi.shapes import Message, Saved, ShownValue, StreamShown, Word
+
+
+class ReadingEvent(Message):
+    """What a device shows now; ``settled``: steady enough that it was or may be kept."""
+
+    device: str
+    values: tuple[ShownValue, ...]
+    flags: tuple[str, ...]
+    settled: bool
+
+
+class WaveEvent(Message):
+    """Consecutive samples. Those waiting for a slow screen are joined; the oldest fall out."""
+
+    device: str
+    code: str
+    lead: str | None
+    rate: str
+    samples: tuple[int, ...]
+
+
+class SavedEvent(Saved):
+    """Something was committed, by this or another connection or by a device."""
+
+    what: str
+    patient: uuid.UUID | None = None
+
+
+class NotSavedEvent(Message):
+    """A device's reading could not be stored; nothing of it is kept."""
+
+    device: str
+    code: str
+    sentence: str
+    next: str
+
+
+class StreamsEvent(Message):
+    """Tips or watermarks moved."""
+
+    streams: dict[Word, StreamShown]
+
+
+class DeviceEvent(Message):
+    """A device came or went."""
+
+    key: str
+    state: Literal["starting", "present", "gone"]
+    code: str | None
+
+
+class Heartbeat(Message):
+    """Every second; a screen that misses two greys its numbers."""
+
+    wall_ms: int
+
+
+class ErrorEvent(Message):
+    """Why the connection ends: ``slow-client``, ``line-too-long``, ``not-understood``, ``peer-refused``."""
+
+    code: str
+    sentence: str
+    next: str

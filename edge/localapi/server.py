@@ -1,0 +1,169 @@
+"""The server of the local API: who may connect, and one request after the other."""
+
+import asyncio
+import errno
+import logging
+import os
+import shutil
+import socket
+import stat
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from edge.errors import QafilaError
+from edge.localapi.connection import Connection
+from edge.localapi.lines import MAX_REQUEST_BYTES, RequestRefused, read_envelope, read_fields, read_object
+from edge.localapi.unix import peer_uid, short_path
+from edge.ports.caller import Call, CallRefused, Handler
+
+MAX_CONNECTIONS: Final = 32
+_MODE: Final = 0o660
+_BACKLOG: Final = 16
+_LOG: Final = logging.getLogger(__name__)
+
+
+class SocketTaken(QafilaError):
+    """Another process listens there, or what stands there is no socket."""
+
+    code: ClassVar[str] = "socket-taken"
+
+
+async def serve(
+    path: Path,
+    handlers: Mapping[str, Handler],
+    *,
+    refused_uids: Collection[int] = (),
+    group: str | None = None,
+) -> None:
+    """Listen at ``path`` and answer until cancelled.
+
+    Requests of one connection are answered in order, one at a time. A `QafilaError` of a handler is
+    that request's answer; any other exception is a bug and ends the server with it.
+
+    Raises:
+        SocketTaken: the address is in use.
+    """
+    listening = bind(path, group=group)
+    try:
+        async with asyncio.TaskGroup() as clients:
+            server = _Server(handlers, frozenset(refused_uids), clients)
+            async with await asyncio.start_unix_server(
+                server.accept, sock=listening, limit=MAX_REQUEST_BYTES
+            ):
+                await asyncio.Event().wait()  # until cancelled
+    finally:
+        listening.close()
+        path.unlink(missing_ok=True)  # noqa: ASYNC240  once, at the end
+
+
+def bind(path: Path, *, group: str | None = None) -> socket.socket:
+    """A listening socket at ``path``, mode 0660; a stale one is replaced.
+
+    Raises:
+        SocketTaken: somebody listens there, or it is no socket.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with short_path(path) as address:
+            listening.bind(address)
+        path.chmod(_MODE)
+        if group is not None:
+            shutil.chown(path, group=group)
+        listening.listen(_BACKLOG)
+    except BaseException:
+        listening.close()
+        raise
+    listening.setblocking(False)  # noqa: FBT003  the standard library takes it only so
+    return listening
+
+
+def _remove_stale(path: Path) -> None:
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise SocketTaken(f"{path} is no socket.", next_step="Move it away.")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, short_path(path) as address:
+        refused = probe.connect_ex(address)
+    if refused != errno.ECONNREFUSED:
+        raise SocketTaken(f"Another agent listens at {path}.", next_step="Stop it first.")
+    path.unlink()
+
+
+class _Server:
+    """Accepts clients and lets each talk in a task of its own."""
+
+    def __init__(
+        self, handlers: Mapping[str, Handler], refused_uids: frozenset[int], clients: asyncio.TaskGroup
+    ) -> None:
+        self._handlers = handlers
+        self._refused_uids = refused_uids
+        self._clients = clients
+        self._count = 0
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._clients.create_task(self._client(reader, writer), name="local-api-client")
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        uid = peer_uid(writer.get_extra_info("socket"))
+        connection = Connection(writer, uid)
+        self._count += 1
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(connection.write_out(), name="local-api-writer")
+                await self._admit(uid, connection, reader)
+        finally:
+            self._count -= 1
+            writer.transport.abort()
+
+    async def _admit(self, uid: int, connection: Connection, reader: asyncio.StreamReader) -> None:
+        if uid in self._refused_uids:
+            _LOG.warning("client refused", extra={"uid": uid})
+            connection.end(
+                "peer-refused", "This user may not speak to the agent.", "Use an account of group qafila."
+            )
+        elif self._count > MAX_CONNECTIONS:
+            connection.end("too-many-clients", "Too many screens are connected.", "Close one of them.")
+        else:
+            await self._converse(connection, reader)
+            connection.finish()
+
+    async def _converse(self, connection: Connection, reader: asyncio.StreamReader) -> None:
+        while not connection.closed:
+            try:
+                line = await reader.readuntil(b"\n")
+            except (asyncio.IncompleteReadError, ConnectionError):
+                return
+            except asyncio.LimitOverrunError:
+                connection.end("line-too-long", "A request is longer than 64 kB.", "Send less at once.")
+                return
+            try:
+                raw = read_object(line)
+            except RequestRefused as error:
+                connection.end(error.stable_code, error.sentence, error.next_step)
+                return
+            connection.answer(_id_of(raw), await self._answer(connection, raw))
+
+    async def _answer(self, connection: Connection, raw: dict[str, Any]) -> dict[str, Any]:
+        try:
+            request, method, with_ = read_envelope(raw)
+            fields = read_fields(method, with_)
+            return {"ok": await self._handlers[method](Call(request, method, connection), **fields)}
+        except QafilaError as error:
+            return {"error": describe(error)}
+
+
+def describe(error: QafilaError) -> dict[str, Any]:
+    """An error as it stands in an answer."""
+    about = {"about": error.about} if isinstance(error, CallRefused) and error.about else {}
+    return {"code": error.stable_code, "sentence": error.sentence, "next": error.next_step, **about}
+
+
+def _id_of(raw: dict[str, Any]) -> str:
+    """The id as the client wrote it, so that it can match even an answer that refuses it."""
+    request = raw.get("id")
+    return request if isinstance(request, str) and len(request) <= 64 else ""

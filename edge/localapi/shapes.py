@@ -1,0 +1,139 @@
+"""Types and parts that several messages of the local API share."""
+
+import uuid
+from decimal import Decimal
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Line: TypeAlias = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$"),
+]
+"""One line of text a person typed."""
+User: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]
+Code: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
+Role: TypeAlias = Literal["nurse", "supervisor", "technician"]
+Word: TypeAlias = Literal["alert", "vitals", "doc", "wave", "audit"]
+Seq: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
+EntryIdentity: TypeAlias = tuple[str, str, Word, int]
+"""``[unit, first epoch in hex, stream, seq]``."""
+State: TypeAlias = Literal["saved", "sent", "arrived", "received"]
+Topic: TypeAlias = Literal["readings", "waves", "saved", "streams", "devices", "link"]
+
+
+class Message(BaseModel):
+    """What all messages share: unknown fields are refused, values are fixed once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Nothing(Message):
+    """No fields."""
+
+
+class Identifier(Message):
+    """One identifier of a patient, in the system it belongs to."""
+
+    system: Code
+    value: Line
+
+
+class ObservedValue(Message):
+    """One value typed by a person, in the stored unit unless another is named."""
+
+    code: Code
+    value: Annotated[Decimal, Field(max_digits=9, decimal_places=4, allow_inf_nan=False)]
+    unit: Annotated[str, StringConstraints(max_length=12)] | None = None
+
+
+class ShownValue(Message):
+    """A measured value as text in its unit, or the reason why there is none."""
+
+    code: str
+    value: str | None = None
+    unit: str | None = None
+    missing: str | None = None
+
+
+class PatientShown(Message):
+    """A patient and how far their entries have come."""
+
+    patient: uuid.UUID
+    family: str
+    given: str
+    sex: str
+    birth: str | None
+    identifiers: tuple[Identifier, ...]
+    state: State
+
+
+class ObservationShown(Message):
+    """One stored observation."""
+
+    seq: int
+    code: str
+    value: str | None = None
+    unit: str | None = None
+    missing: str | None = None
+    device: str | None
+    source: Literal["device", "manual", "late", "simulated"]
+    flags: tuple[str, ...]
+    reading: int
+    wall_ms: int
+    state: State
+
+
+class DeviceShown(Message):
+    """A configured device and how it does; ``code`` says why it is gone."""
+
+    key: str
+    kind: str
+    state: Literal["starting", "present", "gone"]
+    code: str | None
+
+
+class StreamShown(Message):
+    """How far a stream has come; ``stopped`` says why it no longer moves."""
+
+    tip: int
+    sent: int
+    landed: int
+    opened: int
+    stopped: str | None
+
+
+class LinkShown(Message):
+    """What the uplink notes of its connection: a hint, never evidence."""
+
+    connected: bool
+    since_ms: int | None
+    broker: str | None
+
+
+class ClockShown(Message):
+    """The box's wall time and where it came from."""
+
+    wall_ms: int
+    quality: str
+
+
+class UserShown(Message):
+    """A person who may sign in."""
+
+    user: str
+    name: str
+    role: Role
+
+
+class FirstBad(Message):
+    """The first entry that does not fit the chain."""
+
+    stream: Word
+    seq: int
+
+
+class Saved(Message):
+    """Committed durably under these identities."""
+
+    saved: tuple[EntryIdentity, ...]
