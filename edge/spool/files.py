@@ -69,3 +69,17 @@ def _write_all(descriptor: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def names_in(directory: Path) -> list[str]:
+    """The names of everything in a directory, in no order.
+
+    Raises:
+        SpoolFailed: it cannot be read.
+    """
+    try:
+        return os.listdir(directory)  # noqa: PTH208  names are what is wanted: paths cost thrice as much
+    except OSError:
+        raise SpoolFailed(
+            "The spool cannot be read.", next_step="Check the disk and who owns the spool."
+        ) from None

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from edge.spool.files import names_in
 from edge.spool.names import TEMPORARY_PREFIX
 
 MOST_FILES: Final = 1000
@@ -30,7 +31,7 @@ class Inbox:
         """
         names = sorted(
             name
-            for name in os.listdir(self._directory)
+            for name in names_in(self._directory)
             if name != LINK_NAME and not name.startswith(TEMPORARY_PREFIX)
         )
         taken: list[tuple[str, bytes]] = []

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from edge.ports.sealing import SealedFile
-from edge.spool.files import SpoolFailed, sync_directory, write_temporary
+from edge.spool.files import SpoolFailed, names_in, sync_directory, write_temporary
 from edge.spool.names import TEMPORARY_PREFIX, SpoolName, parse
 
 
@@ -61,7 +61,7 @@ class Outbox:
 
     def list(self) -> list[SpoolName]:
         """What lies in the spool, in order of sending; names that are none are left alone."""
-        return sorted(name for entry in os.listdir(self._directory) if (name := parse(entry)) is not None)
+        return sorted(name for entry in names_in(self._directory) if (name := parse(entry)) is not None)
 
     def read(self, name: SpoolName) -> bytes:
         """Raises FileNotFoundError when it is gone."""
@@ -74,7 +74,7 @@ class Outbox:
 
     def sweep_temporaries(self) -> int:
         """Remove what an interrupted commit has left, at start and never later; how many there were."""
-        swept = [self._directory / e for e in os.listdir(self._directory) if e.startswith(TEMPORARY_PREFIX)]
+        swept = [self._directory / e for e in names_in(self._directory) if e.startswith(TEMPORARY_PREFIX)]
         for path in swept:
             path.unlink(missing_ok=True)
         return len(swept)

@@ -1,13 +1,10 @@
 """What every part of the store shares: the connection, the present epoch, translated errors."""
 
 import dataclasses
-from typing import Any, TypeAlias
 
-from sqlcipher3 import dbapi2
-
+from edge.store import sqlite
 from edge.store.errors import from_sqlite
-
-Row: TypeAlias = tuple[Any, ...]
+from edge.store.sqlite import Row
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,7 +27,7 @@ class Whose:
 class Base:
     """One connection and what is known of the store without asking it again."""
 
-    def __init__(self, connection: dbapi2.Connection, whose: Whose, epoch: Epoch) -> None:
+    def __init__(self, connection: sqlite.Connection, whose: Whose, epoch: Epoch) -> None:
         self._connection = connection
         self._whose = whose
         self._epoch = epoch
@@ -38,21 +35,18 @@ class Base:
     def _run(self, sql: str, *values: object) -> int:
         """Execute one statement; how many rows it changed."""
         try:
-            changed: int = self._connection.execute(sql, values).rowcount
-        except dbapi2.Error as error:
+            return self._connection.execute(sql, values).rowcount
+        except sqlite.Error as error:
             raise from_sqlite(error) from None
-        return changed
 
     def _rows(self, sql: str, *values: object) -> list[Row]:
         try:
-            rows: list[Row] = self._connection.execute(sql, values).fetchall()
-        except dbapi2.Error as error:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite.Error as error:
             raise from_sqlite(error) from None
-        return rows
 
     def _row(self, sql: str, *values: object) -> Row | None:
         try:
-            row: Row | None = self._connection.execute(sql, values).fetchone()
-        except dbapi2.Error as error:
+            return self._connection.execute(sql, values).fetchone()
+        except sqlite.Error as error:
             raise from_sqlite(error) from None
-        return row

@@ -6,10 +6,9 @@ before 3.51.3 can corrupt a WAL database that two connections write. Each is ref
 """
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from sqlcipher3 import dbapi2
-
+from edge.store import sqlite
 from edge.store.errors import (
     StoreDamaged,
     StoreMissing,
@@ -55,14 +54,14 @@ _REQUIRED: Final = (
 """What a pragma must answer afterwards: SQLite ignores what it does not know or cannot do."""
 
 
-def connect(path: Path, key: bytes) -> dbapi2.Connection:
+def connect(path: Path, key: bytes) -> sqlite.Connection:
     """Open an existing store with its key.
 
     Raises:
         StoreTooOld, StoreMissing, StoreUnprotected, WrongKey, StoreDamaged, StoreReadOnly: before or
             instead of touching the file.
     """
-    check_library(dbapi2.sqlite_version)
+    check_library(sqlite.VERSION)
     check_key(key)
     _check_file(path)
     if not key_fits(path, key):
@@ -73,9 +72,9 @@ def connect(path: Path, key: bytes) -> dbapi2.Connection:
     return _opened(path, key)
 
 
-def connect_new(path: Path, key: bytes) -> dbapi2.Connection:
+def connect_new(path: Path, key: bytes) -> sqlite.Connection:
     """Open a file that the caller has just made, empty, with the right permissions."""
-    check_library(dbapi2.sqlite_version)
+    check_library(sqlite.VERSION)
     check_key(key)
     return _opened(path, key)
 
@@ -130,23 +129,13 @@ def _check_file(path: Path) -> None:
         )
 
 
-def _opened(path: Path, key: bytes) -> dbapi2.Connection:
-    connection: dbapi2.Connection = dbapi2.connect(
-        f"{path.absolute().as_uri()}?mode=rw",  # never creates
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-        cached_statements=256,
-    )
+def _opened(path: Path, key: bytes) -> sqlite.Connection:
+    connection = sqlite.connect(f"{path.absolute().as_uri()}?mode=rw")  # never creates
     try:
         with translated():
             connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
             connection.execute("PRAGMA cipher_log = off")  # it would write to the screen
-            if _answer(connection, "cipher_status") != "1":
-                raise StoreUnprotected(
-                    "The database library does not encrypt; the store is not used.",
-                    next_step="Install sqlcipher3 0.6.4 or later.",
-                )
+            _check_cipher(connection)
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             for name, value in _SETTINGS:
                 connection.execute(f"PRAGMA {name} = {value}")
@@ -158,7 +147,15 @@ def _opened(path: Path, key: bytes) -> dbapi2.Connection:
     return connection
 
 
-def _check_settings(connection: dbapi2.Connection) -> None:
+def _check_cipher(connection: sqlite.Connection) -> None:
+    if _answer(connection, "cipher_status") != "1":
+        raise StoreUnprotected(
+            "The database library does not encrypt; the store is not used.",
+            next_step="Install sqlcipher3 0.6.4 or later.",
+        )
+
+
+def _check_settings(connection: sqlite.Connection) -> None:
     for name, required in _REQUIRED:
         if _answer(connection, name) != required:
             raise StoreReadOnly(
@@ -167,11 +164,11 @@ def _check_settings(connection: dbapi2.Connection) -> None:
             )
 
 
-def _answer(connection: dbapi2.Connection, pragma: str) -> str:
+def _answer(connection: sqlite.Connection, pragma: str) -> str:
     row = connection.execute(f"PRAGMA {pragma}").fetchone()
     return "" if row is None else str(row[0])
 
 
-def _authorize(action: int, *_: Any) -> int:  # noqa: ANN401  SQLite hands four values of no use here
+def _authorize(action: int, *_: object) -> int:
     """Refuse ATTACH: a file attached without its own key would be plain text, commits no longer atomic."""
-    return dbapi2.SQLITE_DENY if action == dbapi2.SQLITE_ATTACH else dbapi2.SQLITE_OK
+    return sqlite.DENY if action == sqlite.ATTACH else sqlite.OK

@@ -8,11 +8,10 @@ import os
 from pathlib import Path
 from typing import Final
 
-from sqlcipher3 import dbapi2
-
 from edge.audit import chain
 from edge.clock import Moment
 from edge.records.fields import Field, Kind, Payload, Stream
+from edge.store import sqlite
 from edge.store.base import Epoch, Whose
 from edge.store.connection import check_sealed, connect_new
 from edge.store.errors import StoreExists, StoreReadOnly, translated
@@ -59,12 +58,11 @@ def create_file(path: Path, key: bytes, whose: Whose, moment: Moment) -> None:
 
 
 def begin_epoch(
-    connection: dbapi2.Connection, whose: Whose, moment: Moment, parent: tuple[bytes, tuple[int, ...]] | None
+    connection: sqlite.Connection, whose: Whose, moment: Moment, parent: tuple[bytes, tuple[int, ...]] | None
 ) -> Epoch:
     """Begin an epoch inside the open transaction: its row, five streams, a genesis as seq 1 of each.
 
-    Args:
-        parent: the epoch this one comes after and its last matched tips, by stream number.
+    ``parent`` is the epoch this one comes after, with its last matched tips by stream number.
     """
     epoch_bytes, secret = os.urandom(chain.EPOCH_BYTES), os.urandom(SECRET_BYTES)
     with translated():

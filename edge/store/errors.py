@@ -5,12 +5,11 @@ so they end here: `translated` turns each into a `StoreError` that says what was
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import ClassVar, Final
 
-from sqlcipher3 import dbapi2
-
 from edge.errors import QafilaError
+from edge.store import sqlite
 
 
 class StoreError(QafilaError):
@@ -98,47 +97,47 @@ class IdentifierTaken(StoreError):
 
 
 _BY_PRIMARY_CODE: Final[dict[int, tuple[type[StoreError], str, str]]] = {
-    dbapi2.SQLITE_FULL: (
+    sqlite.FULL: (
         StoreFull,
         "The disk is full: nothing was saved.",
         "Free space on the unit, then save again; what was saved before is safe.",
     ),
-    dbapi2.SQLITE_READONLY: (
+    sqlite.READONLY: (
         StoreReadOnly,
         "The disk takes no writes: nothing was saved.",
         "Check the card's write lock and the disk's health; what was saved before can be read.",
     ),
-    dbapi2.SQLITE_BUSY: (
+    sqlite.BUSY: (
         StoreBusy,
         "Another process is keeping the store busy: nothing was saved.",
         "Try again; if it stays so, see which process has the store open.",
     ),
-    dbapi2.SQLITE_LOCKED: (
+    sqlite.LOCKED: (
         StoreBusy,
         "Another process is keeping the store busy: nothing was saved.",
         "Try again; if it stays so, see which process has the store open.",
     ),
-    dbapi2.SQLITE_IOERR: (
+    sqlite.IOERR: (
         StoreUnreadable,
         "The disk reports an error: nothing was saved.",
         "Check the disk; then run `qafila store verify`.",
     ),
-    dbapi2.SQLITE_CANTOPEN: (
+    sqlite.CANTOPEN: (
         StoreUnreadable,
         "The store's file cannot be opened.",
         "Check that the file belongs to the user the agent runs as.",
     ),
-    dbapi2.SQLITE_NOTADB: (
+    sqlite.NOTADB: (
         StoreDamaged,
         "The store is damaged: its first page does not read back as it was written.",
         "Leave the file as it is, and restore the last backup beside it.",
     ),
-    dbapi2.SQLITE_CORRUPT: (
+    sqlite.CORRUPT: (
         StoreDamaged,
         "The store is damaged: a page does not read back as it was written.",
         "Leave the file as it is, and run `qafila store verify` on a copy.",
     ),
-    dbapi2.SQLITE_CONSTRAINT: (
+    sqlite.CONSTRAINT: (
         StoreRefused,
         "A rule of the store refuses this: nothing was saved.",
         "Report it with the code; nothing that was saved before has changed.",
@@ -146,7 +145,7 @@ _BY_PRIMARY_CODE: Final[dict[int, tuple[type[StoreError], str, str]]] = {
 }
 
 
-def from_sqlite(error: dbapi2.Error) -> StoreError:
+def from_sqlite(error: Exception) -> StoreError:
     """The `StoreError` for an exception of the driver, without its text."""
     code = getattr(error, "sqlite_errorcode", None)
     kind, sentence, next_step = _BY_PRIMARY_CODE.get(
@@ -157,9 +156,9 @@ def from_sqlite(error: dbapi2.Error) -> StoreError:
 
 
 @contextlib.contextmanager
-def translated() -> Iterator[None]:
+def translated() -> Generator[None]:
     """Turn what the driver raises into `StoreError`; the driver's own text is dropped, it may quote data."""
     try:
         yield
-    except dbapi2.Error as error:
+    except sqlite.Error as error:
         raise from_sqlite(error) from None

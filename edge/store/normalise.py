@@ -6,16 +6,16 @@ from typing import Final
 
 _FOLDED: Final = str.maketrans(
     {
-        "أ": "ا",  # alef with hamza above
-        "إ": "ا",  # alef with hamza below
-        "آ": "ا",  # alef with madda
-        "ٱ": "ا",  # alef wasla
+        "أ": "ا",  # noqa: RUF001  alef with hamza above
+        "إ": "ا",  # noqa: RUF001  alef with hamza below
+        "آ": "ا",  # noqa: RUF001  alef with madda
+        "ٱ": "ا",  # noqa: RUF001  alef wasla
         "ؤ": "و",  # waw with hamza
         "ئ": "ي",  # yeh with hamza
         "ى": "ي",  # alef maqsura
         "ی": "ي",  # Farsi yeh
         "ک": "ك",  # Farsi keheh
-        "ة": "ه",  # teh marbuta
+        "ة": "ه",  # noqa: RUF001  teh marbuta
         "ء": "",  # hamza on its own
         "ـ": "",  # tatweel
         "œ": "oe",

@@ -1,60 +1,66 @@
 """Reading patients."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from edge.records.fields import Stream
-from edge.store.base import Base, Row
+from edge.store.base import Base
 from edge.store.normalise import normalise, normalise_identifier
 from edge.store.rows import Patient
+from edge.store.sqlite import Row
 
-_COLUMNS = "patient, revision, family, given, sex, birth, phone, village"
+_PATIENTS: Final = "SELECT patient, revision, family, given, sex, birth, phone, village FROM patients"
+_MOST_WORDS: Final = 6
+_FOUND: Final = (
+    " WHERE norm LIKE ? AND norm LIKE ? AND norm LIKE ? AND norm LIKE ? AND norm LIKE ? AND norm LIKE ?"
+    " OR patient IN (SELECT patient FROM identifiers WHERE norm = ?)"
+    " ORDER BY patient DESC LIMIT ?"
+)
 
 
 class PatientReads(Base):
     """What can be asked of the patient index."""
 
     def patient(self, patient: bytes) -> Patient | None:
-        return next(
-            iter(self._patients(self._rows(f"SELECT {_COLUMNS} FROM patients WHERE patient = ?", patient))),
-            None,
-        )
+        found = self._patients(self._rows(_PATIENTS + " WHERE patient = ?", patient))
+        return next(iter(found), None)
 
     def patients(self, limit: int = 1000) -> list[Patient]:
         """The patients registered last, newest first (a UUIDv7 sorts by time)."""
-        rows = self._rows(f"SELECT {_COLUMNS} FROM patients ORDER BY patient DESC LIMIT ?", limit)
-        return self._patients(rows)
+        return self._patients(self._rows(_PATIENTS + " ORDER BY patient DESC LIMIT ?", limit))
 
     def find_patients(self, text: str, limit: int = 50) -> list[Patient]:
-        """Patients whose name, village or phone holds every word of ``text``, or who have it as identifier."""
-        identifier = normalise_identifier(text)
-        words = normalise(text).split()
+        """Patients of whom name, village and phone hold every word of ``text``, or whose identifier it is.
+
+        Words beyond the sixth are not looked at.
+        """
+        words = [f"%{word}%" for word in normalise(text).split()[:_MOST_WORDS]]
         if not words:
             return []
-        clauses = " AND ".join(["norm LIKE ?"] * len(words))
-        rows = self._rows(
-            f"SELECT {_COLUMNS} FROM patients WHERE ({clauses})"
-            " OR patient IN (SELECT patient FROM identifiers WHERE norm = ?)"
-            " ORDER BY patient DESC LIMIT ?",
-            *(f"%{word}%" for word in words),
-            *(identifier, limit),
-        )
-        return self._patients(rows)
+        words += ["%"] * (_MOST_WORDS - len(words))
+        return self._patients(self._rows(_PATIENTS + _FOUND, *words, normalise_identifier(text), limit))
 
     def _patients(self, rows: Iterable[Row]) -> list[Patient]:
-        found: list[Patient] = []
-        for row in rows:
-            identifiers = self._rows(
-                "SELECT system, value FROM identifiers WHERE patient = ? ORDER BY place", row[0]
-            )
-            tips = self._rows(
-                "SELECT stream, tip FROM patient_tips WHERE patient = ? AND epoch = ?",
-                *(row[0], self._epoch.number),
-            )
-            found.append(
-                Patient(
-                    *row,
-                    identifiers=tuple((system, value) for system, value in identifiers),
-                    tips={Stream(stream): tip for stream, tip in tips},
-                )
-            )
-        return found
+        return [self._patient(row) for row in rows]
+
+    def _patient(self, row: Row) -> Patient:
+        patient, revision, family, given, sex, birth, phone, village = row
+        identifiers = self._rows(
+            "SELECT system, value FROM identifiers WHERE patient = ? ORDER BY place", patient
+        )
+        tips = self._rows(
+            "SELECT stream, tip FROM patient_tips WHERE patient = ? AND epoch = ?",
+            *(patient, self._epoch.number),
+        )
+        return Patient(
+            patient=patient,
+            revision=revision,
+            family=family,
+            given=given,
+            sex=sex,
+            birth=birth,
+            phone=phone,
+            village=village,
+            identifiers=tuple((system, value) for system, value in identifiers),
+            tips={Stream(stream): tip for stream, tip in tips},
+        )

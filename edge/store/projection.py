@@ -7,18 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeAlias, cast
 
-from sqlcipher3 import dbapi2
-
 from edge.cbor import Value
 from edge.records.fields import Field, Kind, Payload, Source
+from edge.store import sqlite
 from edge.store.base import Epoch
 from edge.store.errors import IdentifierTaken, StoreRefused
 from edge.store.normalise import normalise, normalise_identifier
 
-_Projector: TypeAlias = Callable[[dbapi2.Connection, Epoch, int, Payload], None]
+_Projector: TypeAlias = Callable[[sqlite.Connection, Epoch, int, Payload], None]
 
 
-def project(connection: dbapi2.Connection, epoch: Epoch, kind: Kind, seq: int, payload: Payload) -> None:
+def project(connection: sqlite.Connection, epoch: Epoch, kind: Kind, seq: int, payload: Payload) -> None:
     """Write the rows that one entry amounts to; kinds without rows write none.
 
     Raises:
@@ -30,7 +29,7 @@ def project(connection: dbapi2.Connection, epoch: Epoch, kind: Kind, seq: int, p
         projector(connection, epoch, seq, payload)
 
 
-def _patient(connection: dbapi2.Connection, _epoch: Epoch, _seq: int, payload: Payload) -> None:
+def _patient(connection: sqlite.Connection, _epoch: Epoch, _seq: int, payload: Payload) -> None:
     patient = payload[Field.PATIENT]
     family, given = str(payload[Field.FAMILY]), str(payload.get(Field.GIVEN, ""))
     phone, village = payload.get(Field.PHONE), payload.get(Field.VILLAGE)
@@ -70,7 +69,7 @@ def _patient(connection: dbapi2.Connection, _epoch: Epoch, _seq: int, payload: P
         )
 
 
-def _encounter_opened(connection: dbapi2.Connection, _epoch: Epoch, _seq: int, payload: Payload) -> None:
+def _encounter_opened(connection: sqlite.Connection, _epoch: Epoch, _seq: int, payload: Payload) -> None:
     connection.execute(
         "INSERT INTO encounters (encounter, patient, operator, opened_ms) VALUES (?, ?, ?, ?)",
         (
@@ -82,7 +81,7 @@ def _encounter_opened(connection: dbapi2.Connection, _epoch: Epoch, _seq: int, p
     )
 
 
-def _encounter_closed(connection: dbapi2.Connection, _epoch: Epoch, _seq: int, payload: Payload) -> None:
+def _encounter_closed(connection: sqlite.Connection, _epoch: Epoch, _seq: int, payload: Payload) -> None:
     cursor = connection.execute(
         "UPDATE encounters SET closed_ms = ? WHERE encounter = ? AND closed_ms IS NULL",
         (payload.get(Field.WALL_MS, 0), payload[Field.ENCOUNTER]),
@@ -95,7 +94,7 @@ def _encounter_closed(connection: dbapi2.Connection, _epoch: Epoch, _seq: int, p
         )
 
 
-def _observation(connection: dbapi2.Connection, epoch: Epoch, seq: int, payload: Payload) -> None:
+def _observation(connection: sqlite.Connection, epoch: Epoch, seq: int, payload: Payload) -> None:
     corrected = cast("Sequence[Value]", payload.get(Field.SUPERSEDES, (None, None)))
     connection.execute(
         "INSERT INTO observations (epoch, seq, encounter, patient, code, value, missing, source, device,"
@@ -127,7 +126,7 @@ def _observation(connection: dbapi2.Connection, epoch: Epoch, seq: int, payload:
     )
 
 
-def _assignment(connection: dbapi2.Connection, epoch: Epoch, _seq: int, payload: Payload) -> None:
+def _assignment(connection: sqlite.Connection, epoch: Epoch, _seq: int, payload: Payload) -> None:
     encounter = payload[Field.ENCOUNTER]
     for seq in cast("Sequence[int]", payload[Field.ASSIGNED]):
         cursor = connection.execute(
@@ -144,7 +143,7 @@ def _assignment(connection: dbapi2.Connection, epoch: Epoch, _seq: int, payload:
             )
 
 
-def _alert(connection: dbapi2.Connection, epoch: Epoch, seq: int, payload: Payload) -> None:
+def _alert(connection: sqlite.Connection, epoch: Epoch, seq: int, payload: Payload) -> None:
     connection.execute(
         "INSERT INTO alerts (epoch, seq, patient, encounter, code, text, operator, wall_ms)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -1,14 +1,13 @@
 """The store: open, read, write, verify."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
-
-from sqlcipher3 import dbapi2
 
 from edge.audit.chain import Entry
 from edge.clock import Moment
-from edge.store.base import Epoch, Row, Whose
+from edge.store import sqlite
+from edge.store.base import Epoch, Whose
 from edge.store.connection import connect
 from edge.store.creation import create_file
 from edge.store.errors import StoreDamaged, StoreNewer, translated
@@ -16,6 +15,7 @@ from edge.store.identity import Identity
 from edge.store.journal import JournalReads
 from edge.store.patients import PatientReads
 from edge.store.schema import VERSION
+from edge.store.sqlite import Row
 from edge.store.transaction import Transaction
 from edge.store.verify import VerifyResult, verify
 from edge.store.visits import VisitReads
@@ -27,7 +27,7 @@ class Store(JournalReads, PatientReads, VisitReads):
     Every method raises `StoreError` when the disk or the file fails; a failed write saved nothing.
     """
 
-    def __init__(self, connection: dbapi2.Connection, whose: Whose, epoch: Epoch) -> None:
+    def __init__(self, connection: sqlite.Connection, whose: Whose, epoch: Epoch) -> None:
         """Made by `create` and `open`."""
         super().__init__(connection, whose, epoch)
 
@@ -51,22 +51,8 @@ class Store(JournalReads, PatientReads, VisitReads):
         connection = connect(path, key)
         try:
             with translated():
-                version = connection.execute("PRAGMA user_version").fetchone()[0]
-                if version > VERSION:
-                    raise StoreNewer(
-                        f"A newer version of this software made the store (schema {version}).",
-                        next_step="Install that version or a later one.",
-                    )
-                meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
-                row: Row | None = connection.execute(
-                    "SELECT number, epoch, secret FROM epochs ORDER BY number DESC LIMIT 1"
-                ).fetchone()
-            if row is None or not {"unit", "realm"} <= meta.keys():
-                raise StoreDamaged(
-                    "The store is damaged: it does not say whose it is.",
-                    next_step="Leave the file as it is, and restore the last backup beside it.",
-                )
-            return Store(connection, Whose(meta["unit"].decode(), meta["realm"].decode()), Epoch(*row))
+                _check_version(connection)
+                return Store(connection, *_whose(connection))
         except BaseException:
             connection.close()
             raise
@@ -94,7 +80,7 @@ class Store(JournalReads, PatientReads, VisitReads):
         return Identity(self._meta("sign-private"), self._meta("recv-private"))
 
     @contextlib.contextmanager
-    def write(self, before_commit: Callable[[list[Entry]], None] | None = None) -> Iterator[Transaction]:
+    def write(self, before_commit: Callable[[list[Entry]], None] | None = None) -> Generator[Transaction]:
         """One transaction: all of it is durable when the ``with`` ends, or none of it happened.
 
         Args:
@@ -132,8 +118,8 @@ class Store(JournalReads, PatientReads, VisitReads):
         self._connection.close()
 
     def _undo(self) -> None:
-        # A full disk may have ended the transaction already. If rolling back fails too, the next BEGIN says so.
-        with contextlib.suppress(dbapi2.Error):
+        # A full disk may have ended it already. If rolling back fails too, the next BEGIN says so.
+        with contextlib.suppress(sqlite.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
@@ -146,3 +132,27 @@ class Store(JournalReads, PatientReads, VisitReads):
             )
         value: bytes = row[0]
         return value
+
+
+def _check_version(connection: sqlite.Connection) -> None:
+    [(version,)] = connection.execute("PRAGMA user_version").fetchall()
+    if version > VERSION:
+        raise StoreNewer(
+            f"A newer version of this software made the store (schema {version}).",
+            next_step="Install that version or a later one.",
+        )
+
+
+def _whose(connection: sqlite.Connection) -> tuple[Whose, Epoch]:
+    meta: dict[str, bytes] = dict(
+        connection.execute("SELECT name, value FROM meta WHERE name IN ('unit', 'realm')").fetchall()
+    )
+    row: Row | None = connection.execute(
+        "SELECT number, epoch, secret FROM epochs ORDER BY number DESC LIMIT 1"
+    ).fetchone()
+    if row is None or len(meta) < 2:
+        raise StoreDamaged(
+            "The store is damaged: it does not say whose it is.",
+            next_step="Leave the file as it is, and restore the last backup beside it.",
+        )
+    return Whose(meta["unit"].decode(), meta["realm"].decode()), Epoch(*row)

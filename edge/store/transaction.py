@@ -3,13 +3,12 @@
 import os
 from typing import Final
 
-from sqlcipher3 import dbapi2
-
 from edge import cbor
 from edge.audit import chain
 from edge.audit.chain import Entry
 from edge.records.fields import Field, Kind, Payload, Stream
 from edge.records.identity import EntryId
+from edge.store import sqlite
 from edge.store.base import Base, Epoch, Whose
 from edge.store.errors import StoreRefused, translated
 from edge.store.projection import project
@@ -28,7 +27,7 @@ class Transaction(Base):
         appended: the entries that the commit will make durable, in order.
     """
 
-    def __init__(self, connection: dbapi2.Connection, whose: Whose, epoch: Epoch) -> None:
+    def __init__(self, connection: sqlite.Connection, whose: Whose, epoch: Epoch) -> None:
         super().__init__(connection, whose, epoch)
         self.appended: list[Entry] = []
         self._broken = False
@@ -42,6 +41,8 @@ class Transaction(Base):
         patient; the secret itself goes along (`Field.SALT`) where the centre may not have it yet.
 
         Args:
+            stream: where it goes.
+            kind: what it records.
             payload: what `edge.records.fields` lays down; it is not changed.
             patient: put into the payload as `Field.PATIENT`; may be left out when it is there.
 

@@ -1,15 +1,15 @@
-"""Checking the journal: every entry against its leaf, every leaf against the chain, every chain against its tip."""
+"""Checking the journal: entry against leaf, leaf against chain, chain against the stream's tip."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
-from sqlcipher3 import dbapi2
-
 from edge.audit import chain
 from edge.records.fields import Stream
-from edge.store.base import Row, Whose
+from edge.store import sqlite
+from edge.store.base import Whose
+from edge.store.sqlite import Row
 
 _REPORT_EVERY: Final = 10_000
 _FAR: Final = 100_000
@@ -75,14 +75,15 @@ class _Span:
 
 
 def verify(
-    connection: dbapi2.Connection, whose: Whose, progress: Callable[[int], None] | None
+    connection: sqlite.Connection, whose: Whose, progress: Callable[[int], None] | None
 ) -> VerifyResult:
     """Walk all streams of all epochs up to the first entry that does not fit.
 
-    Args:
-        progress: told now and then how many entries have been looked at.
+    ``progress`` is told now and then how many entries have been looked at.
     """
-    secrets = dict(connection.execute("SELECT patient, secret FROM patient_secrets").fetchall())
+    secrets: dict[bytes | None, bytes] = dict(
+        connection.execute("SELECT patient, secret FROM patient_secrets").fetchall()
+    )
     counts = dict.fromkeys(Stream, 0)
     epochs = connection.execute("SELECT number, epoch, secret FROM epochs ORDER BY number").fetchall()
     for number, epoch, own_secret in epochs:

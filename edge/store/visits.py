@@ -2,34 +2,33 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Final
 
 from edge.records.fields import Source, Stream
 from edge.records.identity import EntryId
-from edge.store.base import Base, Row
+from edge.store.base import Base
 from edge.store.rows import Alert, Encounter, Observation
+from edge.store.sqlite import Row
 from edge.vitals.quantity import MissingReason
 
-_ENCOUNTER = "encounter, patient, operator, opened_ms, closed_ms"
-_OBSERVATION = (
-    "epochs.epoch, seq, encounter, patient, code, value, missing, source, device, device_record,"
+_ENCOUNTERS: Final = "SELECT encounter, patient, operator, opened_ms, closed_ms FROM encounters"
+_OBSERVATIONS: Final = (
+    "SELECT epochs.epoch, seq, encounter, patient, code, value, missing, source, device, device_record,"
     " device_time, reading, flags, confirmed, operator, wall_ms, supersedes_epoch, supersedes_seq"
+    " FROM observations JOIN epochs ON epochs.number = observations.epoch"
 )
-_FROM_OBSERVATIONS = "FROM observations JOIN epochs ON epochs.number = observations.epoch"
 
 
 class VisitReads(Base):
     """What can be asked of visits."""
 
     def encounter(self, encounter: bytes) -> Encounter | None:
-        row = self._row(f"SELECT {_ENCOUNTER} FROM encounters WHERE encounter = ?", encounter)
+        row = self._row(_ENCOUNTERS + " WHERE encounter = ?", encounter)
         return None if row is None else Encounter(*row)
 
     def open_encounters(self) -> list[Encounter]:
         """Encounters not yet closed, the one opened last first."""
-        rows = self._rows(
-            f"SELECT {_ENCOUNTER} FROM encounters WHERE closed_ms IS NULL"
-            " ORDER BY opened_ms DESC, encounter DESC"
-        )
+        rows = self._rows(_ENCOUNTERS + " WHERE closed_ms IS NULL ORDER BY opened_ms DESC, encounter DESC")
         return [Encounter(*row) for row in rows]
 
     def open_encounter(self) -> Encounter | None:
@@ -39,7 +38,7 @@ class VisitReads(Base):
     def encounters_of(self, patient: bytes) -> list[Encounter]:
         """A patient's visits, newest first."""
         rows = self._rows(
-            f"SELECT {_ENCOUNTER} FROM encounters WHERE patient = ? ORDER BY opened_ms DESC, encounter DESC",
+            _ENCOUNTERS + " WHERE patient = ? ORDER BY opened_ms DESC, encounter DESC",
             patient,
         )
         return [Encounter(*row) for row in rows]
@@ -48,8 +47,7 @@ class VisitReads(Base):
         """An encounter's observations in the order in which they were saved."""
         return self._observations(
             self._rows(
-                f"SELECT {_OBSERVATION} {_FROM_OBSERVATIONS} WHERE encounter = ?"
-                " ORDER BY observations.epoch, seq",
+                _OBSERVATIONS + " WHERE encounter = ? ORDER BY observations.epoch, seq",
                 encounter,
             )
         )
@@ -57,10 +55,7 @@ class VisitReads(Base):
     def tray(self) -> list[Observation]:
         """Observations that belong to no encounter yet, oldest first."""
         return self._observations(
-            self._rows(
-                f"SELECT {_OBSERVATION} {_FROM_OBSERVATIONS} WHERE encounter IS NULL"
-                " ORDER BY observations.epoch, seq"
-            )
+            self._rows(_OBSERVATIONS + " WHERE encounter IS NULL ORDER BY observations.epoch, seq")
         )
 
     def has_device_record(self, record: bytes, code: str) -> bool:
