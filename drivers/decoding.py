@@ -1,0 +1,97 @@
+"""What bytes from a device mean, apart from any port: the answer of ``qafila devices decode``.
+
+A technician, a test and an outsider look at a codec through this; nothing here is stored.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from drivers.codec.framing import Frame, Framer, Garbage
+from edge.vitals.quantity import Missing
+from edge.vitals.reading import Reading, Wave
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some bytes as they came.
+
+    Attributes:
+        characteristic: the UUID they were read from, or None for the main one or for a stream.
+    """
+
+    data: bytes
+    characteristic: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refused:
+    """Bytes that mean nothing here; offsets count from the first byte given."""
+
+    offset: int
+    length: int
+    code: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Decoded:
+    """All that some bytes said."""
+
+    readings: tuple[Reading, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    waves: tuple[Wave, ...] = ()
+
+    def as_json(self, kind: str) -> dict[str, Any]:
+        """The object that ``devices decode --json`` prints; others rely on its form."""
+        return {
+            "kind": kind,
+            "readings": [_reading_as_json(reading) for reading in self.readings],
+            "refused": [dataclasses.asdict(refused) for refused in self.refused],
+            "waves": [
+                {
+                    "code": wave.code.value,
+                    "lead": wave.lead,
+                    "unit": wave.unit.value,
+                    "rate": str(wave.rate),
+                    "samples": list(wave.samples),
+                }
+                for wave in self.waves
+            ],
+        }
+
+
+def decode_stream(framer: Framer, chunks: Iterable[Chunk], take: Callable[[Frame], None]) -> list[Refused]:
+    """Feed chunks as one stream, hand every frame on, and say which bytes were refused."""
+    refused: list[Refused] = []
+    offset = 0
+    for events in (*(framer.feed(chunk.data) for chunk in chunks), framer.finish()):
+        for event in events:
+            if isinstance(event, Garbage):
+                refused.append(Refused(offset, len(event.raw), event.code))
+            else:
+                take(event)
+            offset += len(event.raw)
+    return refused
+
+
+def _reading_as_json(reading: Reading) -> dict[str, Any]:
+    as_sent = {code: (value, unit) for code, value, unit in reading.converted}
+    values: list[dict[str, str]] = []
+    for code, measured in reading.values:
+        if isinstance(measured, Missing):
+            values.append({"code": code.value, "missing": measured.why.value})
+            continue
+        value = {"code": code.value, "value": str(measured.value), "unit": measured.unit.value}
+        if code in as_sent:
+            value["device_value"] = str(as_sent[code][0])
+            value["device_unit"] = as_sent[code][1].value
+        values.append(value)
+    return {
+        "at": reading.at.isoformat() if reading.at else None,
+        "values": values,
+        "flags": list(reading.flags),
+    }
+
+
+Decode = Callable[[Sequence[Chunk]], Decoded]
+"""What every device kind offers: bytes in, everything they said out."""

@@ -1,0 +1,127 @@
+"""From packets to what is handed on: sixty times a second a unit repeats what its display shows.
+
+Pure, like the codec: device time is counted in packets, never read from a clock.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+from drivers.codec.framing import Frame, Framer
+from drivers.decoding import Chunk, Decoded, decode_stream
+from drivers.devices.contec_cms50.codec import PACKETS_PER_SECOND, Contec, Report, decode
+from edge.ports.driver import DeviceEvent
+from edge.vitals.codes import Code
+from edge.vitals.quantity import Measured, Missing, MissingReason, Unit
+from edge.vitals.reading import Mode, Reading, Wave
+
+WAVE_PACKETS: Final = 15
+"""A stretch of pleth is handed on four times a second of device time."""
+AGREEING_PACKETS: Final = 3
+"""A display is believed when so many packets in a row show the same numbers.
+
+The protocols have no checksum. A byte lost or added inside a packet, or noise that looks like one, gives
+numbers that the packets beside it do not have; a real display stands still for most of a second.
+"""
+WEAK_SIGNAL: Final = 3
+"""Up to this strength, of 8, a reading carries ``low-signal``. Our choice: the vendor names no limit."""
+
+
+class Display:
+    """What the packets of one session show, as readings once a second and stretches of pleth.
+
+    A reading comes with the first packets, once in 60 packets after that, and at once when a number
+    gives way to none, or the other way, or the reason changes. Lost packets are not counted, so device
+    time may run late and never ahead.
+    """
+
+    def __init__(self) -> None:
+        self._packets = 0
+        self._seconds_told = 0
+        self._shown: tuple[tuple[Code, Measured], ...] = ()
+        self._agreeing = 0
+        self._reasons_told: tuple[MissingReason | None, ...] | None = None
+        self._samples: list[int] = []
+
+    @property
+    def packets(self) -> int:
+        """How many packets of real-time data have come."""
+        return self._packets
+
+    def packet(self, frame: Frame, report: Report) -> list[DeviceEvent]:
+        """Take the next packet and give what is due."""
+        self._packets += 1
+        events: list[DeviceEvent] = []
+        self._samples.append(report.pleth)
+        if len(self._samples) == WAVE_PACKETS:
+            events.extend(self._stretch())
+        values = values_of(report)
+        self._agreeing = self._agreeing + 1 if values == self._shown else 1
+        self._shown = values
+        if self._agreeing >= AGREEING_PACKETS and self._is_due(values):
+            # A beat mark belongs to a moment of the wave; on a reading a second long it would be chance.
+            flags = tuple(flag for flag in flags_of(report) if flag != "beat")
+            device_s = self._packets / PACKETS_PER_SECOND
+            events.append(Reading(values, flags, mode=Mode.CONTINUOUS, device_s=device_s, raw=frame.raw))
+        return events
+
+    def gap(self) -> list[DeviceEvent]:
+        """Bytes were lost or refused: the wave breaks here, and packets before and after agree on nothing."""
+        self._agreeing = 0
+        self._shown = ()
+        return self._stretch()
+
+    def _is_due(self, values: tuple[tuple[Code, Measured], ...]) -> bool:
+        reasons = tuple(measured.why if isinstance(measured, Missing) else None for _, measured in values)
+        seconds = self._packets // PACKETS_PER_SECOND
+        if reasons == self._reasons_told and seconds == self._seconds_told:
+            return False
+        self._reasons_told = reasons
+        self._seconds_told = seconds
+        return True
+
+    def _stretch(self) -> list[DeviceEvent]:
+        if not self._samples:
+            return []
+        wave = pleth(self._samples)
+        self._samples = []
+        return [wave]
+
+
+def decode_chunks(chunks: Sequence[Chunk]) -> Decoded:
+    """All that some bytes said: one reading for each packet of real-time data, and the pleth they carry."""
+    readings: list[Reading] = []
+    samples: list[int] = []
+
+    def take(frame: Frame) -> None:
+        report = decode(frame)
+        if report is not None:
+            samples.append(report.pleth)
+            readings.append(Reading(values_of(report), flags_of(report), mode=Mode.CONTINUOUS, raw=frame.raw))
+
+    refused = decode_stream(Framer(Contec()), chunks, take)
+    return Decoded(tuple(readings), tuple(refused), (pleth(samples),) if samples else ())
+
+
+def values_of(report: Report) -> tuple[tuple[Code, Measured], ...]:
+    """The numbers of a report, or why there are none; no perfusion index from a unit without one."""
+    pair = ((Code.OXYGEN_SATURATION, report.saturation), (Code.PULSE_OXIMETER, report.pulse))
+    return pair if report.perfusion is None else (*pair, (Code.PERFUSION_INDEX, report.perfusion))
+
+
+def flags_of(report: Report) -> tuple[str, ...]:
+    """What the unit says beside the numbers; each word is explained in this folder's README."""
+    sensor_off = report.saturation == Missing(MissingReason.SENSOR_OFF)
+    said = (
+        ("low-signal", report.signal <= WEAK_SIGNAL and not sensor_off),
+        ("spo2-low", report.saturation_low),
+        ("spo2-dropping", report.saturation_dropping),
+        ("searching-too-long", report.searching_too_long),
+        ("beat", report.beat),
+    )
+    return tuple(flag for flag, holds in said if holds)
+
+
+def pleth(samples: Sequence[int]) -> Wave:
+    """Samples as the device sends them, 0 to 127 without unit."""
+    return Wave(Code.PLETH, None, Unit.NONE, Decimal(PACKETS_PER_SECOND), tuple(samples))

@@ -1,0 +1,45 @@
+"""What the registry knows of a device family."""
+
+import dataclasses
+from collections.abc import Callable
+from enum import StrEnum
+
+from drivers.decoding import Decode
+from edge.ports.driver import Driver
+
+
+class Medium(StrEnum):
+    """How a device is reached."""
+
+    SERIAL = "serial"
+    BLE = "ble"
+
+
+class Evidence(StrEnum):
+    """How sure we are of a codec; the weakest of what it covers."""
+
+    SPECIFICATION = "specification"
+    """Written from documents and from other people's code."""
+    RECORDING = "recording"
+    """And decodes what a real device was recorded to send."""
+    BENCH = "bench"
+    """And was tried against a real device here."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DeviceKind:
+    """One device family.
+
+    Attributes:
+        kind: what configuration and commands call it.
+        decode: bytes in, everything they said out; needs no port.
+        make_driver: given what the configuration calls the device and its port. Opens nothing yet.
+    """
+
+    kind: str
+    title: str
+    transport: Medium
+    evidence: Evidence
+    models: tuple[str, ...]
+    decode: Decode
+    make_driver: Callable[[str, str], Driver]

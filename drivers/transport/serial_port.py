@@ -1,0 +1,181 @@
+"""A serial port on the event loop: pyserial opens it, the loop reads it.
+
+Reading from the loop costs a quarter of what a thread does, and the ways in which a port goes away stay
+in one place: an adapter pulled out shows as end of file, as EIO or as a dangling link, never as a flag.
+Nothing is buffered here. What is not read waits in the kernel's line buffer, which is bounded; what
+overflows it is lost as on any wire, and the codec finds its place again.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import errno
+import fcntl
+import os
+import termios
+from collections.abc import Generator
+from enum import StrEnum
+from typing import Final
+
+import serial
+
+from edge.ports.driver import DeviceUnavailable
+
+READ_AT_MOST: Final = 4096
+WRITE_WITHIN_S: Final = 1.0
+
+
+class Parity(StrEnum):
+    """As pyserial spells it."""
+
+    NONE = serial.PARITY_NONE
+    ODD = serial.PARITY_ODD
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LineSettings:
+    """How bits travel; always eight data bits, one stop bit, no flow control."""
+
+    baud: int
+    parity: Parity = Parity.NONE
+
+
+class SerialPort:
+    """An open port that nobody else may open; made by `open_port`.
+
+    Every method raises `DeviceUnavailable` when the port has gone.
+    """
+
+    def __init__(self, path: str, port: serial.Serial) -> None:
+        self._path = path
+        self._port = port
+        self._fd: int = port.fileno()
+
+    async def read(self) -> bytes:
+        """Wait for the next bytes, however many there are; never empty."""
+        while True:
+            try:
+                data = os.read(self._fd, READ_AT_MOST)
+            except BlockingIOError:
+                await self._readable()
+                continue
+            except OSError as error:
+                raise self._gone() from error
+            if not data:
+                raise self._gone()
+            return data
+
+    async def write(self, data: bytes) -> None:
+        """Send all of it, within a second."""
+        try:
+            async with asyncio.timeout(WRITE_WITHIN_S):
+                while data:
+                    try:
+                        data = data[os.write(self._fd, data) :]
+                    except BlockingIOError:
+                        await self._writable()
+        except TimeoutError as error:
+            raise DeviceUnavailable(
+                f"The port {self._path} takes no bytes.",
+                next_step="unplug the device's cable and plug it in again.",
+                code="port-stuck",
+            ) from error
+        except OSError as error:
+            raise self._gone() from error
+
+    def set_line(self, line: LineSettings) -> None:
+        """Change speed and parity, and forget what came at the old ones."""
+        try:
+            self._port.baudrate = line.baud
+            self._port.parity = line.parity.value
+            self._port.reset_input_buffer()
+        except (OSError, termios.error) as error:
+            raise self._gone() from error
+
+    def close(self) -> None:
+        """Give the port up; harmless when it has gone already."""
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self._fd, termios.TIOCNXCL)
+        with contextlib.suppress(OSError, termios.error):
+            self._port.close()
+
+    async def _readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready = loop.create_future()
+        loop.add_reader(self._fd, _settle, ready)
+        try:
+            await ready
+        finally:
+            loop.remove_reader(self._fd)
+
+    async def _writable(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready = loop.create_future()
+        loop.add_writer(self._fd, _settle, ready)
+        try:
+            await ready
+        finally:
+            loop.remove_writer(self._fd)
+
+    def _gone(self) -> DeviceUnavailable:
+        return DeviceUnavailable(
+            f"The device on {self._path} was unplugged.",
+            next_step="plug its cable in again; it is found again by itself.",
+            code="device-unplugged",
+        )
+
+
+@contextlib.contextmanager
+def open_port(path: str, line: LineSettings) -> Generator[SerialPort]:
+    """Open a port for ourselves alone, and close it in the end.
+
+    Raises:
+        DeviceUnavailable: there is no such port (``port-missing``), it may not be opened
+            (``port-denied``), somebody else has it (``port-busy``) or it is no serial port
+            (``port-unusable``).
+    """
+    try:
+        # exclusive is a lock that only the polite ask for; TIOCEXCL turns the others away too.
+        opened = serial.Serial(path, line.baud, parity=line.parity.value, timeout=0, exclusive=True)
+        fcntl.ioctl(opened.fileno(), termios.TIOCEXCL)
+    except (OSError, termios.error, ValueError) as error:
+        raise _refusal(path, error) from error
+    port = SerialPort(path, opened)
+    try:
+        yield port
+    finally:
+        port.close()
+
+
+def _settle(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
+def _refusal(path: str, error: Exception) -> DeviceUnavailable:
+    number = error.errno if isinstance(error, OSError) else None
+    match number:
+        case errno.ENOENT | errno.ENODEV | errno.ENXIO | errno.ELOOP | errno.ENOTDIR:
+            return DeviceUnavailable(
+                f"There is no port {path}.",
+                next_step="plug the device's cable in, or correct its `port` in unit.toml.",
+                code="port-missing",
+            )
+        case errno.EACCES | errno.EPERM:
+            return DeviceUnavailable(
+                f"The port {path} may not be opened by this user.",
+                next_step="add the user that runs the agent to the group that owns the port, often dialout.",
+                code="port-denied",
+            )
+        case errno.EBUSY | errno.EAGAIN:
+            return DeviceUnavailable(
+                f"Another program has the port {path} open.",
+                next_step="end the other program; each port belongs to one agent.",
+                code="port-busy",
+            )
+        case _:
+            return DeviceUnavailable(
+                f"{path} cannot be used as a serial port.",
+                next_step="correct the device's `port` in unit.toml.",
+                code="port-unusable",
+            )
