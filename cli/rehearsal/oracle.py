@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -21,9 +22,9 @@ STREAMS: Final = ("alert", "vitals", "doc", "wave", "audit")
 COUNTED: Final = frozenset({"alert", "vitals"})
 """The streams of which patients are made; what ``captured``, ``received`` and ``lost`` count."""
 
-_GENESIS, _PATIENT_KIND, _OBSERVATION = 1, 2, 4
+_GENESIS, _OBSERVATION = 1, 4
 _MONOTONIC_MS, _BOOT, _REQUEST, _PATIENT, _SALT, _ORIGIN = 3, 2, 6, 7, 8, 10
-_IDENTIFIERS, _CODE, _VALUE, _DEVICE, _DEVICE_RECORD, _SOURCE = 35, 50, 51, 53, 54, 55
+_CODE, _DEVICE, _DEVICE_RECORD, _SOURCE = 50, 53, 54, 55
 _FROM_A_DEVICE: Final = frozenset({0, 3})  # sources device and simulated
 _VISIBLE_HEAD: Final = 16
 """Bytes of a head that travel; a table may keep these or all thirty-two."""
@@ -135,6 +136,17 @@ class Centre:
     def noted_conflicts(self) -> int:
         """How many conflicts the centre itself has noted."""
         return int(self._read("SELECT count(*) FROM conflicts")[0][0])
+
+    def values(self) -> dict[str, dict[str, set[Decimal]]]:
+        """What its tables show of each person: identifier, then code, then the numbers stored."""
+        found: dict[str, dict[str, set[Decimal]]] = {}
+        rows = self._read(
+            "SELECT DISTINCT i.value, o.code, o.value FROM observations AS o"
+            " JOIN identifiers AS i USING (patient) WHERE o.value IS NOT NULL"
+        )
+        for identifier, code, value in rows:
+            found.setdefault(identifier, {}).setdefault(code, set()).add(Decimal(value))
+        return found
 
     def everything(self) -> Iterator[tuple[str, bytes]]:
         """All that its tables hold, as (table, content); for the scanner's control."""
@@ -267,20 +279,3 @@ def _follow(chain: Iterable[Row], secrets: Mapping[tuple[str, object], bytes], r
 
 def _place(row: Row) -> str:
     return f"{row.unit} {row.epoch} {row.stream} {row.seq}"
-
-
-def values_by_identifier(rows: Iterable[Row]) -> dict[str, dict[str, set[tuple[int, int]]]]:
-    """What the centre holds of each person: identifier, then code, then numbers as (mantissa, exponent)."""
-    identifiers: dict[bytes, str] = {}
-    values: dict[bytes, dict[str, set[tuple[int, int]]]] = {}
-    for row in rows:
-        fields = row.fields
-        if _PATIENT not in fields:
-            continue
-        patient: bytes = fields[_PATIENT]
-        if row.kind == _PATIENT_KIND:
-            identifiers[patient] = fields[_IDENTIFIERS][0][1]
-        elif row.kind == _OBSERVATION and _VALUE in fields:
-            mantissa, exponent = fields[_VALUE]
-            values.setdefault(patient, {}).setdefault(fields[_CODE], set()).add((mantissa, exponent))
-    return {identifier: values.get(patient, {}) for patient, identifier in identifiers.items()}

@@ -78,6 +78,10 @@ class Keeper:
         self._kept[name] = kept
         return kept
 
+    def kept(self, name: str) -> Kept:
+        """What runs, or ran, under this name."""
+        return self._kept[name]
+
     def restart(self, name: str) -> Kept:
         """Start again what ran under this name."""
         return self.start(name, self._kept[name].command)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import random
 from collections.abc import Mapping
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -75,6 +76,12 @@ class Visit:
     alert: str | None
     early: bool
     faults: tuple[tuple[Pause, Fault], ...]
+
+    @property
+    def typed(self) -> list[tuple[str, Decimal]]:
+        """Every value that is to be at the centre because the nurse typed it."""
+        weight = [("weight", self.weight)] if self.weight is not None else []
+        return [(code, Decimal(value)) for code, value in [*self.manual, *weight]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import cbor2
 import pytest
 from sqlcipher3 import dbapi2
 
-from cli.rehearsal.oracle import Centre, Identity, Verdict, judge, values_by_identifier
+from cli.rehearsal.oracle import Centre, Identity, Verdict, judge
 from edge.audit import chain
 from edge.records.fields import Field, Kind, Source, Stream
 
@@ -257,8 +258,16 @@ def test_another_realm_breaks_the_chain(world: World) -> None:
 
 def test_values_are_found_under_their_person(world: World) -> None:
     world.judge()
-    values = values_by_identifier(Centre(world.folder / "central.db").rows())
-    assert values["QZ000001"]["temp"] == {(369, -1)}
+    connection = dbapi2.connect(world.folder / "central.db")
+    connection.execute("CREATE TABLE identifiers (patient, value)")
+    connection.execute("CREATE TABLE observations (patient, code, value)")
+    connection.execute("INSERT INTO identifiers VALUES ('p', 'QZ000001'), ('q', 'QZ000002')")
+    connection.execute("INSERT INTO observations VALUES ('p', 'temp', '36.9'), ('q', 'temp', '37.0')")
+    connection.execute("INSERT INTO observations VALUES ('p', 'spo2', NULL)")
+    connection.commit()
+    connection.close()
+    values = Centre(world.folder / "central.db").values()
+    assert values == {"QZ000001": {"temp": {Decimal("36.9")}}, "QZ000002": {"temp": {Decimal(37)}}}
 
 
 def test_everything_in_the_tables_is_handed_to_the_scanner(world: World) -> None:

@@ -1,0 +1,191 @@
+"""Everything on stage: a unit, a broker, a centre, the link between them, and how each is broken.
+
+Each part is the shipped command in a process of its own; nothing here reaches inside one.
+"""
+
+import asyncio
+import dataclasses
+import json
+import random
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from cli.rehearsal import broker
+from cli.rehearsal.processes import Keeper, Kept, RehearsalFailed, qafila
+from cli.rehearsal.script import OXIMETERS, Fault, Script
+
+REALM: Final = "training"
+_CLOCK_SCALE: Final = 600.0
+"""Wall seconds in a second: a morning of three hours passes in less than half a minute."""
+_OXIMETER_SPEED: Final = 20
+_BACKOFF_MAX_S: Final = "2"
+"""The uplink tries a lost broker again within this; a van waits up to a minute, a rehearsal may not."""
+_DOWN_S: Final = 0.3
+"""How long a killed process stays away."""
+_AGENT_KILLED_WITHIN_S: Final = 0.012
+"""A request is answered within some milliseconds, so this falls before, into and after its commit."""
+
+_CONFIGURATION: Final = """\
+[unit]
+id = "{unit}"
+realm = "{realm}"
+
+[clock]
+quality = "none"
+scale = {scale}
+"""
+_DEVICE: Final = """
+[[device]]
+key = "{key}"
+kind = "contec-cms50"
+port = "{port}"
+simulated = true
+"""
+
+
+@dataclasses.dataclass(slots=True)
+class Breakages:
+    """What was broken so far; counted when it was done, not when it was planned."""
+
+    link_cuts: int = 0
+    agent_kills: int = 0
+    broker_kills: int = 0
+    collector_kills: int = 0
+
+
+class Stage:
+    """The set of processes of one rehearsal.
+
+    Args:
+        home: where everything lies; the unit's home, with the centre's and the rehearsal's own in it.
+        keeper: who keeps the processes.
+    """
+
+    def __init__(self, home: Path, script: Script, kind: broker.BrokerKind, keeper: Keeper) -> None:
+        self.home = home
+        self.socket = home / "run" / "agent.sock"
+        self.central = home / "central"
+        self.own = home / "rehearsal"
+        self.oximeters: dict[str, Kept] = {}
+        self.breakages = Breakages()
+        self.broker_port = broker.free_port()
+        self._kind: broker.BrokerKind = kind
+        self._script = script
+        self._keeper = keeper
+        self._rng = random.Random(f"agent {script.seed}")  # noqa: S311  a story to be told again
+        self._carried = home / "carried"
+        self._carried.mkdir()
+
+    async def build(self) -> None:
+        """Make unit and centre, introduce them to each other, and start everything."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._start_oximeters())
+            group.create_task(self._make_unit())
+            group.create_task(self._start_centre())
+        link_port = await self._start_link()
+        request, bundle = self._carried / "unit.request", self._carried / "unit.bundle"
+        await self._run("unit", "csr", str(request))
+        address = f"{broker.LOOPBACK}:{link_port}"
+        await self._run("central", "enrol", str(request), "--out", str(bundle), "--broker", address)
+        await self._run("unit", "enrol", str(bundle))
+        self._keeper.start("agent", qafila(self.home, "agent"))
+        self._keeper.start("uplink", qafila(self.home, "uplink", "--backoff-max", _BACKOFF_MAX_S))
+
+    async def do(self, fault: Fault) -> None:
+        """Break or mend one thing."""
+        match fault:
+            case Fault.CUT_LINK:
+                await self._tell_link("cut")
+                self.breakages.link_cuts += 1
+                await asyncio.sleep(_DOWN_S)
+            case Fault.RESTORE_LINK:
+                await self._tell_link("open")
+            case Fault.KILL_AGENT:
+                await asyncio.sleep(self._rng.random() * _AGENT_KILLED_WITHIN_S)
+                self._keeper.kill("agent")
+                self.breakages.agent_kills += 1
+                self._keeper.restart("agent")
+            case Fault.KILL_BROKER:
+                self._keeper.kill("broker")
+                self.breakages.broker_kills += 1
+                await asyncio.sleep(_DOWN_S)
+                await self._start_broker()
+            case Fault.KILL_COLLECTOR:
+                self._keeper.kill("collector")
+                self.breakages.collector_kills += 1
+                await asyncio.sleep(_DOWN_S)
+                self._keeper.restart("collector")
+
+    async def bytes_up(self) -> int:
+        """What the link carried from the unit towards the centre so far."""
+        return int((await self._tell_link("stats"))["up"])
+
+    async def _run(self, *words: str, stdin: str = "") -> None:
+        await self._keeper.run("-".join(words[:2]), qafila(self.home, *words), stdin=stdin)
+
+    async def _make_unit(self) -> None:
+        unit, user = self._script.unit, self._script.user
+        await self._run(
+            "unit", "init", "--realm", REALM, "--id", unit, "--user", user, "--pin-stdin",
+            stdin=f"{self._script.pin}\n",
+        )  # fmt: skip
+        devices = (_DEVICE.format(key=key, port=self._port_of(key)) for key in OXIMETERS)
+        (self.home / "unit.toml").write_text(
+            _CONFIGURATION.format(unit=unit, realm=REALM, scale=_CLOCK_SCALE) + "".join(devices)
+        )
+
+    async def _start_oximeters(self) -> None:
+        (self.home / "devices").mkdir()
+        for index, (key, generation) in enumerate(OXIMETERS.items()):
+            self.oximeters[key] = self._keeper.start(
+                key,
+                [
+                    sys.executable, "-m", "drivers.devices.contec_cms50.simulator",
+                    "--link", str(self._port_of(key)), "--generation", generation,
+                    "--seed", str(self._script.seed + index), "--speed", str(_OXIMETER_SPEED),
+                ],
+            )  # fmt: skip
+        for key in OXIMETERS:
+            await self._keeper.wait(self._port_of(key).exists, f"{key} to be plugged in")
+
+    def _port_of(self, key: str) -> Path:
+        return self.home / "devices" / key
+
+    async def _start_centre(self) -> None:
+        address = f"{broker.LOOPBACK}:{self.broker_port}"
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._run("central", "init", "--realm", REALM, "--broker", address))
+            group.create_task(self._start_broker())
+        self._keeper.start("collector", qafila(self.home, "central", "collect"))
+        self._keeper.start("exploder", qafila(self.home, "central", "explode"))
+
+    async def _start_broker(self) -> None:
+        folder = self.home / "broker"
+        folder.mkdir(exist_ok=True)
+        self._keeper.start("broker", broker.command(self._kind, self.broker_port, folder))
+        await self._keeper.wait(lambda: broker.listening(self.broker_port), "the broker to listen")
+
+    async def _start_link(self) -> int:
+        self._keeper.start(
+            "link",
+            [sys.executable, "-m", "cli.rehearsal.link_cutter", "--to", str(self.broker_port)],
+        )
+        return int((await self._link_says("ready", after=0))["port"])
+
+    async def _tell_link(self, word: str) -> dict[str, Any]:
+        said = len(self._link_sayings())
+        self._keeper.kept("link").say(word)
+        return await self._link_says(word, after=said)
+
+    async def _link_says(self, event: str, *, after: int) -> dict[str, Any]:
+        await self._keeper.wait(lambda: len(self._link_sayings()) > after, f"the link to say {event}")
+        saying = self._link_sayings()[after]
+        if saying["event"] != event:
+            raise RehearsalFailed(f"The link was told {event} and said {saying['event']}.")
+        return saying
+
+    def _link_sayings(self) -> list[dict[str, Any]]:
+        """The whole lines of its log; one that is being written counts not yet."""
+        lines = self._keeper.log("link").read_text().split("\n")[:-1]
+        return [json.loads(line) for line in lines]
