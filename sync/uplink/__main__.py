@@ -1,0 +1,61 @@
+"""``python -m sync.uplink --fd N`` reads its settings from file descriptor N and works until SIGTERM.
+
+The settings are one JSON object; nothing about the unit stands in arguments or environment.
+"""
+
+import logging
+import os
+import sys
+from typing import Final
+
+from edge.clock import SystemClock
+from edge.errors import QafilaError
+from sync.uplink.service import Uplink
+from sync.uplink.settings import SettingsRefused, parse
+
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+MOST_SETTINGS_BYTES: Final = 1024 * 1024
+
+
+class _EventAndFields(logging.Formatter):
+    """An event, then its fields as ``key=value``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {key: value for key, value in vars(record).items() if key not in _STANDARD and value != ""}
+        return " ".join([super().format(record), *(f"{key}={value!s}" for key, value in fields.items())])
+
+
+def _read_settings(arguments: list[str]) -> bytes:
+    match arguments:
+        case ["--fd", number] if number.isdigit():
+            with os.fdopen(int(number), "rb") as file:
+                return file.read(MOST_SETTINGS_BYTES)
+        case _:
+            raise SettingsRefused(
+                "The uplink is started with --fd N and reads its settings from there.",
+                next_step="Use `qafila uplink`, which does it.",
+            )
+
+
+def _refuse(sentence: str, next_step: str, code: str) -> int:
+    following = f" Next: {next_step}" if next_step else ""
+    print(f"{sentence}{following} (code: {code})", file=sys.stderr)  # noqa: T201  a refusal is for people
+    return 1
+
+
+def main() -> int:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_EventAndFields("%(asctime)s uplink %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    try:
+        settings = parse(_read_settings(sys.argv[1:]))
+    except QafilaError as refused:
+        return _refuse(refused.sentence, refused.next_step, refused.stable_code)
+    except OSError as error:
+        return _refuse(f"The settings cannot be read: {error.strerror}.", "", SettingsRefused.code)
+    Uplink(settings, SystemClock()).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

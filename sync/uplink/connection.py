@@ -1,0 +1,301 @@
+"""One connection to a broker: MQTT through paho, driven from the owner's thread.
+
+An object lives as long as its connection. Coming back is a new object, so that nothing is resent behind
+the owner's back: what has to go again is the owner's to know.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import select
+import socket
+import struct
+import termios
+from collections import deque
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, ClassVar, Final
+
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge.errors import QafilaError
+from sync.uplink.settings import Broker, Patience
+
+MOST_PACKET_BYTES: Final = 256 * 1024 + 1024
+_MOST_INCOMING: Final = 20
+_NOT_SENT_LOW_WATER: Final = 16 * 1024
+"""How much the kernel may hold that it has not even sent; an alert waits behind no more."""
+_TCP_NOTSENT_LOWAT: Final = 25  # linux/tcp.h; the socket module does not name it on every Python
+_UNSUPPORTED_PROTOCOL: Final = {1, 0x84}
+"""The CONNACK codes of 3.1.1 and 5 for a protocol version that is not spoken there."""
+_PROTOCOL_ERROR: Final = 0x82
+_TAKEN_OVER: Final = 0x8E
+
+
+class Protocol(StrEnum):
+    """The versions spoken here, by the words of the link note."""
+
+    MQTT_5 = "mqtt5"
+    MQTT_311 = "mqtt311"
+
+
+class LinkDown(QafilaError):
+    """There is no connection, or no longer. Wait, then try again; nothing is lost.
+
+    Attributes:
+        older: whether MQTT 3.1.1 is worth trying with this broker.
+    """
+
+    code: ClassVar[str] = "broker-unreachable"
+
+    def __init__(self, code: str, *, reason: str = "", older: bool = False) -> None:
+        sentence, next_step = SENTENCES[code]
+        super().__init__(sentence, next_step=next_step, code=code)
+        self.reason = reason
+        self.older = older
+
+
+_WAIT: Final = "Nothing to do: the uplink tries again by itself."
+SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
+    "broker-unreachable": ("The broker cannot be reached.", "Check the network and the broker's address."),
+    "broker-silent": ("The broker took the connection and says nothing.", _WAIT),
+    "broker-closed": ("The broker closed the connection.", _WAIT),
+    "broker-refused": ("The broker refuses this unit.", "Ask the centre whether the unit is admitted."),
+    "broker-misbehaved": ("What answered does not speak MQTT as a broker should.", "Check the address."),
+    "broker-taken-over": (
+        "Another connection uses this unit's name.",
+        "Look for a second uplink of this unit, or a copy of its card.",
+    ),
+    "broker-refused-message": ("The broker refuses what this unit sends.", "Ask the centre for its rules."),
+    "receipt-overdue": ("Everything was handed over and no receipt comes.", _WAIT),
+}
+"""Every code of `LinkDown` with its sentence and the next step."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """What the broker said when it accepted us; without MQTT 5 it says nothing."""
+
+    most_in_flight: int = 65_535
+    most_packet_bytes: int = MOST_PACKET_BYTES
+    qos: int = 1
+    retains: bool = True
+
+
+class _Client(mqtt.Client):
+    """paho's client, with a bound on what a stranger can make it hold in memory."""
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if bufsize > MOST_PACKET_BYTES:
+            raise ConnectionError("the packet announced is larger than any we asked for")
+        return super()._sock_recv(bufsize)
+
+    @property
+    def hoarding(self) -> bool:
+        """Whether a broker makes it hold messages of QoS 2, which nobody asked for."""
+        return len(self._in_messages) > _MOST_INCOMING
+
+
+class Connection:
+    """A connection from CONNECT to its end.
+
+    Args:
+        will: topic and payload that the broker publishes, retained, when we vanish.
+
+    Attributes:
+        accepted: the broker's limits, once it has accepted us.
+        subscribed: whether all subscriptions were granted.
+        messages: what came, (topic, payload), for the owner to take.
+        unacknowledged: message ids the broker has not acknowledged; they count against its limit
+            and say nothing about arrival.
+    """
+
+    def __init__(
+        self, broker: Broker, protocol: Protocol, client_id: str, will: tuple[str, bytes], patience: Patience
+    ) -> None:
+        self.broker = broker
+        self.protocol = protocol
+        self.accepted: Limits | None = None
+        self.subscribed = False
+        self.messages: deque[tuple[str, bytes]] = deque()
+        self.unacknowledged: set[int] = set()
+        self._patience = patience
+        self._ended: LinkDown | None = None
+        self._client = self._make_client(client_id, will)
+
+    def _make_client(self, client_id: str, will: tuple[str, bytes]) -> _Client:
+        five = self.protocol is Protocol.MQTT_5
+        client = _Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=None if five else True,
+            protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,  # else paho goes on to MQTT 3.1 by itself
+        )
+        client.connect_timeout = self._patience.connect_s
+        client.max_inflight_messages = 0  # the owner counts, and knows the broker's limit
+        client.will_set(will[0], will[1], qos=1, retain=True)
+        client.on_socket_open = self._on_socket_open
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        client.on_disconnect = self._on_disconnect
+        return client
+
+    def open(self) -> None:
+        """Make the TCP connection and say CONNECT; blocks until the former is there.
+
+        Raises:
+            LinkDown: it is not.
+        """
+        properties: Properties | None = None
+        if self.protocol is Protocol.MQTT_5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's own gap
+            properties.ReceiveMaximum = _MOST_INCOMING
+            properties.MaximumPacketSize = MOST_PACKET_BYTES
+        try:
+            self._client.connect(
+                self.broker.host, self.broker.port, self._patience.keepalive_s, properties=properties
+            )
+        except (OSError, ValueError) as error:
+            raise LinkDown("broker-unreachable", reason=type(error).__name__) from None
+
+    def subscribe(self, wanted: Sequence[str]) -> None:
+        self._client.subscribe([(topic, 1) for topic in wanted])
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Hand one message over; see `flushed`."""
+        limits = self.accepted or Limits()
+        info = self._client.publish(topic, payload, qos=limits.qos, retain=retain and limits.retains)
+        if limits.qos:
+            self.unacknowledged.add(info.mid)
+
+    @property
+    def flushed(self) -> bool:
+        """Whether every byte handed over was taken by the socket."""
+        return self._ended is None and not self._client.want_write()
+
+    def unsent_bytes(self) -> int:
+        """How many bytes the socket has taken that the other end's TCP has not acknowledged."""
+        opened = self._client.socket()
+        if opened is None:
+            return 0
+        answer = fcntl.ioctl(opened.fileno(), termios.TIOCOUTQ, bytes(4))
+        return int(struct.unpack("i", answer)[0])
+
+    def pump(self, wait_s: float, wake: socket.socket) -> None:
+        """Read and write what the socket takes; waits at most so long for either, or for ``wake``.
+
+        Raises:
+            LinkDown: the connection is over.
+        """
+        opened = self._client.socket()
+        if opened is not None and self._ended is None:
+            poller = select.poll()
+            poller.register(
+                opened.fileno(), select.POLLIN | (select.POLLOUT if self._client.want_write() else 0)
+            )
+            poller.register(wake.fileno(), select.POLLIN)
+            ready = dict(poller.poll(wait_s * 1000))
+            self._turn(ready.get(opened.fileno(), 0))
+        if self._ended is None and self._client.socket() is None:
+            self._end("broker-closed")
+        if self._ended is not None:
+            raise self._ended
+
+    def _turn(self, event: int) -> None:
+        try:
+            if event & ~select.POLLOUT:
+                self._client.loop_read()
+            if self._client.want_write():
+                self._client.loop_write()
+            self._client.loop_misc()
+            if self._client.hoarding:
+                self._end("broker-misbehaved", reason="QoS 2")
+        except Exception as error:  # noqa: BLE001  paho met bytes it cannot read: whatever it raises, the peer is at fault
+            self._end("broker-misbehaved", reason=type(error).__name__)
+
+    def close(self) -> None:
+        """Say goodbye if the connection still stands, and end it."""
+        opened = self._client.socket()
+        if opened is None:
+            return
+        with contextlib.suppress(Exception):  # whatever stands in the way of a goodbye, the end is the same
+            self._client.disconnect()
+        with contextlib.suppress(OSError):
+            opened.close()
+
+    def _end(self, code: str, *, reason: str = "") -> None:
+        if self._ended is None:
+            before = self.accepted is None and self.protocol is Protocol.MQTT_5
+            # That is how a broker of 3.1.1 may meet a CONNECT of 5: it hangs up, or answers in its own way.
+            older = before and (code in {"broker-closed", "broker-misbehaved"} or reason == "protocol")
+            self._ended = LinkDown(code, reason=reason, older=older)
+
+    def _on_socket_open(self, _client: mqtt.Client, _data: object, opened: Any) -> None:  # noqa: ANN401  a socket, by a name private to paho
+        if opened.getsockname() == opened.getpeername():
+            # Knocking long enough at a closed port of one's own machine, one may be given that very port.
+            raise ConnectionRefusedError("connected to itself")
+        # Small messages must not wait for Nagle's algorithm: measured at 11 a second.
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        milliseconds = int(self._patience.user_timeout_s * 1000)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+        opened.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _NOT_SENT_LOW_WATER)
+
+    def _on_connect(
+        self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, said: Properties | None
+    ) -> None:
+        if reason.value in _UNSUPPORTED_PROTOCOL:
+            self._end("broker-refused", reason="protocol")
+        elif reason.is_failure:
+            self._end("broker-refused", reason=str(reason))
+        else:
+            # paho keeps Server Keep Alive itself; the rest is ours to keep.
+            self.accepted = Limits(
+                getattr(said, "ReceiveMaximum", 65_535),
+                min(MOST_PACKET_BYTES, getattr(said, "MaximumPacketSize", MOST_PACKET_BYTES)),
+                min(1, getattr(said, "MaximumQoS", 1)),
+                bool(getattr(said, "RetainAvailable", 1)),
+            )
+
+    def _on_subscribe(
+        self, _client: mqtt.Client, _data: object, _mid: int, reasons: Sequence[ReasonCode], _said: object
+    ) -> None:
+        refused = [reason for reason in reasons if reason.is_failure]
+        if refused:
+            self._end("broker-refused", reason=str(refused[0]))
+        else:
+            self.subscribed = True
+
+    def _on_publish(
+        self, _client: mqtt.Client, _data: object, mid: int, reason: ReasonCode, _said: object
+    ) -> None:
+        self.unacknowledged.discard(mid)
+        if reason.is_failure:
+            self._end("broker-refused-message", reason=str(reason))
+
+    def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        try:
+            self.messages.append((message.topic, bytes(message.payload)))
+        except UnicodeDecodeError:
+            self._end("broker-misbehaved", reason="topic")
+
+    def _on_disconnect(
+        self,
+        _client: mqtt.Client,
+        _data: object,
+        flags: mqtt.DisconnectFlags,
+        reason: ReasonCode,
+        _said: object,
+    ) -> None:
+        if flags.is_disconnect_packet_from_server and reason.value == _TAKEN_OVER:
+            self._end("broker-taken-over")
+        elif reason.value == _PROTOCOL_ERROR:
+            self._end("broker-misbehaved", reason=str(reason))
+        else:
+            self._end("broker-closed", reason=str(reason))

@@ -1,0 +1,155 @@
+"""What comes from the broker, into ``spool/in``: receipts that verify, and what comes down, sealed.
+
+A receipt is checked with the centre's public keys before it is written, and the agent checks it again.
+Of one level, epoch and generation only the newest is kept there: receipts are cumulative.
+"""
+
+import hashlib
+import logging
+import os
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from edge.ports.sealing import Receipt, ReceiptRefused
+from edge.spool.files import SpoolFailed, write_atomically
+from edge.spool.names import TEMPORARY_PREFIX
+from sync.uplink.coverage import Coverage
+from sync.wire import receipts, topics
+from sync.wire.cose import MAX_MESSAGE_BYTES
+from sync.wire.keyset import Keyset
+
+_LOG: Final = logging.getLogger("qafila.uplink")
+
+MOST_FILES: Final = 1000
+MOST_RECEIPT_BYTES: Final = 16 * 1024
+_MOST_LINES: Final = 64
+_NAME: Final = re.compile(r"(landed|opened)-([0-9a-f]{16})-([0-9]{1,20})-([0-9]{12,20})")
+
+Line: TypeAlias = tuple[str, str, int]
+"""Level, epoch in hex, generation: within it the receipt with the highest number says it all."""
+
+
+class Incoming:
+    """Takes messages, keeps the newest receipt of each line, writes when told to.
+
+    Attributes:
+        refused: how many messages were dropped, by code.
+    """
+
+    def __init__(self, directory: Path, unit: str, keyset: Keyset, coverage: Coverage) -> None:
+        self._directory = directory
+        self._unit = unit
+        self._keyset = keyset
+        self._coverage = coverage
+        self._seen: dict[str, bytes] = {}
+        self._written: dict[Line, int] = {}
+        self._to_write: dict[Line, tuple[int, bytes]] = {}
+        self._failing = False
+        self.refused: Counter[str] = Counter()
+
+    def recall(self) -> None:
+        """Take up what an earlier run left unread: receipts that verify still cover what they cover."""
+        for name in sorted(self._names()):
+            if name.startswith(TEMPORARY_PREFIX):  # ours, from a run that was killed while writing
+                self._remove(name)
+                continue
+            parts = _NAME.fullmatch(name)
+            if parts is None:
+                continue
+            line = (parts[1], parts[2], int(parts[3]))
+            if line in self._written:
+                self._remove(_file_name(line, self._written[line]))
+            self._written[line] = int(parts[4])
+            if parts[1] == "landed":
+                try:
+                    raw = (self._directory / name).read_bytes()
+                    self._coverage.learn(receipts.verify(raw, self._keyset, self._unit))
+                except (OSError, ReceiptRefused):
+                    continue  # taken by the agent meanwhile, or to be refused by it
+
+    def take(self, topic: str, payload: bytes) -> Receipt | None:
+        """Take one message; returns a *landed* receipt that says something new."""
+        parsed = topics.parse(topic)
+        if parsed is None or parsed.unit != self._unit:
+            self._refuse("topic")
+        elif parsed.plane is topics.Plane.RECEIPT and parsed.word is not None:
+            return self._take_receipt(parsed.word, payload)
+        elif parsed.plane is topics.Plane.DOWN:
+            self._take_down(payload)
+        else:
+            self._refuse("topic")
+        return None
+
+    def _take_receipt(self, level: str, raw: bytes) -> Receipt | None:
+        if self._seen.get(level) == raw:
+            return None  # a retained receipt comes again with every connection
+        if len(raw) > MOST_RECEIPT_BYTES:
+            self._refuse("too-large")
+            return None
+        try:
+            receipt = receipts.verify(raw, self._keyset, self._unit)
+        except ReceiptRefused as refused:
+            self._refuse(refused.stable_code)
+            return None
+        if receipt.level != level or receipt.generation not in self._keyset.generations:
+            self._refuse("level" if receipt.level != level else "generation")
+            return None
+        self._seen[level] = raw
+        line = (level, receipt.epoch.hex(), receipt.generation)
+        newest = max(self._written.get(line, 0), self._to_write.get(line, (0, b""))[0])
+        if receipt.rseq > newest and (line in self._to_write or len(self._to_write) < _MOST_LINES):
+            self._to_write[line] = (receipt.rseq, raw)
+        return receipt if self._coverage.learn(receipt) else None
+
+    def _take_down(self, raw: bytes) -> None:
+        name = f"down-{hashlib.sha256(raw).hexdigest()[:16]}"  # the same message again is the same file
+        if len(raw) > MAX_MESSAGE_BYTES:
+            self._refuse("too-large")
+        elif not (self._directory / name).exists():
+            self._write(name, raw)
+
+    def flush(self) -> None:
+        """Write what has come since; what the disk does not take now is tried again the next time."""
+        for line, (rseq, raw) in list(self._to_write.items()):
+            if not self._write(_file_name(line, rseq), raw):
+                return
+            del self._to_write[line]
+            older = self._written.get(line)
+            self._written[line] = rseq
+            if older is not None:
+                self._remove(_file_name(line, older))
+
+    def _write(self, name: str, raw: bytes) -> bool:
+        code = ""
+        if len(self._names()) >= MOST_FILES:
+            code = "spool-full"
+        else:
+            try:
+                write_atomically(self._directory, name, raw)
+            except SpoolFailed as failed:
+                code = failed.stable_code
+        if code and not self._failing:
+            _LOG.warning("spool takes no file", extra={"code": code})
+        self._failing = bool(code)
+        return not code
+
+    def _names(self) -> list[str]:
+        try:
+            return os.listdir(self._directory)  # noqa: PTH208  plain names are wanted
+        except OSError:
+            return []
+
+    def _remove(self, name: str) -> None:
+        (self._directory / name).unlink(missing_ok=True)
+
+    def _refuse(self, code: str) -> None:
+        self.refused[code] += 1
+        if self.refused[code] == 1:
+            _LOG.warning("message refused", extra={"code": code})
+
+
+def _file_name(line: Line, rseq: int) -> str:
+    level, epoch, generation = line
+    return f"{level}-{epoch}-{generation}-{rseq:012d}"

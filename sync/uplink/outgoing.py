@@ -1,0 +1,179 @@
+"""The uplink's view of ``spool/out``: what lies there, what goes next, what is on its way.
+
+Only reads. The directory is looked at through its modification time, a few times a second, and listed
+when that has changed.
+"""
+
+import contextlib
+import dataclasses
+import logging
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from edge.spool.names import SpoolName, parse
+from sync.uplink.coverage import Contents, Coverage, read_contents
+from sync.wire.cose import MAX_MESSAGE_BYTES
+from sync.wire.errors import EnvelopeRefused
+
+_LOG: Final = logging.getLogger("qafila.uplink")
+
+URGENT_PRIORITY: Final = 1
+"""Keys and alerts."""
+WAVE_PRIORITY: Final = 4
+WAVE_SHARE: Final = 20
+"""Waves get one byte in so many while anything less urgent than an alert waits beside them."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ready:
+    """A file that may go now."""
+
+    name: SpoolName
+    content: bytes
+    contents: Contents
+
+    @property
+    def urgent(self) -> bool:
+        return self.name.priority <= URGENT_PRIORITY
+
+
+class Outgoing:
+    """What waits, in order of sending.
+
+    Args:
+        directory: ``spool/out``.
+        unit: files of another unit are not sent.
+    """
+
+    def __init__(self, directory: Path, unit: str, coverage: Coverage) -> None:
+        self._directory = directory
+        self._unit = unit
+        self._coverage = coverage
+        self._stamp: tuple[int, int] | None = None
+        self._settled = False
+        self._present: dict[str, SpoolName] = {}
+        self._waiting: list[SpoolName] = []
+        self._left: set[str] = set()
+        self._contents: dict[str, Contents] = {}
+        self._at_hand: Ready | None = None
+        self._bytes = 0
+        self._wave_bytes = 0
+
+    def refresh(self) -> None:
+        """Look whether the directory has changed; cheap when it has not."""
+        try:
+            seen = self._directory.stat()
+        except OSError:
+            return  # not there yet, or for a moment: what cannot be seen cannot be sent
+        stamp = (seen.st_ino, seen.st_mtime_ns)
+        if stamp == self._stamp and self._settled:
+            return
+        # Two changes within one tick of the kernel's clock bear one time: list once more after each.
+        self._settled = stamp == self._stamp
+        self._stamp = stamp
+        self._list()
+
+    def _list(self) -> None:
+        names = os.listdir(self._directory)  # noqa: PTH208  plain names are wanted, ten thousand of them
+        known, self._present = self._present, {}
+        fresh: list[SpoolName] = []
+        for text in names:
+            name = known.get(text)
+            if name is None:
+                name = parse(text)
+                if name is None:
+                    continue
+                fresh.append(name)
+            self._present[text] = name
+        gone = known.keys() - self._present.keys()
+        self._left -= gone
+        for text in gone:
+            self._contents.pop(text, None)
+        if gone:
+            self._waiting = [name for name in self._waiting if str(name) not in gone]
+        if fresh:
+            self._waiting = sorted(self._waiting + fresh)
+
+    def has(self, name: SpoolName) -> bool:
+        return str(name) in self._present
+
+    def next(self) -> Ready | None:
+        """The file that should go now; `take` says that it went. None when nothing waits."""
+        while (name := self._choose()) is not None:
+            ready = self._read(name)
+            if ready is not None:
+                return ready
+            self._waiting.remove(name)
+        return None
+
+    def take(self, ready: Ready) -> None:
+        """This file is being sent and no longer waits."""
+        self._waiting.remove(ready.name)
+        self._at_hand = None
+        if not ready.urgent:
+            self._bytes += len(ready.content)
+            self._wave_bytes += len(ready.content) if ready.name.priority == WAVE_PRIORITY else 0
+
+    def leave(self, name: SpoolName) -> None:
+        """This file need not or cannot be sent, as long as the process lives."""
+        self._left.add(str(name))
+        with contextlib.suppress(ValueError):
+            self._waiting.remove(name)
+
+    def rewind(self) -> None:
+        """Everything that no receipt covers waits again."""
+        self._bytes = self._wave_bytes = 0
+        self._at_hand = None
+        self._waiting = sorted(name for text, name in self._present.items() if text not in self._left)
+
+    def _choose(self) -> SpoolName | None:
+        if not self._waiting:
+            return None
+        first = self._waiting[0]
+        if first.priority > URGENT_PRIORITY and self._wave_bytes * WAVE_SHARE < self._bytes:
+            return next((name for name in self._waiting if name.priority == WAVE_PRIORITY), first)
+        return first
+
+    def _read(self, name: SpoolName) -> Ready | None:
+        """The file, if it is there and has to be sent."""
+        text = str(name)
+        if self._covered(text):
+            return None
+        if self._at_hand is not None and self._at_hand.name == name:
+            return self._at_hand
+        content = _read_regular(self._directory / text)
+        if content is None:
+            return None
+        try:
+            contents = read_contents(content, self._unit)
+        except EnvelopeRefused as refused:
+            # It stays where it is: it is the agent's file, and the agent seals the range again.
+            self._left.add(text)
+            _LOG.warning("spool file cannot be sent", extra={"file": text, "code": refused.stable_code})
+            return None
+        self._contents[text] = contents
+        if self._covered(text):
+            return None
+        self._at_hand = Ready(name, content, contents)
+        return self._at_hand
+
+    def _covered(self, text: str) -> bool:
+        contents = self._contents.get(text)
+        if contents is None or not self._coverage.covers(contents):
+            return False
+        self._left.add(text)
+        return True
+
+
+def _read_regular(path: Path) -> bytes | None:
+    """A regular file's content; None when it has gone, or is nothing the agent writes."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        return file.read(MAX_MESSAGE_BYTES + 1)

@@ -1,0 +1,324 @@
+"""The uplink's one loop: connect, subscribe, hear what has landed, send the rest, wait, begin again."""
+
+import contextlib
+import json
+import logging
+import os
+import random
+import select
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+from edge.clock import Clock
+from edge.ports.sealing import Receipt
+from sync.uplink.connection import Connection, Limits, LinkDown, Protocol
+from sync.uplink.coverage import Coverage
+from sync.uplink.flight import Flight
+from sync.uplink.incoming import Incoming
+from sync.uplink.notes import BrokerNotes, LinkNote
+from sync.uplink.outgoing import Outgoing, Ready
+from sync.uplink.pacing import Window
+from sync.uplink.settings import Broker, Settings
+from sync.wire import topics
+
+_LOG: Final = logging.getLogger("qafila.uplink")
+
+LOOK_S: Final = 0.1
+"""How often the spool is looked at, and everything else that no event announces."""
+NOTE_S: Final = 0.25
+"""How often the link note may change while the connection stands."""
+GOODBYE_S: Final = 1.0
+NEAR_RETRY_S: Final = 2.0
+"""A broker on this machine that is not there costs no airtime to ask again."""
+STEADY_S: Final = 30.0
+"""A connection that stood so long was a good one: the next wait begins at the shortest again."""
+LONGEST_REST_S: Final = 900.0
+OVERDUE: Final = "receipt-overdue"
+
+
+class _Stopping(Exception):
+    """SIGTERM or SIGINT came."""
+
+
+class Uplink:
+    """The process, given its settings.
+
+    Args:
+        clock: wall time for notes, monotonic time for waits.
+        seed: of the jitter.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, seed: int | None = None) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._jitter = random.Random(seed)  # noqa: S311  spreads a fleet's attempts; nobody's secret depends on it
+        self._coverage = Coverage()
+        self._outgoing = Outgoing(settings.spool_out, settings.unit, self._coverage)
+        self._incoming = Incoming(settings.spool_in, settings.unit, settings.keyset, self._coverage)
+        self._notes = BrokerNotes(settings.notes, clock)
+        self._link = LinkNote(settings.spool_in)
+        self._unanswered: frozenset[str] = frozenset()
+        self._vain = 0
+        self._failures = 0
+        self._trouble: str | None = None
+        self._rest_until_s = 0.0
+        self._stopping = False
+        self._blocked = False
+        self._wake, self._waker = socket.socketpair()
+        self._waker.setblocking(False)  # noqa: FBT003  a socket's own signature
+        # stands in for it once it has rung: saying goodbye takes a moment more
+        self._silent, self._silence = socket.socketpair()
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        try:
+            self._incoming.recall()
+            self._note_down("starting")
+            turn = 0
+            while True:
+                broker = self._settings.brokers[turn % len(self._settings.brokers)]
+                turn += 1
+                self._pause(self._attempt(broker))
+        except _Stopping:
+            _LOG.info("stopped")
+        finally:
+            signal.set_wakeup_fd(-1)
+            self._note_down("stopped")
+            self._link.close()
+
+    def _attempt(self, broker: Broker) -> float:
+        """One connection, from its first attempt to its end; returns how long to wait before the next."""
+        begin_s = self._clock.monotonic_s()
+        protocol = Protocol.MQTT_5 if self._notes.speaks_5(broker.name) else Protocol.MQTT_311
+        try:
+            try:
+                self._connect_and_work(broker, protocol)
+            except LinkDown as down:
+                if not down.older:
+                    raise
+                self._connect_and_work(broker, Protocol.MQTT_311)
+        except LinkDown as down:
+            code = down.stable_code
+            self._say_down(broker, down)
+            self._note_down(code)
+            if code == OVERDUE:
+                return 0.0
+            if self._clock.monotonic_s() - begin_s > STEADY_S:
+                self._failures = 0
+            return self._backoff(code)
+        raise AssertionError("a connection ends with a reason")
+
+    def _backoff(self, code: str) -> float:
+        """Full jitter: evenly from zero to a ceiling that doubles."""
+        patience = self._settings.patience
+        most_s = patience.backoff_max_s
+        if code == "broker-unreachable":
+            most_s = min(most_s, NEAR_RETRY_S)
+        ceiling_s = min(most_s, patience.backoff_min_s * 2 ** min(self._failures, 16))
+        self._failures += 1
+        return self._jitter.uniform(0.0, ceiling_s)
+
+    def _connect_and_work(self, broker: Broker, protocol: Protocol) -> None:
+        name = os.urandom(8).hex()
+        state = topics.state(self._settings.unit)
+        connection = Connection(
+            broker,
+            protocol,
+            f"qafila-{self._settings.unit}-up",
+            (state, _state(online=False, connection=name)),
+            self._settings.patience,
+        )
+        try:
+            limits = self._introduce(connection)
+            self._say_up(broker, protocol)
+            self._notes.remember(broker.name, speaks_5=protocol is Protocol.MQTT_5)
+            connection.publish(state, _state(online=True, connection=name), retain=True)
+            self._work(connection, name, limits)
+        except _Stopping:
+            self._say_goodbye(connection, state, name)
+            raise
+        finally:
+            connection.close()
+
+    def _introduce(self, connection: Connection) -> Limits:
+        """From nothing to subscribed."""
+        unit, patience = self._settings.unit, self._settings.patience
+        self._blocked = True  # a signal must not wait until a distant broker answers
+        try:
+            self._check_stop()
+            connection.open()
+        finally:
+            self._blocked = False
+        self._until(connection, lambda: connection.accepted is not None, patience.connect_s)
+        asked_s = self._clock.monotonic_s()
+        wanted = [topics.receipt(unit, level) for level in topics.LEVELS]
+        connection.subscribe([*wanted, topics.down(unit)])
+        self._until(connection, lambda: connection.subscribed, patience.connect_s)
+        self._settle(connection, self._clock.monotonic_s() - asked_s)
+        assert connection.accepted is not None  # noqa: S101  just waited for
+        return connection.accepted
+
+    def _until(self, connection: Connection, there: Callable[[], bool], wait_s: float) -> None:
+        end_s = self._clock.monotonic_s() + wait_s
+        while not there():
+            left_s = end_s - self._clock.monotonic_s()
+            if left_s <= 0:
+                raise LinkDown("broker-silent")
+            self._pump(connection, left_s)
+
+    def _settle(self, connection: Connection, round_trip_s: float) -> None:
+        """Wait for the retained receipts, one round trip at most: what they cover need not be sent."""
+        wait_s = min(self._settings.patience.settle_s, max(2 * round_trip_s, LOOK_S))
+        end_s = self._clock.monotonic_s() + wait_s
+        while (left_s := end_s - self._clock.monotonic_s()) > 0:
+            self._pump(connection, left_s)
+            if self._take(connection) is not None:
+                return
+
+    def _work(self, connection: Connection, name: str, limits: Limits) -> None:
+        """Send what waits and take what comes, until the connection ends."""
+        flight = Flight(Window(limits.most_in_flight), self._unanswered)
+        since_ms = self._clock.now().wall_ms
+        noted_s = float("-inf")
+        self._outgoing.rewind()
+        while True:
+            now_s = self._clock.monotonic_s()
+            self._outgoing.refresh()
+            receipt = self._take(connection)
+            if receipt is not None:
+                self._learn(receipt, flight, now_s)
+            flight.forget(self._outgoing.has)
+            self._send(connection, flight, limits)
+            if now_s - noted_s >= NOTE_S:
+                noted_s = now_s
+                self._link.write(
+                    connected=True,
+                    since_ms=since_ms,
+                    connection=name,
+                    sent=tuple(flight.handed),
+                    broker=connection.protocol,
+                    code="",
+                )
+            self._check_overdue(connection, flight, now_s)
+            self._pump(connection, LOOK_S)
+
+    def _send(self, connection: Connection, flight: Flight, limits: Limits) -> None:
+        """Hand over as many files as the socket and the window take."""
+        while connection.flushed:
+            now_s = self._clock.monotonic_s()
+            flight.finish(now_s)
+            ready = self._outgoing.next()
+            if ready is None or now_s < self._rest_until_s:
+                return
+            if not flight.admits(ready) or len(connection.unacknowledged) >= limits.most_in_flight:
+                return
+            topic = topics.up(self._settings.unit, ready.name.word)
+            if _packet_bytes(topic, ready) > limits.most_packet_bytes:
+                _LOG.warning(
+                    "spool file too large for this broker",
+                    extra={"file": str(ready.name), "code": "broker-packet-too-large"},
+                )
+                self._outgoing.leave(ready.name)
+                continue
+            self._outgoing.take(ready)
+            flight.begin(ready, now_s)
+            connection.publish(topic, ready.content)
+
+    def _take(self, connection: Connection) -> Receipt | None:
+        """Take what came; the newest *landed* receipt, if one says something new."""
+        newest: Receipt | None = None
+        while connection.messages:
+            newest = self._incoming.take(*connection.messages.popleft()) or newest
+        self._incoming.flush()
+        return newest
+
+    def _learn(self, receipt: Receipt, flight: Flight, now_s: float) -> None:
+        self._rest_until_s = now_s + min(float(receipt.retry_after_s), LONGEST_REST_S)
+        flight.window.advise(receipt.window)
+        for name in flight.landed(self._coverage, now_s):
+            self._outgoing.leave(name)
+            self._unanswered -= {str(name)}
+        if flight.landed_any:
+            self._vain = self._failures = 0
+            if self._trouble == OVERDUE:
+                self._trouble = None
+                _LOG.info("receipts come again")
+
+    def _check_overdue(self, connection: Connection, flight: Flight, now_s: float) -> None:
+        patience = self._settings.patience
+        most_s = max(patience.receipt_max_s, 4 * flight.window.receipt_s)
+        wait_s = min(most_s, max(patience.receipt_s, 4 * flight.window.receipt_s) * 2**self._vain)
+        if now_s < self._rest_until_s or not flight.overdue(wait_s, connection.unsent_bytes(), now_s):
+            return
+        self._unanswered = flight.unanswered()
+        self._vain = 0 if flight.landed_any else min(self._vain + 1, 16)
+        raise LinkDown(OVERDUE)
+
+    def _pump(self, connection: Connection, wait_s: float) -> None:
+        connection.pump(wait_s, self._wake)
+        self._check_stop()
+
+    def _pause(self, wait_s: float) -> None:
+        poller = select.poll()
+        poller.register(self._wake.fileno(), select.POLLIN)
+        poller.poll(wait_s * 1000)
+        self._check_stop()
+
+    def _check_stop(self) -> None:
+        if self._stopping:
+            raise _Stopping
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+        if self._blocked:
+            raise _Stopping
+
+    def _say_goodbye(self, connection: Connection, state: str, name: str) -> None:
+        """Say that we go; the broker would otherwise tell it in our name, as an accident."""
+        if not connection.subscribed:
+            return
+        end_s = self._clock.monotonic_s() + GOODBYE_S
+        with contextlib.suppress(LinkDown):
+            connection.publish(state, _state(online=False, connection=name), retain=True)
+            while connection.unacknowledged and self._clock.monotonic_s() < end_s:
+                connection.pump(LOOK_S, self._silent)
+
+    def _say_up(self, broker: Broker, protocol: Protocol) -> None:
+        if self._trouble != OVERDUE:
+            self._trouble = None
+            _LOG.info("link up", extra={"broker": broker.name, "protocol": str(protocol)})
+
+    def _say_down(self, broker: Broker, down: LinkDown) -> None:
+        """Tell a change once, not every attempt."""
+        code = down.stable_code
+        if self._trouble != code:
+            self._trouble = code
+            _LOG.warning(
+                down.sentence,
+                extra={"code": code, "broker": broker.name, "reason": down.reason, "next": down.next_step},
+            )
+
+    def _note_down(self, code: str) -> None:
+        self._link.write(
+            connected=False,
+            since_ms=self._clock.now().wall_ms,
+            connection="",
+            sent=(),
+            broker="",
+            code=code,
+        )
+
+
+def _state(*, online: bool, connection: str) -> bytes:
+    return json.dumps({"online": online, "connection": connection}).encode()
+
+
+def _packet_bytes(topic: str, ready: Ready) -> int:
+    """The most an MQTT PUBLISH adds: fixed header 5, topic's length 2, message id 2, no properties 1."""
+    return 10 + len(topic) + len(ready.content)
