@@ -1,1 +1,1 @@
-"""The patients whom simulators measure."""
+"""The patients whom simulators measure. Training realm only; nothing here is a recording of anybody."""

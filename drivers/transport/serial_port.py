@@ -136,7 +136,10 @@ def open_port(path: str, line: LineSettings) -> Generator[SerialPort]:
     """
     try:
         # exclusive is a lock that only the polite ask for; TIOCEXCL turns the others away too.
-        opened = serial.Serial(path, line.baud, parity=line.parity.value, timeout=0, exclusive=True)
+        # inter_byte_timeout=0 sets VMIN to 1: otherwise "nothing yet" and "unplugged" both read as b"".
+        opened = serial.Serial(
+            path, line.baud, parity=line.parity.value, timeout=0, inter_byte_timeout=0, exclusive=True
+        )
         fcntl.ioctl(opened.fileno(), termios.TIOCEXCL)
     except (OSError, termios.error, ValueError) as error:
         raise _refusal(path, error) from error
