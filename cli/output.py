@@ -78,7 +78,7 @@ def read_secrets(prompts: list[str], *, from_stdin: bool) -> list[str]:
         if not line.strip():
             raise QafilaError(
                 f"Standard input ended before this was given: {prompt}.",
-                next_step="give one line for each, in this order: " + ", ".join(prompts) + ".",
+                next_step="Give one line for each, in this order: " + ", ".join(prompts) + ".",
                 code="pin-missing",
             )
         secrets.append(line.rstrip("\r\n"))

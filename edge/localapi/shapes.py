@@ -4,14 +4,21 @@ import uuid
 from decimal import Decimal
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from edge.records.people import USER_ID, user_id
+
+
+def _as_user_id(typed: object) -> object:
+    return user_id(typed) if isinstance(typed, str) else typed
+
 
 Line: TypeAlias = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$"),
 ]
 """One line of text a person typed."""
-User: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]
+User: TypeAlias = Annotated[str, BeforeValidator(_as_user_id), StringConstraints(pattern=USER_ID.pattern)]
 Code: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
 Role: TypeAlias = Literal["nurse", "supervisor", "technician"]
 Word: TypeAlias = Literal["alert", "vitals", "doc", "wave", "audit"]

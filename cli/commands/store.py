@@ -1,0 +1,57 @@
+"""`qafila store …`."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.options import AsJson, Home, PinStdin
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """The encrypted store of this unit."""
+
+
+@app.command(epilog="Example: qafila store verify --user fatima")
+def verify(
+    user: Annotated[str, typer.Option(help="Who signs in for this.")],
+    pin_stdin: PinStdin = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Walk every entry of the journal and check it against its chain; exit 0 only when all of it fits."""
+    from cli.output import emit, read_secrets
+    from cli.signed_in import agent_runs, ask_agent_as, unlocked
+    from edge.config import Places
+
+    places = Places.at(home)
+    (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
+    if agent_runs(places):
+        answer = ask_agent_as(places, user, pin, "store.verify")
+    else:
+        with unlocked(places, user, pin) as (_, store, _):
+            result = store.verify()
+        stream, seq = result.first_bad or (None, None)
+        answer = {
+            "entries": {stream.word: count for stream, count in result.entries.items()},
+            "valid": result.valid,
+            "first_bad": {"stream": stream.word, "seq": seq} if stream is not None else None,
+            "damage": [result.damage] if result.damage else [],
+        }
+    emit(answer, as_json=as_json, human=lambda: _human(answer))
+    if not answer["valid"]:
+        raise SystemExit(1)
+
+
+def _human(answer: dict[str, Any]) -> str:
+    counted = ", ".join(f"{word} {count}" for word, count in answer["entries"].items())
+    if answer["valid"]:
+        return f"Every entry fits its chain: {counted}."
+    bad = answer["first_bad"]
+    return (
+        f"The journal does not fit its chain from {bad['stream']} {bad['seq']} on"
+        f" ({', '.join(answer['damage']) or 'kind of damage unknown'}). Looked at: {counted}.\n"
+        "Next: leave the files as they are and call those who answer for this unit. (code: store-damaged)"
+    )

@@ -1,0 +1,125 @@
+"""`qafila unit …`: make this box a unit, and enrol it with a centre, by files only."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import AsJson, Home, PinStdin
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command(
+    epilog="Example: qafila unit init --realm training --id van-07 --user fatima --home ~/van-07",
+)
+def init(
+    realm: Annotated[
+        str,
+        typer.Option(help="production for patients, training for exercise; fixed for ever.", metavar="REALM"),
+    ],
+    unit_id: Annotated[
+        str, typer.Option("--id", help="What the centre will call this unit, such as van-07.")
+    ],
+    user: Annotated[str, typer.Option(help="The first person who may sign in; becomes supervisor.")],
+    pin_stdin: PinStdin = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make this box a unit: store, keys, device secret, and a first supervisor."""
+    from cli.output import emit, read_secrets
+    from cli.unit_setup import check_new, make_unit
+    from edge.config import Places
+
+    places = Places.at(home)
+    check_new(places, realm=realm, unit=unit_id, user=user)
+    (pin,) = read_secrets([f"PIN for {user}, at least 6 digits"], from_stdin=pin_stdin)
+    made = make_unit(places, realm=realm, unit=unit_id, user=user, pin=pin)
+    emit(
+        made,
+        as_json=as_json,
+        human=lambda: (
+            f"Unit {unit_id} is made, in the {realm} realm, with supervisor {user}.\n"
+            f"Device secret: {made['device_secret']}\n"
+            "  Keep it on removable media, with a copy elsewhere: without it no PIN opens the store.\n"
+            f"Fingerprint of its enrolment request: {made['fingerprint']}\n"
+            "Next: qafila unit csr request.cbor, and take that file to the centre."
+        ),
+    )
+
+
+@app.command(epilog="Example: qafila unit show --json")
+def show(home: Home = None, as_json: AsJson = False) -> None:
+    """Who this unit is and whether a centre has enrolled it; needs no PIN."""
+    from cli.output import emit
+    from cli.unit_setup import describe
+    from edge.config import Places
+
+    about = describe(Places.at(home))
+    emit(
+        about,
+        as_json=as_json,
+        human=lambda: "\n".join(
+            f"{name.replace('_', ' '):22}{_plain(value)}" for name, value in about.items()
+        ),
+    )
+
+
+@app.command(epilog="Example: qafila unit csr /media/usb/van-07.request")
+def csr(
+    file: Annotated[Path, typer.Argument(help="Where to write the request; it holds public keys only.")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the enrolment request for the centre."""
+    from cli.output import emit
+    from cli.unit_setup import copy_request
+    from edge.config import Places
+
+    written = copy_request(Places.at(home), file)
+    emit(
+        written,
+        as_json=as_json,
+        human=lambda: (
+            f"The request is in {file}.\nFingerprint: {written['fingerprint']}\n"
+            f"Next: at the centre, compare the fingerprint and run "
+            f"qafila central enrol {file.name} --out bundle.cbor."
+        ),
+    )
+
+
+@app.command(epilog="Example: qafila unit enrol /media/usb/van-07.bundle")
+def enrol(
+    bundle: Annotated[
+        Path, typer.Argument(help="What the centre wrote: roots, keyset, broker address, signed.")
+    ],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check and install the centre's bundle; a running agent takes it up by itself."""
+    from cli.output import emit
+    from cli.unit_setup import install_bundle
+    from edge.config import Places
+
+    installed = install_bundle(Places.at(home), bundle)
+    emit(
+        installed,
+        as_json=as_json,
+        human=lambda: (
+            f"Unit {installed['unit']} is enrolled: keyset version {installed['keyset_version']}, "
+            f"broker {', '.join(installed['brokers'])}.\n"
+            "Next: qafila uplink carries what the agent sealed; qafila status shows what arrived."
+        ),
+    )
+
+
+def _plain(value: object) -> str:
+    match value:
+        case None:
+            return "no"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(str, value)) or "none"  # pyright: ignore[reportUnknownArgumentType]
+        case _:
+            return str(value)

@@ -1,0 +1,67 @@
+"""Files that people hand over: read with suspicion, written durably and never over another."""
+
+import os
+from pathlib import Path
+from typing import ClassVar, Final
+
+from edge.errors import QafilaError
+
+MAX_HANDED_OVER: Final = 262_144
+
+
+class FileRefused(QafilaError):
+    """A file cannot be read or written as asked; nothing was changed."""
+
+    code: ClassVar[str] = "file-refused"
+
+
+def read_small_file(path: Path) -> bytes:
+    """The bytes of a regular file of at most 256 kB.
+
+    Raises:
+        FileRefused: it is missing, no regular file, too large or not readable.
+    """
+    try:
+        if not path.is_file():
+            raise FileRefused(f"There is no file {path}.", next_step="Check the path.", code="file-missing")
+        with path.open("rb") as file:
+            content = file.read(MAX_HANDED_OVER + 1)
+    except OSError as error:
+        raise FileRefused(
+            f"{path} cannot be read: {error.strerror}.", next_step="Check the medium."
+        ) from error
+    if len(content) > MAX_HANDED_OVER:
+        raise FileRefused(
+            f"{path} is larger than such a file can be.", next_step="Check that it is the right one."
+        )
+    return content
+
+
+def write_new_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Write a file that must not exist yet, and see it onto the disk.
+
+    Raises:
+        FileRefused: something is there already, or the medium does not take it.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError as error:
+        raise FileRefused(
+            f"{path} exists already and is never written over.",
+            next_step="Choose another name.",
+            code="file-exists",
+        ) from error
+    except OSError as error:
+        raise FileRefused(
+            f"{path} cannot be written: {error.strerror}.", next_step="Check the medium."
+        ) from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise FileRefused(
+            f"{path} cannot be written: {error.strerror}.", next_step="Check the medium."
+        ) from error

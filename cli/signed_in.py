@@ -1,0 +1,79 @@
+"""What only a signed-in person may: through the running agent, or with its lock while it is stopped."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from edge.clock import SystemClock
+from edge.config import Places, load
+from edge.localapi.client import AgentUnreachable, connect
+from edge.records.people import user_id
+from edge.security import device_secret, process
+from edge.security.exclusive import ExclusiveLock
+from edge.security.lockout import Lockout
+from edge.security.slots import Slots
+from edge.store.store import Store
+
+
+def ask_agent(places: Places, method: str, /, **fields: Any) -> dict[str, Any]:
+    """One question to the running agent that needs no session.
+
+    Raises:
+        AgentUnreachable: none runs here.
+    """
+
+    async def ask() -> dict[str, Any]:
+        async with connect(places.socket) as api:
+            return await api.call(method, **fields)
+
+    return asyncio.run(ask())
+
+
+def ask_agent_as(places: Places, user: str, pin: str, method: str, /, **fields: Any) -> dict[str, Any]:
+    """Sign in, ask one question, sign out.
+
+    Raises:
+        AgentUnreachable: none runs here.
+        CallRefused: the PIN is wrong, or the person may not.
+    """
+
+    async def ask() -> dict[str, Any]:
+        async with connect(places.socket) as api:
+            await api.call("sign-in", user=user, pin=pin)
+            return await api.call(method, **fields)
+
+    return asyncio.run(ask())
+
+
+def agent_runs(places: Places) -> bool:
+    """Whether an agent answers on this unit's socket."""
+    try:
+        ask_agent(places, "status")
+    except AgentUnreachable:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def unlocked(places: Places, user: str, pin: str) -> Iterator[tuple[Slots, Store, bytes]]:
+    """Slots, store and its key while the agent is stopped; nobody else can open them meanwhile.
+
+    Raises:
+        AgentRunning: an agent runs; ask it instead.
+        SecurityError: the PIN is wrong, has to wait, or slots and secret do not fit.
+    """
+    config = load(places.config)
+    process.harden()
+    with ExclusiveLock(places.agent_lock):
+        slots = Slots.load(places.slots, device_secret.read(config.device_secret(places)))
+        lockout = Lockout(places.store / "lockout", SystemClock().monotonic_s)
+        lockout.begin(user_id(user))
+        key = slots.unlock(user_id(user), pin)
+        lockout.succeeded(user_id(user))
+        store = Store.open(places.database, key)
+        try:
+            slots.check_generation(store.slots_generation)
+            yield slots, store, key
+        finally:
+            store.close()

@@ -1,0 +1,215 @@
+"""What `qafila unit …` does: makes a unit's files in an order that a power cut cannot spoil.
+
+``unit.toml`` is written last: a box has it when everything else is there, and is no unit before.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any, ClassVar
+
+from cli.files import read_small_file, write_new_file
+from edge.clock import SystemClock
+from edge.config import ConfigMissing, Places, check_unit, load, write_initial
+from edge.errors import QafilaError
+from edge.records.people import USER_ID, user_id
+from edge.security import device_secret, pins, process, slots
+from edge.store.store import Store
+from sync.boxend.pinned import Enrolment, read_bundle
+from sync.wire import enrolment
+from sync.wire.errors import EnvelopeRefused
+
+REQUEST_FILE = "request.cbor"
+BUNDLE_FILE = "bundle.cbor"
+
+
+class UnitRefused(QafilaError):
+    """The unit cannot be made, shown or enrolled as asked; nothing was changed."""
+
+    code: ClassVar[str] = "unit-refused"
+
+
+def check_new(places: Places, *, realm: str, unit: str, user: str) -> None:
+    """Refuse what cannot become a unit, before anybody is asked for a PIN.
+
+    Raises:
+        UnitRefused: a unit is here already, or the user's name cannot be one.
+        ConfigRefused: the unit's id or the realm is not allowed.
+    """
+    check_unit(unit, realm)
+    if places.config.exists():
+        raise UnitRefused(
+            f"This is a unit already: {places.config} exists.",
+            next_step="Look at it with qafila unit show, or choose another folder with --home.",
+            code="unit-exists",
+        )
+    if not USER_ID.fullmatch(user_id(user)):
+        raise UnitRefused(
+            f"Nobody can sign in as {user!r}.",
+            next_step="Use 1 to 32 Latin letters, digits, dots or hyphens, such as fatima.",
+            code="user-name",
+        )
+
+
+def make_unit(places: Places, *, realm: str, unit: str, user: str, pin: str) -> dict[str, Any]:
+    """Make store, identity, device secret, slots and request; the configuration comes last."""
+    pins.check_pin(pin)
+    process.harden()
+    _set_aside_what_was_half_made(places)
+    for directory in (places.store, places.device_secret.parent, places.uplink, places.socket.parent):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for directory in (places.pinned, places.spool_out, places.spool_in):
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+
+    moment = SystemClock().now()
+    key = secrets.token_bytes(32)
+    store = Store.create(places.database, key, unit=unit, realm=realm, moment=moment)
+    try:
+        identity = store.identity()
+    finally:
+        store.close()
+    secret = device_secret.make(places.device_secret)
+    slots.create(
+        places.slots,
+        unit=unit,
+        user=user_id(user),
+        name=user.strip(),
+        role="supervisor",
+        pin=pin,
+        key=key,
+        device_secret=secret,
+    )
+    request = enrolment.make_request(unit, realm, identity.sign_private, identity.recv_public, moment.wall_ms)
+    write_new_file(places.pinned / REQUEST_FILE, request)
+    write_initial(places, unit, realm)
+    return {
+        "unit": unit,
+        "realm": realm,
+        "user": user_id(user),
+        "role": "supervisor",
+        "device_secret": str(places.device_secret),
+        "fingerprint": enrolment.fingerprint(request),
+    }
+
+
+def describe(places: Places) -> dict[str, Any]:
+    """What anybody may know of this unit."""
+    config = load(places.config)
+    request = _request(places)
+    enrolled = installed(places)
+    return {
+        "unit": config.unit.id,
+        "realm": config.unit.realm,
+        "fingerprint": enrolment.fingerprint(request),
+        "enrolled": enrolled is not None,
+        "keyset_version": enrolled.keyset.version if enrolled else None,
+        "brokers": [f"{broker.host}:{broker.port}" for broker in enrolled.brokers] if enrolled else [],
+        "devices": [device.key for device in config.device],
+    }
+
+
+def copy_request(places: Places, file: Path) -> dict[str, Any]:
+    """Write the request to ``file``; an identical one that is there already is fine.
+
+    Raises:
+        QafilaError: ``file-exists`` when another file is in the way.
+    """
+    request = _request(places)
+    if not (file.exists() and file.read_bytes() == request):
+        write_new_file(file, request)
+    return {"file": str(file), "fingerprint": enrolment.fingerprint(request)}
+
+
+def install_bundle(places: Places, file: Path) -> dict[str, Any]:
+    """Check a bundle against this unit's request and the roots it already believes, then install it.
+
+    Raises:
+        UnitRefused: ``bundle-refused``, ``bundle-older`` or ``broker-without-tls``; nothing was changed.
+    """
+    config = load(places.config)
+    raw = read_small_file(file)
+    before = installed(places)
+    try:
+        answer = read_bundle(raw, _request(places), before.roots if before else ())
+    except EnvelopeRefused as error:
+        raise UnitRefused(
+            f"{file} is no answer to this unit's request, or not from the centre it knows.",
+            next_step="Ask the centre for a bundle made from this unit's request (qafila unit csr).",
+            code="bundle-refused",
+        ) from error
+    if before and answer.keyset.version < before.keyset.version:
+        raise UnitRefused(
+            f"{file} holds keyset {answer.keyset.version}; this unit has {before.keyset.version} already.",
+            next_step="Ask the centre for a new bundle.",
+            code="bundle-older",
+        )
+    if config.unit.realm == "production" and not all(broker.tls for broker in answer.brokers):
+        raise UnitRefused(
+            f"{file} names a broker without TLS, which a production unit never uses.",
+            next_step="Ask the centre for a bundle that names its broker with TLS.",
+            code="broker-without-tls",
+        )
+    places.pinned.mkdir(parents=True, exist_ok=True)
+    new = places.pinned / f".tmp-{secrets.token_hex(8)}"
+    write_new_file(new, raw)
+    new.replace(places.pinned / BUNDLE_FILE)
+    _sync_directory(places.pinned)
+    return {
+        "unit": answer.unit,
+        "realm": answer.realm,
+        "keyset_version": answer.keyset.version,
+        "brokers": [f"{broker.host}:{broker.port}" for broker in answer.brokers],
+    }
+
+
+def installed(places: Places) -> Enrolment | None:
+    """What enrolment pinned, or None before it.
+
+    Raises:
+        UnitRefused: ``bundle-refused`` when the installed file does not verify any more.
+    """
+    try:
+        raw = (places.pinned / BUNDLE_FILE).read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        return read_bundle(raw, _request(places))
+    except EnvelopeRefused as error:
+        raise UnitRefused(
+            "The installed bundle does not verify.",
+            next_step="Install the centre's bundle again with qafila unit enrol.",
+            code="bundle-refused",
+        ) from error
+
+
+def _request(places: Places) -> bytes:
+    try:
+        return (places.pinned / REQUEST_FILE).read_bytes()
+    except FileNotFoundError as error:
+        raise ConfigMissing(
+            f"There is no unit at {places.base}.",
+            next_step="Make one with qafila unit init, or name its folder with --home.",
+        ) from error
+
+
+def _set_aside_what_was_half_made(places: Places) -> None:
+    """Without a configuration no agent ever ran here, so nobody's data are in it; still, delete nothing."""
+    for number in range(1, 100):
+        aside = places.store.with_name(f"{places.store.name}.half-made-{number}")
+        if not aside.exists():
+            break
+    else:
+        raise UnitRefused("There are a hundred half-made stores here.", next_step="Remove them.")
+    if places.store.exists() and any(places.store.iterdir()):
+        places.store.rename(aside)
+    for leftover in (places.device_secret, places.pinned / REQUEST_FILE):
+        if leftover.exists():
+            leftover.rename(leftover.with_name(f"{leftover.name}.{aside.name.rsplit('.', 1)[1]}"))
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
