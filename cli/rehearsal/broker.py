@@ -25,8 +25,8 @@ log_dest stderr
 log_type all
 connection_messages true
 """
-"""``log_type all`` has every connection logged with its client id, which a subscriber cannot see and
-the scanner therefore looks for in this log."""
+"""``log_type all`` has every connection logged with its client id, which a subscriber cannot see: the
+scanner looks for canaries in this log too."""
 
 
 class BrokerMissing(QafilaError):

@@ -1,7 +1,7 @@
 """A stretch of network that can be cut: a TCP proxy in a process of its own, ruled by lines on stdin.
 
-``python -m cli.rehearsal.link_cutter --to PORT [--listen PORT]`` listens on loopback and forwards to
-loopback. It says one JSON line when ready and one after each command::
+``python -m cli.rehearsal.link_cutter --to PORT [--listen PORT] [--record FILE]`` listens on loopback and
+forwards to loopback; what goes up is also appended to the file, for whoever wants to search it. It says one JSON line when ready and one after each command::
 
     cut    close every connection at once and refuse new ones     (a cable pulled out)
     hole   accept, swallow everything, answer nothing             (a tunnel, a dead half-open TCP)
@@ -21,6 +21,7 @@ import dataclasses
 import json
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
@@ -64,10 +65,12 @@ class LinkCutter:
 
     Args:
         to: the port on loopback that everything is forwarded to.
+        record: where the bytes forwarded upwards are appended, in the order they came.
     """
 
-    def __init__(self, to: int) -> None:
+    def __init__(self, to: int, record: Path | None = None) -> None:
         self._to = to
+        self._record = record
         self._port = 0
         self._server: asyncio.Server | None = None
         self._pairs: list[_Pair] = []
@@ -98,6 +101,11 @@ class LinkCutter:
         self._stop_listening()
         for pair in list(self._pairs):
             pair.abort()
+
+    def _keep(self, data: bytes) -> None:
+        if self._record is not None:
+            with self._record.open("ab") as file:
+                file.write(data)
 
     def _stop_listening(self) -> None:
         if self._server is not None:
@@ -133,6 +141,7 @@ class LinkCutter:
             to.write(data)
             if up:
                 self.counts.up += len(data)
+                self._keep(data)
             else:
                 self.counts.down += len(data)
             await to.drain()
@@ -154,8 +163,8 @@ async def _lines() -> asyncio.StreamReader:
     return reader
 
 
-async def _run(to: int, listen: int) -> None:
-    cutter = LinkCutter(to)
+async def _run(to: int, listen: int, record: Path | None) -> None:
+    cutter = LinkCutter(to, record)
     port = await cutter.listen(listen)
     commands = await _lines()
     _say("ready", cutter, port=port)
@@ -176,9 +185,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m cli.rehearsal.link_cutter", description=__doc__)
     parser.add_argument("--to", type=int, required=True, help="the port on loopback to forward to")
     parser.add_argument("--listen", type=int, default=0, help="the port on loopback to listen on")
+    parser.add_argument("--record", type=Path, help="a file for everything that goes up")
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
-        asyncio.run(_run(options.to, options.listen))
+        asyncio.run(_run(options.to, options.listen, options.record))
 
 
 if __name__ == "__main__":

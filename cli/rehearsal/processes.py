@@ -41,6 +41,12 @@ class Kept:
     def pid(self) -> int:
         return self.process.pid
 
+    def bury(self) -> None:
+        """Wait for the end of what was told to end, and let go of it."""
+        self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+
     def say(self, line: str) -> None:
         """Write one line to its standard input."""
         stdin = self.process.stdin
@@ -119,9 +125,8 @@ class Keeper:
 
     def kill(self, name: str) -> None:
         """SIGKILL, and wait until the kernel has taken it away."""
-        process = self._kept[name].process
-        process.kill()
-        process.wait()
+        self._kept[name].process.kill()
+        self._kept[name].bury()
 
     def check_alive(self) -> None:
         """Raise if something that was started to keep running has ended by itself.
@@ -155,10 +160,8 @@ class Keeper:
                 kept.process.wait(timeout=max(0.0, give_up - time.monotonic()))
             except subprocess.TimeoutExpired:
                 kept.process.kill()
-                kept.process.wait()
         for kept in self._kept.values():
-            if kept.process.stdin is not None:
-                kept.process.stdin.close()
+            kept.bury()
 
     def _spawn(
         self,

@@ -238,6 +238,7 @@ class Rehearsal:
         for scanner in (self._scanner, secrets):
             self._hits |= scanner.search_tree(self._home, leave_out=leave_out)
             self._hits |= scanner.search_file(self._own / "spy.bin", "what the stranger saw")
+            self._hits |= scanner.search_file(self._own / "link.bin", "what went up the link")
 
     def _search_processes(self, watcher: ProcessWatcher) -> None:
         secrets = Scanner(self._script.secrets)

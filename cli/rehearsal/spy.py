@@ -1,8 +1,8 @@
 """A stranger on the broker: subscribes to everything and keeps what it sees, to be searched later.
 
-A subscriber sees topics and payloads. It does not see the client ids of others; those are in the
-broker's own log, which is searched with the other logs (`cli.rehearsal.broker` has Mosquitto write
-each connection with its id).
+A subscriber sees topics and payloads. It does not see the client ids of others (Mosquitto tells nobody),
+nor what a client would do with its last will; the unit's are searched for in the bytes it sends, which
+the link keeps (`cli.rehearsal.link_cutter`), and everybody's in Mosquitto's own log.
 """
 
 import threading

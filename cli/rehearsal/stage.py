@@ -169,8 +169,11 @@ class Stage:
     async def _start_link(self) -> int:
         self._keeper.start(
             "link",
-            [sys.executable, "-m", "cli.rehearsal.link_cutter", "--to", str(self.broker_port)],
-        )
+            [
+                sys.executable, "-m", "cli.rehearsal.link_cutter", "--to", str(self.broker_port),
+                "--record", str(self.own / "link.bin"),
+            ],
+        )  # fmt: skip
         return int((await self._link_says("ready", after=0))["port"])
 
     async def _tell_link(self, word: str) -> dict[str, Any]:
