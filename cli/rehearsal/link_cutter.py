@@ -1,7 +1,8 @@
 """A stretch of network that can be cut: a TCP proxy in a process of its own, ruled by lines on stdin.
 
 ``python -m cli.rehearsal.link_cutter --to PORT [--listen PORT] [--record FILE]`` listens on loopback and
-forwards to loopback; what goes up is also appended to the file, for whoever wants to search it. It says one JSON line when ready and one after each command::
+forwards to loopback; what goes up is also appended to the file, for whoever wants to search it. It says
+one JSON line when ready and one after each command::
 
     cut    close every connection at once and refuse new ones     (a cable pulled out)
     hole   accept, swallow everything, answer nothing             (a tunnel, a dead half-open TCP)
