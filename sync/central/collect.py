@@ -48,14 +48,14 @@ def run(
         backoff_max_s: the longest wait between two attempts to reach the broker.
 
     Raises:
-        CentreError: settings or key missing, or a collector runs here already.
+        CentreError: settings or key missing, a broker that may not be reached, or a collector runs here already.
         CentreDatabaseError: the database cannot be used.
     """
     settings = home.read_settings()
+    place = settings.reachable(broker)
     writer = ReceiptWriter("landed", settings.realm, settings.generation, read_file(home.landed_key))
     connection = database.connect(home.database)
     with exclusive(home.landed_key.with_suffix(".lock"), "collector"):
-        place = broker or settings.brokers[0]
         link = Link(place.host, place.port, CLIENT_ID, [topics.UP_ALL], backoff_max_s=backoff_max_s)
         lander = Lander(connection, settings.realm, clock, writer)
         _LOG.info("collector-started", extra={"realm": settings.realm, "generation": settings.generation})

@@ -34,6 +34,7 @@ from sync.wire.keyset import Keyset
 
 DEFAULT_PORT: Final = 1883
 _HOST: Final = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
+_LOOPBACK: Final = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 
 Realm = Literal["production", "training"]
 
@@ -69,6 +70,28 @@ class Settings(pydantic.BaseModel):
     @property
     def brokers(self) -> tuple[Broker, ...]:
         return tuple(Broker(broker.host, broker.port, broker.tls) for broker in self.broker)
+
+    def reachable(self, instead: Broker | None) -> Broker:
+        """The broker to connect to: the one named, else the first of the settings.
+
+        Raises:
+            CentreError: it asks for TLS, which this version does not speak, or would be reached without
+                TLS beyond this machine or by a centre of real patients.
+        """
+        broker = instead or self.brokers[0]
+        if broker.tls:
+            raise CentreError(
+                "This version reaches brokers on this machine only, without TLS.",
+                next_step="set tls = false and a broker on this machine in centre.toml.",
+                code="broker-tls-not-yet",
+            )
+        if self.realm != "training" or not _LOOPBACK.fullmatch(broker.host):
+            raise CentreError(
+                "A broker without TLS is reached only on this machine and only by a training centre.",
+                next_step="name a broker on 127.0.0.1 in centre.toml, in a training centre.",
+                code="broker-without-tls",
+            )
+        return broker
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Final
 
 from edge.clock import Clock
 from sync.central import database, spans
+from sync.central.conflicts import Conflict, note_conflicts
 from sync.central.database import Connection
 from sync.central.receipts import ReceiptWriter, SignedReceipt
 from sync.central.spans import Journal
@@ -156,9 +157,8 @@ class Lander:
             (*journal.key, first, last, head, message.signed.session_id, now_ms, digest, message.raw),
         )
         if rival is not None and rival[0] != head:
-            note_conflict(
-                self._connection, journal, last, "landed", (rival[0], head), cursor.lastrowid, now_ms
-            )
+            conflict = Conflict(last, kept=rival[0], other=head)
+            note_conflicts(self._connection, journal, "landed", cursor.lastrowid, [conflict], now_ms)
         spans.add(self._connection, journal, first, last, head)
         self._need_session(message, now_ms)
 
@@ -178,48 +178,3 @@ class Lander:
         ).fetchone()
         if str(n).strip("0") == "1":  # 1, 10, 100, …: a flood must not become a flood of lines
             _LOG.warning("message-dropped", extra={"code": reason.code, "unit": reason.unit, "times": n})
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Conflict:
-    """One place in a journal, two contents.
-
-    Attributes:
-        level: ``landed`` for two heads after one entry, ``opened`` for two leaves of one entry.
-        kept: the head or leaf that came first.
-        batch: which landed batch brought the other.
-    """
-
-    journal: Journal
-    seq: int
-    level: str
-    kept: bytes
-    other: bytes
-    batch: int
-
-
-def note_conflict(connection: Connection, conflict: Conflict, now_ms: int) -> None:
-    """Keep a row for it and raise an alarm, once for each other content."""
-    journal = conflict.journal
-    place = (*journal.key, conflict.seq, conflict.level, conflict.other)
-    if connection.execute(
-        "SELECT 1 FROM conflicts WHERE unit = ? AND epoch = ? AND stream = ? AND seq = ? AND level = ?"
-        " AND other = ?",
-        place,
-    ).fetchone():
-        return
-    connection.execute(
-        "INSERT INTO conflicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*place, conflict.kept, conflict.batch, now_ms),
-    )
-    detail = f"{journal.stream} {conflict.seq} of epoch {journal.epoch}, {conflict.level}"
-    database.raise_alarm(connection, "conflict", journal.unit, detail, now_ms)
-    _LOG.error(
-        "conflict",
-        extra={
-            "code": f"conflict-{conflict.level}",
-            "unit": journal.unit,
-            "stream": journal.stream,
-            "seq": conflict.seq,
-        },
-    )

@@ -1,0 +1,201 @@
+"""`qafila central …`: make a centre, enrol units, take and open what they send, show what came."""
+
+import unicodedata
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from cli.options import AsJson, Home
+
+if TYPE_CHECKING:
+    import threading
+
+    from sync.central.home import CentreHome
+    from sync.central.received import ReceivedPatient
+
+app = typer.Typer(no_args_is_help=True)
+
+_BROKER_HELP: Final = "Where the broker listens, as HOST:PORT."
+
+
+class RealmName(StrEnum):
+    """Real patients, or none."""
+
+    PRODUCTION = "production"
+    TRAINING = "training"
+
+
+BackoffMax = Annotated[
+    float, typer.Option("--backoff-max", min=0.05, help="Longest wait between attempts to reach it, seconds.")
+]
+OtherBroker = Annotated[
+    str | None,
+    typer.Option("--broker", metavar="HOST:PORT", help=f"{_BROKER_HELP} Instead of the centre's settings."),
+]
+
+
+@app.callback()
+def group() -> None:
+    """The centre: enrol units, take and open what they send."""
+
+
+@app.command(epilog="Example: qafila central init --realm training --broker 127.0.0.1:1883")
+def init(
+    realm: Annotated[RealmName, typer.Option(help="Fixed for ever: training never meets production.")],
+    broker: Annotated[str, typer.Option(metavar="HOST:PORT", help=_BROKER_HELP)] = "127.0.0.1:1883",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a centre: two roots, the signed keyset, the keys of its processes, an empty database."""
+    from cli.output import emit
+    from sync.central import setup
+    from sync.central.home import parse_broker
+
+    place = _centre(home)
+    setup.init(place, realm.value, (parse_broker(broker),))
+    answer = {
+        "centre": str(place.directory),
+        "realm": realm.value,
+        "generation": setup.FIRST_GENERATION,
+        "broker": broker,
+        "cold_root": str(place.cold_key),
+    }
+    emit(
+        answer,
+        as_json=as_json,
+        human=lambda: (
+            f"Made a {realm.value} centre in {place.directory}.\n"
+            f"Take {place.cold_key} away now: copy it to two media that are kept apart and under lock, then\n"
+            "delete it here. It is needed only when the other root is lost or stolen.\n"
+            "Next: qafila central enrol REQUEST --out BUNDLE"
+        ),
+    )
+
+
+@app.command(epilog="Example: qafila central enrol van-07.request --out van-07.bundle")
+def enrol(
+    request: Annotated[Path, typer.Argument(help="The file that `qafila unit csr` wrote.")],
+    out: Annotated[Path, typer.Option(help="Where to write the bundle; the file must not exist yet.")],
+    broker: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="What this unit shall use instead of the centre's broker."),
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register a unit's public keys and write the bundle that `qafila unit enrol` takes.
+
+    Compare the fingerprint by telephone with the one `qafila unit show` gives on the unit.
+    """
+    from cli.files import read_small_file, write_new_file
+    from cli.output import emit
+    from edge.clock import SystemClock
+    from sync.central import setup
+    from sync.central.home import parse_broker
+    from sync.wire.enrolment import fingerprint
+
+    brokers = None if broker is None else (parse_broker(broker),)
+    raw = read_small_file(request)
+    enrolled, bundle = setup.enrol(_centre(home), raw, SystemClock(), brokers)
+    write_new_file(out, bundle)
+    answer = {
+        "unit": enrolled.unit,
+        "realm": enrolled.realm,
+        "fingerprint": fingerprint(raw),
+        "bundle": str(out),
+    }
+    emit(
+        answer,
+        as_json=as_json,
+        human=lambda: (
+            f"Enrolled {enrolled.unit} ({enrolled.realm}); the bundle is {out}.\n"
+            f"fingerprint of the request: {fingerprint(raw)}\n"
+            "Next: on the unit, qafila unit enrol BUNDLE"
+        ),
+    )
+
+
+@app.command(epilog="Example: qafila central collect --home /srv/qafila")
+def collect(broker: OtherBroker = None, backoff_max: BackoffMax = 30.0, home: Home = None) -> None:
+    """Run the collector: verify and land what units send, answer *landed*. Needs no decryption key."""
+    from edge.clock import SystemClock
+    from sync.central import collect as collector
+    from sync.central.home import parse_broker
+
+    place, other = _centre(home), None if broker is None else parse_broker(broker)
+    _serve(lambda stop: collector.run(place, SystemClock(), stop, broker=other, backoff_max_s=backoff_max))
+
+
+@app.command(epilog="Example: qafila central explode --home /srv/qafila")
+def explode(broker: OtherBroker = None, backoff_max: BackoffMax = 30.0, home: Home = None) -> None:
+    """Run the exploder: open what landed, check it against its chain, commit rows, answer *opened*."""
+    from edge.clock import SystemClock
+    from sync.central import explode as exploder
+    from sync.central.home import parse_broker
+
+    place, other = _centre(home), None if broker is None else parse_broker(broker)
+    _serve(lambda stop: exploder.run(place, SystemClock(), stop, broker=other, backoff_max_s=backoff_max))
+
+
+@app.command(epilog="Example: qafila central patients --json")
+def patients(home: Home = None, as_json: AsJson = False) -> None:
+    """Show the patients that were received, by name, with what came of each."""
+    from cli.output import emit, table
+    from sync.central import received
+
+    found = received.patients(_centre(home))
+
+    def human() -> str:
+        if not found:
+            return "Nobody has been received yet."
+        header = ["name", "born", "sex", "identifiers", "unit", "visits", "values", "alerts"]
+        return table([_cells(patient) for patient in found], header)
+
+    emit([patient.as_json() for patient in found], as_json=as_json, human=human)
+
+
+def _cells(patient: "ReceivedPatient") -> list[str]:
+    cells = [
+        f"{patient.family or ''} {patient.given or ''}".strip(),
+        patient.birth or "",
+        patient.sex or "",
+        ", ".join(f"{system} {value}" for system, value in patient.identifiers),
+        patient.unit,
+        str(patient.encounters),
+        str(patient.observations),
+        str(patient.alerts),
+    ]
+    return [_inert(cell) for cell in cells]
+
+
+def _inert(text: str) -> str:
+    """What a unit sent must not steer the terminal: no control, format or bidirectional character."""
+    return "".join("�" if unicodedata.category(char).startswith("C") else char for char in text)
+
+
+def _centre(home: Path | None) -> "CentreHome":
+    from edge.config import Places
+    from sync.central.home import CentreHome
+
+    return CentreHome(Places.at(home).central)
+
+
+def _serve(run: "Callable[[threading.Event], None]") -> None:
+    """Run until SIGTERM or Ctrl-C, then end cleanly."""
+    import signal
+    import threading
+
+    from sync.central.logs import to_stderr
+
+    to_stderr()
+    stop = threading.Event()
+
+    def end(_number: int, _frame: object) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    run(stop)

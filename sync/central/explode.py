@@ -1,0 +1,82 @@
+"""The exploder: from the landing into rows, and a signed *opened* after each commit.
+
+    open, hash, compare → one durable transaction for rows, chain and receipt → receipts out
+
+It may be killed between any two steps: what was not committed is opened again from the landing, and the
+last receipts are published again when it is back. It subscribes to nothing and takes nothing from the
+broker.
+"""
+
+import logging
+import threading
+from typing import Final
+
+from edge.clock import Clock
+from sync.central import database
+from sync.central.broker import Link
+from sync.central.exclusive import exclusive
+from sync.central.exploder import KEY_GRACE_MS, Exploder
+from sync.central.home import CentreHome, read_file
+from sync.central.receipts import ReceiptWriter, SignedReceipt
+from sync.wire import topics
+from sync.wire.enrolment import Broker
+
+_LOG: Final = logging.getLogger("qafila.central")
+
+CLIENT_ID: Final = "qafila-centre-explode"
+WAIT_S: Final = 0.02
+"""How often the landing is looked at; a look costs one pragma."""
+
+
+def run(
+    home: CentreHome,
+    clock: Clock,
+    stop: threading.Event,
+    *,
+    broker: Broker | None = None,
+    backoff_max_s: float = 30.0,
+    key_grace_ms: int = KEY_GRACE_MS,
+) -> None:
+    """Explode until told to stop; without a broker too, whose absence only delays receipts.
+
+    Args:
+        home: the centre; of its keys ``opened`` and ``seal-to`` are read.
+        clock: what time receipts say it is.
+        stop: set it to end; the round at work is finished.
+        broker: where to connect instead of the first broker of the settings.
+        backoff_max_s: the longest wait between two attempts to reach the broker.
+        key_grace_ms: how long a batch waits for its key message before its range is asked for again.
+
+    Raises:
+        CentreError: settings or keys missing, a broker that may not be reached, or an exploder runs here already.
+        CentreDatabaseError: the database cannot be used.
+    """
+    settings = home.read_settings()
+    place = settings.reachable(broker)
+    writer = ReceiptWriter("opened", settings.realm, settings.generation, read_file(home.opened_key))
+    seal_to = read_file(home.seal_to_key)
+    connection = database.connect(home.database)
+    with exclusive(home.opened_key.with_suffix(".lock"), "exploder"):
+        link = Link(place.host, place.port, CLIENT_ID, (), backoff_max_s=backoff_max_s)
+        exploder = Exploder(connection, settings.realm, clock, seal_to, writer, key_grace_ms=key_grace_ms)
+        _LOG.info("exploder-started", extra={"realm": settings.realm, "generation": settings.generation})
+        seen, spoken_to = -1, 0
+        try:
+            while not stop.is_set():
+                (version,) = connection.execute("PRAGMA data_version").fetchone()
+                if version != seen or exploder.pending:
+                    seen = version
+                    _publish(link, exploder.round())
+                link.poll(0.0 if exploder.pending else WAIT_S)
+                if link.connections != spoken_to and link.connected:
+                    spoken_to = link.connections
+                    _publish(link, writer.recent(connection, clock.now().wall_ms))
+        finally:
+            link.close()
+            connection.close()
+            _LOG.info("exploder-stopped")
+
+
+def _publish(link: Link, receipts: list[SignedReceipt]) -> None:
+    for receipt in receipts:
+        link.publish((receipt.unit, receipt.epoch), topics.receipt(receipt.unit, "opened"), receipt.raw)

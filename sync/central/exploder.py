@@ -1,0 +1,309 @@
+"""Open what landed: the exploder's work without its broker.
+
+Batches of a stream are opened in the order of their entries, each from a head that is known to the head
+that was signed. Opening and hashing happen outside of any transaction, so that the collector is never
+kept waiting by them; one short transaction then writes rows, chains and receipts together.
+
+There is one exploder for a database; it alone writes what it reads here, landing and sessions excepted,
+where others only add.
+"""
+
+import dataclasses
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Final
+
+from edge.audit.chain import VISIBLE_HEAD_BYTES
+from edge.clock import Clock
+from sync.central import database, opening
+from sync.central.conflicts import Conflict
+from sync.central.database import Connection
+from sync.central.opening import Known, OpenedBatch, Refused, Waits
+from sync.central.plan import Plan, Refusal
+from sync.central.receipts import ReceiptWriter, SignedReceipt
+from sync.central.spans import Journal
+from sync.wire import batches
+from sync.wire.batches import SignedBatch
+from sync.wire.cose import Purpose
+from sync.wire.errors import EnvelopeRefused
+
+KEY_GRACE_MS: Final = 5_000
+"""A batch whose key message is missing waits this long before its range is asked for again: the key
+message was sent first and is probably on its way."""
+ROUND_ENTRIES: Final = 20_000
+ROUND_S: Final = 0.5
+"""A round ends after so many entries or so long, so that receipts keep flowing in a backlog."""
+_SESSION_KEYS: Final = 256
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Batch:
+    """One row of ``landing``, without its bytes."""
+
+    id: int
+    first: int
+    last: int
+    session: bytes
+    landed_ms: int
+
+
+class _KeyMissing(Exception):
+    """The key message of a session has not come yet."""
+
+
+class Exploder:
+    """Opens, checks and commits, round by round."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        realm: str,
+        clock: Clock,
+        seal_to_private: bytes,
+        writer: ReceiptWriter,
+        *,
+        key_grace_ms: int = KEY_GRACE_MS,
+    ) -> None:
+        self._connection = connection
+        self._realm = realm
+        self._clock = clock
+        self._private = seal_to_private
+        self._writer = writer
+        self._key_grace_ms = key_grace_ms
+        self._last_id = 0
+        self._dirty: dict[Journal, None] = {}
+        self._late: dict[Journal, int] = {}
+        self._keys: OrderedDict[tuple[str, bytes], bytes | None] = OrderedDict()
+        self._try_all_again()
+
+    @property
+    def pending(self) -> bool:
+        """Whether another round may do something without anything new landing."""
+        now_ms = self._clock.now().wall_ms
+        return bool(self._dirty) or any(due <= now_ms for due in self._late.values())
+
+    def round(self) -> list[SignedReceipt]:
+        """Open what can be opened now, within bounds; the receipts to publish."""
+        plan = Plan()
+        now_ms = self._clock.now().wall_ms
+        self._find_news(now_ms)
+        self._open_sessions(plan)
+        end = self._clock.monotonic_s() + ROUND_S
+        while self._dirty and plan.entries < ROUND_ENTRIES and self._clock.monotonic_s() < end:
+            journal = next(iter(self._dirty))
+            if self._advance(journal, plan, now_ms, end):
+                del self._dirty[journal]
+        receipts = plan.commit(self._connection, self._writer, now_ms)
+        self._mark(plan.again)
+        for unit, epoch in plan.again_epochs:
+            self._mark(self._unsettled(unit, epoch))
+        return receipts
+
+    def _try_all_again(self) -> None:
+        """What was refused may open now: after an update, or with a key that was not at hand."""
+        with database.write(self._connection):
+            self._connection.execute("UPDATE sessions SET state = 'landed' WHERE state = 'refused'")
+            self._connection.execute("UPDATE landing SET state = 'waiting' WHERE settled = 0")
+        rows = self._connection.execute("SELECT DISTINCT unit, epoch, stream FROM landing WHERE settled = 0")
+        self._mark(Journal(*row) for row in rows.fetchall())
+        (self._last_id,) = self._connection.execute("SELECT coalesce(max(id), 0) FROM landing").fetchone()
+
+    def _find_news(self, now_ms: int) -> None:
+        rows = self._connection.execute(
+            "SELECT unit, epoch, stream, max(id) FROM landing WHERE id > ? GROUP BY 1, 2, 3", (self._last_id,)
+        ).fetchall()
+        for unit, epoch, stream, newest in rows:
+            self._mark([Journal(unit, epoch, stream)])
+            self._last_id = max(self._last_id, newest)
+        for journal in [journal for journal, due in self._late.items() if due <= now_ms]:
+            del self._late[journal]
+            self._mark([journal])
+
+    def _open_sessions(self, plan: Plan) -> None:
+        rows = self._connection.execute(
+            "SELECT unit, session, epoch FROM sessions WHERE state = 'landed'"
+        ).fetchall()
+        for unit, session, epoch in rows:
+            self._keys.pop((unit, session), None)
+            try:
+                self._session_key(unit, session)
+                plan.session(unit, session, "opened")
+            except Refused:
+                plan.session(unit, session, "refused")
+            plan.touch(unit, epoch)
+            self._mark(self._unsettled(unit, epoch))
+
+    def _advance(self, journal: Journal, plan: Plan, now_ms: int, end: float) -> bool:
+        """Open one journal's batches in order; False when the round ended first."""
+        through, head = self._chain(journal, plan)
+        reach = self._reach(journal)
+        place = (0, 0)
+        while (batch := self._next(journal, place, reach + 1, plan)) is not None:
+            if plan.entries >= ROUND_ENTRIES or self._clock.monotonic_s() >= end:
+                return False
+            place = (batch.first, batch.id)
+            opened = self._open(journal, batch, plan, now_ms)
+            if opened is None:
+                continue
+            plan.add(journal, batch.id, opened, self._entries(journal, batch.first, batch.last, plan))
+            reach = max(reach, batch.last)
+            if batch.first <= through + 1 <= batch.last:
+                continues = (
+                    opened.head_before
+                    if batch.first == through + 1
+                    else opened.entries[through - batch.first].head
+                )
+                if continues == head:
+                    through, head = batch.last, opened.entries[-1].head
+                    plan.chains[journal] = (through, head)
+        self._settle_covered(journal, plan, through)
+        return True
+
+    def _open(self, journal: Journal, batch: _Batch, plan: Plan, now_ms: int) -> OpenedBatch | None:
+        """The batch opened; None when it waits or is refused, which the plan then knows."""
+        try:
+            key = self._session_key(journal.unit, batch.session)
+            signed = self._verify(journal, batch.id)
+            return opening.open_batch(journal, signed, key, self._known(journal, batch.first, plan))
+        except _KeyMissing:
+            due = batch.landed_ms + self._key_grace_ms
+            if due <= now_ms:
+                plan.lack_key(journal, batch.id)
+            else:
+                self._late[journal] = min(due, self._late.get(journal, due))
+        except Waits:
+            pass  # what it waits for brings this journal up again
+        except Refused as refused:
+            plan.refuse(Refusal(journal, batch.id, refused.reason, refused.code))
+        return None
+
+    def _verify(self, journal: Journal, batch: int) -> SignedBatch:
+        """Check the signature again: what landed was written by a process that faces the internet."""
+        public, raw = self._connection.execute(
+            "SELECT sign_public, raw FROM landing JOIN units USING (unit) WHERE id = ?", (batch,)
+        ).fetchone()
+        try:
+            signed = batches.verify(raw, public, self._realm, Purpose.UP)
+        except EnvelopeRefused as refused:
+            raise Refused("decode", refused.refusal) from None
+        header = signed.header
+        if header.stream is None or (header.unit, header.epoch.hex(), header.stream.word) != journal.key:
+            raise Refused("decode", "unit")
+        return signed
+
+    def _settle_covered(self, journal: Journal, plan: Plan, through: int) -> None:
+        """Close what others have opened: equal heads after one entry mean equal entries before it."""
+        rows = self._connection.execute(
+            "SELECT id, last, head FROM landing WHERE unit = ? AND epoch = ? AND stream = ?"
+            " AND settled = 0 AND first <= ? AND last <= ?",
+            (*journal.key, through, through),
+        ).fetchall()
+        for batch, last, signed_head in rows:
+            if batch in plan.handled:
+                continue
+            heads = self._heads(journal, last, plan)
+            if any(head[:VISIBLE_HEAD_BYTES] == signed_head for head in heads):
+                plan.settle(batch, "covered")
+            else:
+                kept = heads[0][:VISIBLE_HEAD_BYTES]
+                plan.contradict(journal, batch, Conflict(last, kept=kept, other=signed_head))
+
+    def _known(self, journal: Journal, first: int, plan: Plan) -> Known:
+        if first == 1:
+            heads: tuple[bytes, ...] = (journal.first_head(self._realm),)
+        else:
+            heads = self._heads(journal, first - 1, plan)
+        return Known(heads, lambda patient: self._secret(journal, patient, plan))
+
+    def _secret(self, journal: Journal, patient: bytes, plan: Plan) -> bytes | None:
+        fresh = plan.secrets[journal.unit, journal.epoch]
+        if patient in fresh:
+            return fresh[patient]
+        row = self._connection.execute(
+            "SELECT secret FROM secrets WHERE unit = ? AND epoch = ? AND patient = ?",
+            (journal.unit, journal.epoch, patient),
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def _heads(self, journal: Journal, seq: int, plan: Plan) -> tuple[bytes, ...]:
+        return tuple(self._entries(journal, seq, seq, plan).get(seq, {}).values())
+
+    def _entries(self, journal: Journal, first: int, last: int, plan: Plan) -> dict[int, dict[bytes, bytes]]:
+        """What is there between two entries, committed or of this round: by seq, leaf to head."""
+        known: dict[int, dict[bytes, bytes]] = {}
+        rows = self._connection.execute(
+            "SELECT seq, leaf, head FROM entries WHERE unit = ? AND epoch = ? AND stream = ?"
+            " AND seq BETWEEN ? AND ?",
+            (*journal.key, first, last),
+        )
+        for seq, leaf, head in rows:
+            known.setdefault(seq, {})[leaf] = head
+        fresh = plan.fresh[journal]
+        if fresh:
+            for seq in range(first, last + 1):
+                if seq in fresh:
+                    known.setdefault(seq, {}).update(fresh[seq])
+        return known
+
+    def _chain(self, journal: Journal, plan: Plan) -> tuple[int, bytes]:
+        if journal in plan.chains:
+            return plan.chains[journal]
+        row = self._connection.execute(
+            "SELECT through, head FROM chains WHERE unit = ? AND epoch = ? AND stream = ?", journal.key
+        ).fetchone()
+        return (0, journal.first_head(self._realm)) if row is None else (row[0], row[1])
+
+    def _reach(self, journal: Journal) -> int:
+        row = self._connection.execute(
+            "SELECT max(seq) FROM entries WHERE unit = ? AND epoch = ? AND stream = ?", journal.key
+        ).fetchone()
+        return row[0] or 0
+
+    def _next(self, journal: Journal, after: tuple[int, int], first_most: int, plan: Plan) -> _Batch | None:
+        rows = self._connection.execute(
+            "SELECT id, first, last, session, landed_ms FROM landing WHERE unit = ? AND epoch = ?"
+            " AND stream = ? AND settled = 0 AND (first, id) > (?, ?) AND first <= ? AND state = 'waiting'"
+            " ORDER BY first, id",
+            (*journal.key, *after, first_most),
+        )
+        for row in rows:
+            if row[0] not in plan.handled:
+                return _Batch(*row)
+        return None
+
+    def _session_key(self, unit: str, session: bytes) -> bytes:
+        """The session's key.
+
+        Raises:
+            _KeyMissing: its key message has not come.
+            Refused: its key message does not open.
+        """
+        name = (unit, session)
+        if name not in self._keys:
+            row = self._connection.execute(
+                "SELECT sign_public, raw FROM sessions JOIN units USING (unit)"
+                " WHERE unit = ? AND session = ?",
+                name,
+            ).fetchone()
+            if row is None or row[1] is None:
+                raise _KeyMissing
+            try:
+                signed = batches.verify(row[1], row[0], self._realm, Purpose.KEY)
+                self._keys[name] = batches.open_key_message(signed, self._private)
+            except EnvelopeRefused:
+                self._keys[name] = None
+            if len(self._keys) > _SESSION_KEYS:
+                self._keys.popitem(last=False)
+        key = self._keys[name]
+        if key is None:
+            raise Refused("key", "key")
+        return key
+
+    def _unsettled(self, unit: str, epoch: str) -> list[Journal]:
+        rows = self._connection.execute(
+            "SELECT DISTINCT stream FROM landing WHERE unit = ? AND epoch = ? AND settled = 0", (unit, epoch)
+        )
+        return [Journal(unit, epoch, stream) for (stream,) in rows.fetchall()]
+
+    def _mark(self, journals: Iterable[Journal]) -> None:
+        self._dirty.update(dict.fromkeys(journals))

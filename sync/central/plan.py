@@ -1,0 +1,212 @@
+"""What one round of the exploder found out, and the one transaction that makes it so."""
+
+import dataclasses
+import logging
+from collections import Counter, defaultdict
+from typing import Final
+
+from sync.central import database
+from sync.central.conflicts import Conflict, note_conflicts
+from sync.central.database import Connection
+from sync.central.opening import OpenedBatch
+from sync.central.receipts import ReceiptWriter, SignedReceipt
+from sync.central.rows import COLUMNS, OpenedEntry, Row, Unreadable, entry_row, rows_of
+from sync.central.spans import Journal
+
+_LOG: Final = logging.getLogger("qafila.central")
+_INSERT: Final = {
+    table: f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"  # noqa: S608  names from our own table
+    for table, columns in COLUMNS.items()
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refusal:
+    """A batch that cannot be opened as it is."""
+
+    journal: Journal
+    batch: int
+    reason: str
+    code: str
+
+
+class Plan:
+    """Gathers while batches are opened, outside of any transaction; `commit` writes it all at once."""
+
+    def __init__(self) -> None:
+        self.entries = 0
+        self.handled: set[int] = set()
+        self.fresh: defaultdict[Journal, dict[int, dict[bytes, bytes]]] = defaultdict(dict)
+        """Entries of this round: by journal and seq, leaf to head."""
+        self.secrets: defaultdict[tuple[str, str], dict[bytes, bytes]] = defaultdict(dict)
+        self.chains: dict[Journal, tuple[int, bytes]] = {}
+        self.again: set[Journal] = set()
+        """Journals to be looked at again after the commit: something they waited for is there."""
+        self.again_epochs: set[tuple[str, str]] = set()
+        """The same for all journals of a unit's epoch."""
+        self._rows: defaultdict[str, list[Row]] = defaultdict(list)
+        self._settled: list[tuple[str, int]] = []
+        self._missing_key: list[int] = []
+        self._refusals: list[Refusal] = []
+        self._conflicts: list[tuple[Journal, str, int, list[Conflict]]] = []
+        self._sessions: list[tuple[str, str, bytes]] = []
+        self._unreadable: list[tuple[Journal, int]] = []
+        self._repeats: Counter[str] = Counter()
+        self._touched: dict[tuple[str, str], bool] = {}
+
+    def touch(self, unit: str, epoch: str, *, always: bool = False) -> None:
+        """Have a receipt written; ``always`` even when it says nothing new."""
+        self._touched[unit, epoch] = always or self._touched.get((unit, epoch), False)
+
+    def add(
+        self, journal: Journal, batch: int, opened: OpenedBatch, known: dict[int, dict[bytes, bytes]]
+    ) -> None:
+        """Take a batch that fits its chain: new entries, repeated ones, and those that contradict."""
+        conflicts: list[Conflict] = []
+        repeats = 0
+        fresh = self.fresh[journal]
+        for entry in opened.entries:
+            there = known.get(entry.seq)
+            if there is not None and entry.leaf in there:
+                repeats += 1
+                continue
+            if there is not None:
+                conflicts.append(Conflict(entry.seq, kept=next(iter(there)), other=entry.leaf))
+            fresh.setdefault(entry.seq, {})[entry.leaf] = entry.head
+            self._rows["entries"].append(entry_row(journal, entry, batch))
+            self._add_rows(journal, entry)
+        secrets = self.secrets[journal.unit, journal.epoch]
+        for patient, secret in opened.secrets.items():
+            secrets.setdefault(patient, secret)
+        self.entries += len(opened.entries)
+        self.settle(batch, "opened")
+        if conflicts:
+            self._conflicts.append((journal, "opened", batch, conflicts))
+        if repeats:
+            self._repeats[journal.unit] += repeats
+        self.touch(journal.unit, journal.epoch, always=repeats > 0)
+
+    def settle(self, batch: int, state: str) -> None:
+        """This batch needs no more work: ``opened``, or ``covered`` by others to the same head."""
+        self.handled.add(batch)
+        self._settled.append((state, batch))
+
+    def contradict(self, journal: Journal, batch: int, conflict: Conflict) -> None:
+        """A sealed batch ends in another head than the entries that are there."""
+        self._conflicts.append((journal, "landed", batch, [conflict]))
+
+    def lack_key(self, journal: Journal, batch: int) -> None:
+        """The key message has been missing for too long: ask for the range again."""
+        self.handled.add(batch)
+        self._missing_key.append(batch)
+        self.touch(journal.unit, journal.epoch)
+
+    def refuse(self, refusal: Refusal) -> None:
+        self.handled.add(refusal.batch)
+        self._refusals.append(refusal)
+        self.touch(refusal.journal.unit, refusal.journal.epoch)
+
+    def session(self, unit: str, session: bytes, state: str) -> None:
+        """A key message was tried: ``opened`` or ``refused``."""
+        self._sessions.append((state, unit, session))
+
+    def commit(self, connection: Connection, writer: ReceiptWriter, now_ms: int) -> list[SignedReceipt]:
+        """Make it so, durably; the receipts may be published once this returns."""
+        if not (self._touched or self._settled or self._sessions or self._conflicts):
+            return []
+        with database.write(connection):
+            for table, rows in self._rows.items():
+                connection.executemany(_INSERT[table], rows)
+            self._commit_chains(connection)
+            self._commit_secrets(connection, now_ms)
+            self._commit_sessions(connection)
+            connection.executemany("UPDATE landing SET state = ?, settled = 1 WHERE id = ?", self._settled)
+            connection.executemany("DELETE FROM quarantine WHERE batch = ?", [(b,) for _, b in self._settled])
+            connection.executemany(
+                "UPDATE landing SET state = 'key' WHERE id = ?", [(batch,) for batch in self._missing_key]
+            )
+            for refusal in self._refusals:
+                _quarantine(connection, refusal, now_ms)
+            for journal, level, batch, conflicts in self._conflicts:
+                if note_conflicts(connection, journal, level, batch, conflicts, now_ms):
+                    self._try_heads_again(connection, journal)
+            for journal, seq in self._unreadable:
+                detail = f"{journal.stream} {seq} of epoch {journal.epoch}"
+                database.raise_alarm(connection, "row-unreadable", journal.unit, detail, now_ms)
+            for unit, n in self._repeats.items():
+                database.count(connection, "entry-repeated", unit, n, now_ms)
+            receipts = [
+                writer.write(connection, unit, epoch, now_ms, always=always)
+                for (unit, epoch), always in self._touched.items()
+            ]
+        return [receipt for receipt in receipts if receipt is not None]
+
+    def _add_rows(self, journal: Journal, entry: OpenedEntry) -> None:
+        try:
+            rows = rows_of(journal, entry)
+        except Unreadable:
+            self._unreadable.append((journal, entry.seq))
+            return
+        for table, row in rows:
+            self._rows[table].append(row)
+
+    def _commit_chains(self, connection: Connection) -> None:
+        connection.executemany(
+            "INSERT INTO chains VALUES (?, ?, ?, ?, ?) ON CONFLICT (unit, epoch, stream)"
+            " DO UPDATE SET through = excluded.through, head = excluded.head",
+            [(*journal.key, through, head) for journal, (through, head) in self.chains.items()],
+        )
+
+    def _commit_secrets(self, connection: Connection, now_ms: int) -> None:
+        for (unit, epoch), secrets in self.secrets.items():
+            for patient, secret in secrets.items():
+                known = connection.execute(
+                    "SELECT secret FROM secrets WHERE unit = ? AND epoch = ? AND patient = ?",
+                    (unit, epoch, patient),
+                ).fetchone()
+                if known is None:
+                    connection.execute(
+                        "INSERT INTO secrets VALUES (?, ?, ?, ?)", (unit, epoch, patient, secret)
+                    )
+                    self.again_epochs.add((unit, epoch))
+                elif known[0] != secret:  # the first stays: later entries were to be salted under it
+                    detail = f"patient {patient.hex()} of epoch {epoch}"
+                    database.raise_alarm(connection, "secret-changed", unit, detail, now_ms)
+
+    def _commit_sessions(self, connection: Connection) -> None:
+        for state, unit, session in self._sessions:
+            connection.execute(
+                "UPDATE sessions SET state = ? WHERE unit = ? AND session = ?", (state, unit, session)
+            )
+            rows = connection.execute(
+                "UPDATE landing SET state = 'waiting' WHERE unit = ? AND session = ? AND settled = 0"
+                " AND state = 'key' RETURNING epoch, stream",
+                (unit, session),
+            ).fetchall()
+            self.again.update(Journal(unit, epoch, stream) for epoch, stream in rows)
+
+    def _try_heads_again(self, connection: Connection, journal: Journal) -> None:
+        """Another branch came: what led to no known head may lead from it."""
+        connection.execute(
+            "UPDATE landing SET state = 'waiting' WHERE unit = ? AND epoch = ? AND stream = ?"
+            " AND settled = 0 AND state = 'head'",
+            journal.key,
+        )
+        self.again.add(journal)
+
+
+def _quarantine(connection: Connection, refusal: Refusal, now_ms: int) -> None:
+    connection.execute("UPDATE landing SET state = ? WHERE id = ?", (refusal.reason, refusal.batch))
+    there = connection.execute("SELECT reason FROM quarantine WHERE batch = ?", (refusal.batch,)).fetchone()
+    if there is not None:  # tried again after a restart, and no better
+        return
+    connection.execute(
+        "INSERT INTO quarantine VALUES (?, ?, ?, ?)", (refusal.batch, refusal.reason, refusal.code, now_ms)
+    )
+    journal = refusal.journal
+    detail = f"{journal.stream} of epoch {journal.epoch}, batch {refusal.batch}: {refusal.code}"
+    database.raise_alarm(connection, f"quarantine-{refusal.reason}", journal.unit, detail, now_ms)
+    _LOG.warning(
+        "batch-quarantined",
+        extra={"code": refusal.code, "unit": journal.unit, "stream": journal.stream, "batch": refusal.batch},
+    )

@@ -1,0 +1,261 @@
+"""One entry, its rows: what a payload says becomes rows of the centre's tables.
+
+A payload here has passed its signature and its chain, so it is what the unit wrote; whether a field is
+of the kind it should be is still checked, because a unit may be wrong. Fields that are not known are
+left to the payload, which is kept whole.
+"""
+
+import dataclasses
+from decimal import Decimal
+from typing import Final, TypeAlias, TypeGuard
+
+from edge.cbor import Value
+from edge.records.fields import Field, Kind, Source, Stream
+from sync.central.spans import Journal
+
+Fields: TypeAlias = dict[int, Value]
+Row: TypeAlias = tuple[str | int | bytes | None, ...]
+Rows: TypeAlias = list[tuple[str, Row]]
+"""Pairs of a table and a row for it."""
+
+_MOST_DIGITS: Final = 18
+_DEVICE_SOURCES: Final = {int(Source.DEVICE), int(Source.SIMULATED)}
+
+COLUMNS: Final = {
+    "entries": 16,
+    "patients": 13,
+    "identifiers": 9,
+    "encounters": 11,
+    "observations": 16,
+    "alerts": 11,
+    "assignments": 10,
+}
+"""How many columns each table has; a test compares with the database."""
+
+
+class Unreadable(Exception):
+    """A field is not of the kind it should be. The entry is kept; its rows are not made."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OpenedEntry:
+    """An entry that fits its chain."""
+
+    seq: int
+    kind: int
+    payload: bytes
+    fields: Fields
+    leaf: bytes
+    head: bytes
+
+
+def entry_row(journal: Journal, entry: OpenedEntry, batch: int) -> Row:
+    """The row of ``entries``: every entry has one, whatever its payload holds."""
+    fields = entry.fields
+    return (
+        *journal.key,
+        entry.seq,
+        entry.leaf,
+        entry.head,
+        entry.kind,
+        _hex_or_none(fields, Field.PATIENT),
+        _hex_or_none(fields, Field.REQUEST),
+        _device_record(fields),
+        _text_or_none(fields, Field.CODE),
+        *_origin(fields),
+        batch,
+        entry.payload,
+    )
+
+
+def rows_of(journal: Journal, entry: OpenedEntry) -> Rows:
+    """The rows beside that of ``entries``, by the entry's kind.
+
+    Raises:
+        Unreadable: the payload is not what its kind says.
+    """
+    identity = (*journal.key, entry.seq, entry.leaf)
+    match entry.kind:
+        case Kind.PATIENT:
+            return _patient(identity, entry.fields)
+        case Kind.ENCOUNTER_OPENED | Kind.ENCOUNTER_CLOSED:
+            return [("encounters", _encounter(identity, entry))]
+        case Kind.OBSERVATION:
+            return [("observations", _observation(identity, entry.fields))]
+        case Kind.ALERT:
+            return [("alerts", _alert(identity, entry.fields))]
+        case Kind.ASSIGNMENT:
+            return _assignments(identity, entry.fields)
+        case _:
+            return []
+
+
+def _patient(identity: Row, fields: Fields) -> Rows:
+    patient = _identifier(fields, Field.PATIENT)
+    if patient is None:
+        raise Unreadable
+    row: Row = (
+        *identity,
+        patient,
+        _integer(fields, Field.REVISION) or 1,
+        *(
+            _text(fields, field)
+            for field in (Field.FAMILY, Field.GIVEN, Field.SEX, Field.BIRTH, Field.PHONE, Field.VILLAGE)
+        ),
+        _integer(fields, Field.WALL_MS),
+    )
+    rows: Rows = [("patients", row)]
+    for position, pair in enumerate(_items(fields, Field.IDENTIFIERS)):
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+            raise Unreadable
+        system, value = (str(part) for part in pair)
+        rows.append(("identifiers", (*identity, position, patient, system, value)))
+    return rows
+
+
+def _encounter(identity: Row, entry: OpenedEntry) -> Row:
+    encounter = _identifier(entry.fields, Field.ENCOUNTER)
+    if encounter is None:
+        raise Unreadable
+    return (
+        *identity,
+        encounter,
+        _identifier(entry.fields, Field.PATIENT),
+        "opened" if entry.kind == Kind.ENCOUNTER_OPENED else "closed",
+        _integer(entry.fields, Field.COUNT),
+        _text(entry.fields, Field.OPERATOR),
+        _integer(entry.fields, Field.WALL_MS),
+    )
+
+
+def _observation(identity: Row, fields: Fields) -> Row:
+    code = _text(fields, Field.CODE)
+    value, missing = _decimal(fields, Field.VALUE), _text(fields, Field.MISSING)
+    if code is None or (value is None) == (missing is None):
+        raise Unreadable
+    return (
+        *identity,
+        _identifier(fields, Field.PATIENT),
+        _identifier(fields, Field.ENCOUNTER),
+        code,
+        value,
+        missing,
+        _integer(fields, Field.SOURCE),
+        _text(fields, Field.DEVICE),
+        _integer(fields, Field.READING),
+        _text(fields, Field.OPERATOR),
+        _integer(fields, Field.WALL_MS),
+        _integer(fields, Field.CLOCK_QUALITY),
+    )
+
+
+def _alert(identity: Row, fields: Fields) -> Row:
+    code = _text(fields, Field.ALERT_CODE)
+    if code is None:
+        raise Unreadable
+    return (
+        *identity,
+        _identifier(fields, Field.PATIENT),
+        _identifier(fields, Field.ENCOUNTER),
+        code,
+        _text(fields, Field.ALERT_TEXT),
+        _text(fields, Field.OPERATOR),
+        _integer(fields, Field.WALL_MS),
+    )
+
+
+def _assignments(identity: Row, fields: Fields) -> Rows:
+    rest = (
+        _identifier(fields, Field.PATIENT),
+        _identifier(fields, Field.ENCOUNTER),
+        _text(fields, Field.REASON),
+        _text(fields, Field.OPERATOR),
+    )
+    numbers: dict[int, None] = {}  # each once, in order
+    for assigned in _items(fields, Field.ASSIGNED):
+        if not _is_integer(assigned):
+            raise Unreadable
+        numbers[assigned] = None
+    return [("assignments", (*identity, assigned, *rest)) for assigned in numbers]
+
+
+def _device_record(fields: Fields) -> str | None:
+    """What tells one record of a device from another: its own mark, or when we heard it."""
+    marked = fields.get(Field.DEVICE_RECORD)
+    if isinstance(marked, bytes):
+        return marked.hex()
+    device, boot = fields.get(Field.DEVICE), fields.get(Field.BOOT)
+    monotonic_ms, source = fields.get(Field.MONOTONIC_MS), fields.get(Field.SOURCE)
+    if (
+        isinstance(source, int)
+        and source in _DEVICE_SOURCES
+        and isinstance(device, str)
+        and isinstance(boot, bytes)
+        and isinstance(monotonic_ms, int)
+    ):
+        return f"{device}/{boot.hex()}/{monotonic_ms}"
+    return None
+
+
+def _origin(fields: Fields) -> tuple[str | None, str | None, int | None]:
+    match fields.get(Field.ORIGIN):
+        case [bytes(epoch), int(stream), int(seq)] if 0 <= stream <= max(Stream) and _is_integer(seq):
+            return epoch.hex(), Stream(stream).word, seq
+        case _:
+            return None, None, None
+
+
+def _hex_or_none(fields: Fields, field: Field) -> str | None:
+    value = fields.get(field)
+    return value.hex() if isinstance(value, bytes) else None
+
+
+def _text_or_none(fields: Fields, field: Field) -> str | None:
+    value = fields.get(field)
+    return value if isinstance(value, str) else None
+
+
+def _identifier(fields: Fields, field: Field) -> str | None:
+    value = fields.get(field)
+    if value is not None and (not isinstance(value, bytes) or len(value) != 16):
+        raise Unreadable
+    return None if value is None else value.hex()
+
+
+def _text(fields: Fields, field: Field) -> str | None:
+    value = fields.get(field)
+    if value is not None and not isinstance(value, str):
+        raise Unreadable
+    return value
+
+
+def _integer(fields: Fields, field: Field) -> int | None:
+    value = fields.get(field)
+    if value is None:
+        return None
+    if not _is_integer(value):
+        raise Unreadable
+    return value
+
+
+def _is_integer(value: Value) -> TypeGuard[int]:
+    """A whole number that a column of the database holds."""
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+
+
+def _items(fields: Fields, field: Field) -> list[Value]:
+    value = fields.get(field, [])
+    if not isinstance(value, list):
+        raise Unreadable
+    return value
+
+
+def _decimal(fields: Fields, field: Field) -> str | None:
+    """``[mantissa, exponent]`` as a plain decimal string; bounded, so that no exponent fills the memory."""
+    match fields.get(field):
+        case None:
+            return None
+        case [int(mantissa), int(exponent)] if abs(exponent) <= _MOST_DIGITS:
+            return f"{Decimal(mantissa).scaleb(exponent):f}"
+        case _:
+            raise Unreadable
