@@ -150,11 +150,15 @@ class Rehearsal:
         with ProcessWatcher() as watcher:
             with Keeper(self._home / "log", watcher.add) as keeper:
                 stage = Stage(self._home, self._script, self._kind, keeper)
-                self._progress.say("making a unit and a centre")
-                await stage.build()
-                with Spy(stage.broker_port, self._own / "spy.bin") as spy:
-                    await keeper.wait(lambda: spy.listening, "the stranger to listen on the broker")
-                    morning = await self._morning(stage, keeper)
+                spy = Spy(stage.broker_port, self._own / "spy.bin")
+                async with asyncio.TaskGroup() as group:
+                    watching = group.create_task(_keep_an_eye_on(keeper))
+                    self._progress.say("making a unit and a centre")
+                    await stage.build()
+                    with spy:
+                        await keeper.wait(lambda: spy.listening, "the stranger to listen on the broker")
+                        morning = await self._morning(stage)
+                    watching.cancel()
             self._progress.step("searching for what must not be there")
             self._search_processes(watcher)
         self._search_files()
@@ -180,8 +184,8 @@ class Rehearsal:
         self._keep(proof)
         return proof
 
-    async def _morning(self, stage: Stage, keeper: Keeper) -> _Morning:
-        """The visits, with a recorder beside and somebody who notices when a process ends by itself."""
+    async def _morning(self, stage: Stage) -> _Morning:
+        """The visits, with a recorder beside."""
         log = RecorderLog(self._log)
 
         async def interrupt(visit: Visit, pause: Pause) -> None:
@@ -199,10 +203,7 @@ class Rehearsal:
                 asyncio.TaskGroup() as group,
             ):
                 recorder = Recorder(its_seat, log)
-                watching = [
-                    group.create_task(_keep_an_eye_on(keeper)),
-                    group.create_task(recorder.listen()),
-                ]
+                listening = group.create_task(recorder.listen())
                 await recorder.ready.wait()
                 nurse = Nurse(her_seat, log, stage.oximeters, interrupt)
                 for number, visit in enumerate(self._script.visits, start=1):
@@ -213,8 +214,7 @@ class Rehearsal:
                 await self._until_received()
                 verified = await her_seat.ask("store.verify")
                 morning = _Morning(bool(verified["valid"]), await stage.bytes_up(), nurse)
-                for task in watching:
-                    task.cancel()
+                listening.cancel()
                 return morning
         finally:
             log.close()
@@ -274,6 +274,7 @@ class Rehearsal:
 
 
 async def _keep_an_eye_on(keeper: Keeper) -> None:
+    """Notice when a process ends by itself, so that nobody waits for it in vain."""
     while True:
         keeper.check_alive()
         await asyncio.sleep(_WATCH_EVERY_S)

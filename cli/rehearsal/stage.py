@@ -20,7 +20,7 @@ _CLOCK_SCALE: Final = 600.0
 """Wall seconds in a second: a morning of three hours passes in less than half a minute."""
 _OXIMETER_SPEED: Final = 20
 _BACKOFF_MAX_S: Final = "2"
-"""The uplink tries a lost broker again within this; a van waits up to a minute, a rehearsal may not."""
+"""A lost broker is tried again within these seconds; a van waits up to a minute, a rehearsal may not."""
 _DOWN_S: Final = 0.3
 """How long a killed process stays away."""
 _AGENT_KILLED_WITHIN_S: Final = 0.012
@@ -157,8 +157,8 @@ class Stage:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._run("central", "init", "--realm", REALM, "--broker", address))
             group.create_task(self._start_broker())
-        self._keeper.start("collector", qafila(self.home, "central", "collect"))
-        self._keeper.start("exploder", qafila(self.home, "central", "explode"))
+        for name, word in {"collector": "collect", "exploder": "explode"}.items():
+            self._keeper.start(name, qafila(self.home, "central", word, "--backoff-max", _BACKOFF_MAX_S))
 
     async def _start_broker(self) -> None:
         folder = self.home / "broker"
