@@ -75,7 +75,7 @@ class Grammar(Protocol):
 
     ``look`` may remember what went before (a generation once recognised, a sequence number). Because it is
     asked again when more bytes have come, it changes what it remembers only with an answer other than
-    ``MORE``, and it answers ``MORE`` only while fewer bytes follow than its longest frame has.
+    ``MORE``; and what it wants to see before it decides is bounded, for so much is held back.
     """
 
     def look(self, stream: bytes, at: int) -> Look: ...
@@ -103,17 +103,21 @@ class Framer:
     def _cut(self, stream: bytes, *, ended: bool) -> list[StreamEvent]:
         events: list[StreamEvent] = []
         at = 0
+        cut_short = False
         while at < len(stream):
             look = self._grammar.look(stream, at)
             if look.outcome is Outcome.FRAME:
                 if self._garbage:
                     self._hand_on_garbage(events)
                 events.append(Frame(stream[at : at + look.length]))
+                cut_short = False
             elif look.outcome is Outcome.GARBAGE:
-                self._discard(stream[at : at + look.length], look.code, events)
+                code = TOO_SHORT if cut_short else look.code
+                self._discard(stream[at : at + look.length], code, events)
             elif ended:
-                # No more will come. Only the first byte is given up: a shorter frame may stand behind it.
-                look = Look(Outcome.GARBAGE, 1, TOO_SHORT)
+                # No more will come. Only its first byte is given up: a shorter frame may stand inside it.
+                look = Look(Outcome.GARBAGE, 1)
+                cut_short = True
                 self._discard(stream[at : at + 1], TOO_SHORT, events)
             else:
                 break

@@ -119,20 +119,26 @@ class Contec:
 
     def look(self, stream: bytes, at: int) -> Look:
         if self._locked is None:
-            look = _look_five(stream, at) if stream[at] >= 0x80 else _look_nine(stream, at)
-            if look.outcome is Outcome.FRAME:
-                self._locked = generation_of(stream[at])
-            elif look.outcome is Outcome.GARBAGE:
-                # The last byte of a frame cut short may begin one of the other generation.
-                last = stream[at + look.length - 1]
-                if look.length > 1 and (last >= 0x80 or last in PACKET_LENGTHS):
-                    return _CUT[look.length - 1]
-            return look
+            return self._look_for_any(stream, at)
         look = _LOOK[self._locked](stream, at)
         if look.outcome is Outcome.FRAME:
             self._foreign = self._stray_bytes = 0
         elif look.outcome is Outcome.GARBAGE and self._only is None:
             look = self._refuse(self._locked, look, stream, at)
+        return look
+
+    def _look_for_any(self, stream: bytes, at: int) -> Look:
+        look = _look_any(stream, at)
+        if look.outcome is Outcome.FRAME:
+            self._locked = generation_of(stream[at])
+        elif look.length > 1:
+            # What was cut short was cut by a byte that does not fit: its last byte, bit 7 the other way,
+            # may begin a frame of the other generation.
+            last = _look_any(stream, at + look.length - 1)
+            if last.outcome is Outcome.MORE:
+                return last
+            if last.outcome is Outcome.FRAME:
+                return _CUT[look.length - 1] if look.length > 2 else _STRAY
         return look
 
     def _refuse(self, locked: Generation, look: Look, stream: bytes, at: int) -> Look:
@@ -181,6 +187,10 @@ def _look_nine(stream: bytes, at: int) -> Look:
         if window[length] < 0x80:
             return _CUT[length] if length > 1 else _STRAY
     return MORE
+
+
+def _look_any(stream: bytes, at: int) -> Look:
+    return _look_five(stream, at) if stream[at] >= 0x80 else _look_nine(stream, at)
 
 
 _LOOK: Final = {Generation.FIVE_BYTE: _look_five, Generation.NINE_BYTE: _look_nine}
