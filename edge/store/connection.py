@@ -29,7 +29,7 @@ BUSY_TIMEOUT_MS: Final = 5000
 CACHE_KIB: Final = 8192
 WAL_LIMIT_BYTES: Final = 16 * 1024 * 1024
 
-_SETTINGS: Final = (
+SETTINGS: Final = (
     ("journal_mode", "WAL"),
     ("synchronous", "FULL"),
     ("foreign_keys", "ON"),
@@ -137,7 +137,7 @@ def _opened(path: Path, key: bytes) -> sqlite.Connection:
             connection.execute("PRAGMA cipher_log = off")  # it would write to the screen
             _check_cipher(connection)
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            for name, value in _SETTINGS:
+            for name, value in SETTINGS:
                 connection.execute(f"PRAGMA {name} = {value}")
             _check_settings(connection)
             connection.set_authorizer(_authorize)

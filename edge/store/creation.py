@@ -97,7 +97,6 @@ def _fill(path: Path, key: bytes, whose: Whose, moment: Moment) -> None:
     connection = connect_new(path, key)
     try:
         with translated():
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("BEGIN IMMEDIATE")
             for statement in DDL:
                 connection.execute(statement)

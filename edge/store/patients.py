@@ -1,5 +1,6 @@
 """Reading patients."""
 
+import json
 from collections.abc import Iterable
 from typing import Final
 
@@ -9,12 +10,16 @@ from edge.store.normalise import normalise, normalise_identifier
 from edge.store.rows import Patient
 from edge.store.sqlite import Row
 
-_PATIENTS: Final = "SELECT patient, revision, family, given, sex, birth, phone, village FROM patients"
+_PATIENTS: Final = (
+    "SELECT patients.patient, revision, family, given, sex, birth, phone, village, identifiers,"
+    " patient_chains.epoch, alert, vitals, doc, wave, audit"
+    " FROM patients JOIN patient_chains ON patient_chains.patient = patients.patient"
+)
 _MOST_WORDS: Final = 6
 _FOUND: Final = (
     " WHERE norm LIKE ? AND norm LIKE ? AND norm LIKE ? AND norm LIKE ? AND norm LIKE ? AND norm LIKE ?"
-    " OR patient IN (SELECT patient FROM identifiers WHERE norm = ?)"
-    " ORDER BY patient DESC LIMIT ?"
+    " OR patients.patient IN (SELECT patient FROM identifiers WHERE norm = ?)"
+    " ORDER BY patients.patient DESC LIMIT ?"
 )
 
 
@@ -22,12 +27,12 @@ class PatientReads(Base):
     """What can be asked of the patient index."""
 
     def patient(self, patient: bytes) -> Patient | None:
-        found = self._patients(self._rows(_PATIENTS + " WHERE patient = ?", patient))
+        found = self._patients(self._rows(_PATIENTS + " WHERE patients.patient = ?", patient))
         return next(iter(found), None)
 
     def patients(self, limit: int = 1000) -> list[Patient]:
         """The patients registered last, newest first (a UUIDv7 sorts by time)."""
-        return self._patients(self._rows(_PATIENTS + " ORDER BY patient DESC LIMIT ?", limit))
+        return self._patients(self._rows(_PATIENTS + " ORDER BY patients.patient DESC LIMIT ?", limit))
 
     def find_patients(self, text: str, limit: int = 50) -> list[Patient]:
         """Patients of whom name, village and phone hold every word of ``text``, or whose identifier it is.
@@ -44,14 +49,8 @@ class PatientReads(Base):
         return [self._patient(row) for row in rows]
 
     def _patient(self, row: Row) -> Patient:
-        patient, revision, family, given, sex, birth, phone, village = row
-        identifiers = self._rows(
-            "SELECT system, value FROM identifiers WHERE patient = ? ORDER BY place", patient
-        )
-        tips = self._rows(
-            "SELECT stream, tip FROM patient_tips WHERE patient = ? AND epoch = ?",
-            *(patient, self._epoch.number),
-        )
+        patient, revision, family, given, sex, birth, phone, village, identifiers, epoch, *tips = row
+        current = epoch == self._epoch.number
         return Patient(
             patient=patient,
             revision=revision,
@@ -61,6 +60,6 @@ class PatientReads(Base):
             birth=birth,
             phone=phone,
             village=village,
-            identifiers=tuple((system, value) for system, value in identifiers),
-            tips={Stream(stream): tip for stream, tip in tips},
+            identifiers=tuple((system, value) for system, value in json.loads(identifiers)),
+            tips={stream: tip for stream, tip in zip(Stream, tips, strict=True) if tip and current},
         )

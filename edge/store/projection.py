@@ -3,12 +3,13 @@
 The journal is the truth and the rows are what it adds up to; nothing else writes these tables.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeAlias, cast
 
 from edge.cbor import Value
-from edge.records.fields import Field, Kind, Payload, Source
+from edge.records.fields import Field, Kind, Payload, Source, Stream
 from edge.store import sqlite
 from edge.store.base import Epoch
 from edge.store.errors import IdentifierTaken, StoreRefused
@@ -17,8 +18,10 @@ from edge.store.normalise import normalise, normalise_identifier
 _Projector: TypeAlias = Callable[[sqlite.Connection, Epoch, int, Payload], None]
 
 
-def project(connection: sqlite.Connection, epoch: Epoch, kind: Kind, seq: int, payload: Payload) -> None:
+def project(connection: sqlite.Connection, epoch: Epoch, kind: Kind, entry: int, payload: Payload) -> None:
     """Write the rows that one entry amounts to; kinds without rows write none.
+
+    ``entry`` is the id of its row in the journal.
 
     Raises:
         IdentifierTaken: another patient has one of this patient's identifiers.
@@ -26,50 +29,60 @@ def project(connection: sqlite.Connection, epoch: Epoch, kind: Kind, seq: int, p
     """
     projector = _PROJECTORS.get(kind)
     if projector is not None:
-        projector(connection, epoch, seq, payload)
+        projector(connection, epoch, entry, payload)
 
 
-def _patient(connection: sqlite.Connection, _epoch: Epoch, _seq: int, payload: Payload) -> None:
-    patient = payload[Field.PATIENT]
+def _patient(connection: sqlite.Connection, _epoch: Epoch, _entry: int, payload: Payload) -> None:
+    patient, revision = payload[Field.PATIENT], payload.get(Field.REVISION, 1)
+    old = connection.execute(
+        "SELECT revision, identifiers FROM patients WHERE patient = ?", (patient,)
+    ).fetchone()
+    if old is not None and old[0] >= cast("int", revision):
+        return
     family, given = str(payload[Field.FAMILY]), str(payload.get(Field.GIVEN, ""))
     phone, village = payload.get(Field.PHONE), payload.get(Field.VILLAGE)
+    identifiers = payload.get(Field.IDENTIFIERS, [])
     connection.execute(
-        "INSERT INTO patients (patient, revision, family, given, sex, birth, phone, village, norm)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO patients (patient, revision, family, given, sex, birth, phone, village, identifiers,"
+        " norm) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (patient) DO UPDATE SET revision = excluded.revision, family = excluded.family,"
         " given = excluded.given, sex = excluded.sex, birth = excluded.birth, phone = excluded.phone,"
-        " village = excluded.village, norm = excluded.norm WHERE excluded.revision > revision",
+        " village = excluded.village, identifiers = excluded.identifiers, norm = excluded.norm",
         (
             patient,
-            payload.get(Field.REVISION, 1),
+            revision,
             family,
             given,
             payload.get(Field.SEX, "unknown"),
             payload.get(Field.BIRTH),
             phone,
             village,
+            json.dumps(identifiers, ensure_ascii=False),
             normalise(" ".join(str(part) for part in (family, given, village, phone) if part)),
         ),
     )
-    connection.execute("DELETE FROM identifiers WHERE patient = ?", (patient,))
-    identifiers = cast("Sequence[Sequence[str]]", payload.get(Field.IDENTIFIERS, ()))
-    for place, (system, value) in enumerate(identifiers):
-        norm = normalise_identifier(value)
-        taken = connection.execute(
-            "SELECT 1 FROM identifiers WHERE system = ? AND norm = ?", (system, norm)
-        ).fetchone()
-        if taken is not None:
+    had = set() if old is None else _spellings(json.loads(old[1]))
+    has = _spellings(identifiers)
+    for spelling in had - has:
+        connection.execute("DELETE FROM identifiers WHERE system = ? AND norm = ?", spelling)
+    for spelling in has - had:
+        if connection.execute("SELECT 1 FROM identifiers WHERE system = ? AND norm = ?", spelling).fetchone():
             raise IdentifierTaken(
                 "Another patient has this identifier: nothing was saved.",
                 next_step="Find that patient by the identifier, or correct the identifier.",
             )
         connection.execute(
-            "INSERT INTO identifiers (system, norm, value, patient, place) VALUES (?, ?, ?, ?, ?)",
-            (system, norm, value, patient, place),
+            "INSERT INTO identifiers (system, norm, patient) VALUES (?, ?, ?)", (*spelling, patient)
         )
 
 
-def _encounter_opened(connection: sqlite.Connection, _epoch: Epoch, _seq: int, payload: Payload) -> None:
+def _spellings(identifiers: Value) -> set[tuple[str, str]]:
+    """(system, value in the one spelling by which it is found and kept unique)."""
+    pairs = cast("Sequence[tuple[str, str]]", identifiers)
+    return {(system, normalise_identifier(value)) for system, value in pairs}
+
+
+def _encounter_opened(connection: sqlite.Connection, _epoch: Epoch, _entry: int, payload: Payload) -> None:
     connection.execute(
         "INSERT INTO encounters (encounter, patient, operator, opened_ms) VALUES (?, ?, ?, ?)",
         (
@@ -81,7 +94,7 @@ def _encounter_opened(connection: sqlite.Connection, _epoch: Epoch, _seq: int, p
     )
 
 
-def _encounter_closed(connection: sqlite.Connection, _epoch: Epoch, _seq: int, payload: Payload) -> None:
+def _encounter_closed(connection: sqlite.Connection, _epoch: Epoch, _entry: int, payload: Payload) -> None:
     cursor = connection.execute(
         "UPDATE encounters SET closed_ms = ? WHERE encounter = ? AND closed_ms IS NULL",
         (payload.get(Field.WALL_MS, 0), payload[Field.ENCOUNTER]),
@@ -94,16 +107,15 @@ def _encounter_closed(connection: sqlite.Connection, _epoch: Epoch, _seq: int, p
         )
 
 
-def _observation(connection: sqlite.Connection, epoch: Epoch, seq: int, payload: Payload) -> None:
+def _observation(connection: sqlite.Connection, _epoch: Epoch, entry: int, payload: Payload) -> None:
     corrected = cast("Sequence[Value]", payload.get(Field.SUPERSEDES, (None, None)))
     connection.execute(
-        "INSERT INTO observations (epoch, seq, encounter, patient, code, value, missing, source, device,"
+        "INSERT INTO observations (entry, encounter, patient, code, value, missing, source, device,"
         " device_record, device_time, reading, flags, confirmed, operator, wall_ms, boot, monotonic_ms,"
         " clock_quality, supersedes_epoch, supersedes_seq)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            epoch.number,
-            seq,
+            entry,
             payload.get(Field.ENCOUNTER),
             payload.get(Field.PATIENT),
             payload[Field.CODE],
@@ -126,14 +138,15 @@ def _observation(connection: sqlite.Connection, epoch: Epoch, seq: int, payload:
     )
 
 
-def _assignment(connection: sqlite.Connection, epoch: Epoch, _seq: int, payload: Payload) -> None:
+def _assignment(connection: sqlite.Connection, epoch: Epoch, _entry: int, payload: Payload) -> None:
     encounter = payload[Field.ENCOUNTER]
     for seq in cast("Sequence[int]", payload[Field.ASSIGNED]):
         cursor = connection.execute(
             "UPDATE observations SET encounter = ?,"
             " patient = (SELECT patient FROM encounters WHERE encounter = ?)"
-            " WHERE epoch = ? AND seq = ? AND encounter IS NULL",
-            (encounter, encounter, epoch.number, seq),
+            " WHERE encounter IS NULL"
+            " AND entry = (SELECT id FROM journal WHERE epoch = ? AND stream = ? AND seq = ?)",
+            (encounter, encounter, epoch.number, Stream.VITALS, seq),
         )
         if cursor.rowcount != 1:
             raise StoreRefused(
@@ -143,13 +156,12 @@ def _assignment(connection: sqlite.Connection, epoch: Epoch, _seq: int, payload:
             )
 
 
-def _alert(connection: sqlite.Connection, epoch: Epoch, seq: int, payload: Payload) -> None:
+def _alert(connection: sqlite.Connection, _epoch: Epoch, entry: int, payload: Payload) -> None:
     connection.execute(
-        "INSERT INTO alerts (epoch, seq, patient, encounter, code, text, operator, wall_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO alerts (entry, patient, encounter, code, text, operator, wall_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
-            epoch.number,
-            seq,
+            entry,
             payload.get(Field.PATIENT),
             payload.get(Field.ENCOUNTER),
             payload[Field.ALERT_CODE],

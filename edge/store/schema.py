@@ -1,8 +1,10 @@
 """The tables. The journal is the truth; every other table of records is what it adds up to.
 
 Rows of patients, encounters, observations and alerts are made from journal entries in the transaction
-that appends them (`edge.store.projection`), so they can be made again. A number for the epoch stands in
-every row that names an entry, because sequence numbers begin anew in each epoch.
+that appends them (`edge.store.projection`), so they can be made again.
+
+Tables that grow at their end have an integer key: SQLite then fills one page after the other, where any
+other key would have it shuffle three pages at every split, each encrypted and written again.
 """
 
 from typing import Final
@@ -41,16 +43,17 @@ DDL: Final = (
     """,
     """
     CREATE TABLE journal (
+        id      INTEGER PRIMARY KEY,
         epoch   INTEGER NOT NULL REFERENCES epochs,
-        stream  INTEGER NOT NULL,
+        stream  INTEGER NOT NULL CHECK (stream BETWEEN 0 AND 4),
         seq     INTEGER NOT NULL CHECK (seq >= 1),
-        kind    INTEGER NOT NULL,
+        kind    INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 255),
         patient BLOB,
         payload BLOB,
         leaf    BLOB NOT NULL CHECK (length(leaf) = 32),
         head    BLOB NOT NULL CHECK (length(head) = 32),
-        PRIMARY KEY (epoch, stream, seq)
-    ) STRICT, WITHOUT ROWID
+        UNIQUE (epoch, stream, seq)
+    ) STRICT
     """,
     """
     CREATE TRIGGER journal_is_never_edited BEFORE UPDATE ON journal
@@ -60,46 +63,44 @@ DDL: Final = (
     CREATE TRIGGER journal_is_never_shortened BEFORE DELETE ON journal
     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END
     """,
-    # S_p. carried: the epoch whose vitals stream has told it to the centre, or NULL.
+    # What the journal knows of a patient. secret is S_p; carried the epoch whose vitals stream has told it
+    # to the centre. alert to audit: the patient's last entry in each stream of that epoch, by which a list
+    # shows how far each patient has got.
     """
-    CREATE TABLE patient_secrets (
+    CREATE TABLE patient_chains (
         patient BLOB PRIMARY KEY CHECK (length(patient) = 16),
         secret  BLOB NOT NULL CHECK (length(secret) = 32),
-        carried INTEGER REFERENCES epochs
+        carried INTEGER REFERENCES epochs,
+        epoch   INTEGER NOT NULL REFERENCES epochs,
+        alert   INTEGER NOT NULL DEFAULT 0,
+        vitals  INTEGER NOT NULL DEFAULT 0,
+        doc     INTEGER NOT NULL DEFAULT 0,
+        wave    INTEGER NOT NULL DEFAULT 0,
+        audit   INTEGER NOT NULL DEFAULT 0
     ) STRICT, WITHOUT ROWID
     """,
-    # last_*: the patient's last entries, by which a list shows how far each patient has got.
+    # identifiers: JSON, [[system, value], ...]; norm: what a search looks at.
     """
     CREATE TABLE patients (
-        patient  BLOB PRIMARY KEY CHECK (length(patient) = 16),
-        revision INTEGER NOT NULL,
-        family   TEXT NOT NULL,
-        given    TEXT NOT NULL,
-        sex      TEXT NOT NULL,
-        birth    TEXT,
-        phone    TEXT,
-        village  TEXT,
-        norm     TEXT NOT NULL
+        patient     BLOB PRIMARY KEY CHECK (length(patient) = 16),
+        revision    INTEGER NOT NULL,
+        family      TEXT NOT NULL,
+        given       TEXT NOT NULL,
+        sex         TEXT NOT NULL,
+        birth       TEXT,
+        phone       TEXT,
+        village     TEXT,
+        identifiers TEXT NOT NULL,
+        norm        TEXT NOT NULL
     ) STRICT, WITHOUT ROWID
     """,
+    # For finding and for keeping them unique; as a person wrote them they stand in patients.identifiers.
     """
     CREATE TABLE identifiers (
         system  TEXT NOT NULL,
         norm    TEXT NOT NULL,
-        value   TEXT NOT NULL,
         patient BLOB NOT NULL REFERENCES patients,
-        place   INTEGER NOT NULL,
         PRIMARY KEY (system, norm)
-    ) STRICT, WITHOUT ROWID
-    """,
-    "CREATE INDEX identifiers_of_patient ON identifiers (patient, place)",
-    """
-    CREATE TABLE patient_tips (
-        patient BLOB NOT NULL,
-        epoch   INTEGER NOT NULL,
-        stream  INTEGER NOT NULL,
-        tip     INTEGER NOT NULL,
-        PRIMARY KEY (patient, epoch, stream)
     ) STRICT, WITHOUT ROWID
     """,
     """
@@ -113,11 +114,10 @@ DDL: Final = (
     """,
     "CREATE INDEX encounters_of_patient ON encounters (patient, opened_ms)",
     "CREATE INDEX encounters_open ON encounters (opened_ms) WHERE closed_ms IS NULL",
-    # seq is the entry's in the vitals stream. No encounter: it lies in the tray.
+    # No encounter: it lies in the tray.
     """
     CREATE TABLE observations (
-        epoch            INTEGER NOT NULL REFERENCES epochs,
-        seq              INTEGER NOT NULL,
+        entry            INTEGER PRIMARY KEY REFERENCES journal,
         encounter        BLOB REFERENCES encounters,
         patient          BLOB,
         code             TEXT NOT NULL,
@@ -137,12 +137,11 @@ DDL: Final = (
         clock_quality    INTEGER,
         supersedes_epoch BLOB,
         supersedes_seq   INTEGER,
-        PRIMARY KEY (epoch, seq),
         CHECK ((value IS NULL) <> (missing IS NULL))
-    ) STRICT, WITHOUT ROWID
+    ) STRICT
     """,
     "CREATE INDEX observations_of_encounter ON observations (encounter) WHERE encounter IS NOT NULL",
-    "CREATE INDEX observations_in_tray ON observations (epoch, seq) WHERE encounter IS NULL",
+    "CREATE INDEX observations_in_tray ON observations (entry) WHERE encounter IS NULL",
     # One stored record of a device gives one value per code, however often the device is read out.
     """
     CREATE INDEX observations_of_device_record ON observations (device_record, code)
@@ -150,16 +149,14 @@ DDL: Final = (
     """,
     """
     CREATE TABLE alerts (
-        epoch     INTEGER NOT NULL REFERENCES epochs,
-        seq       INTEGER NOT NULL,
+        entry     INTEGER PRIMARY KEY REFERENCES journal,
         patient   BLOB,
         encounter BLOB,
         code      TEXT NOT NULL,
         text      TEXT,
         operator  TEXT,
-        wall_ms   INTEGER,
-        PRIMARY KEY (epoch, seq)
-    ) STRICT, WITHOUT ROWID
+        wall_ms   INTEGER
+    ) STRICT
     """,
     # What each command was answered, so that a command repeated after a lost answer commits nothing.
     """

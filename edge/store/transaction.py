@@ -14,6 +14,13 @@ from edge.store.errors import StoreRefused, translated
 from edge.store.projection import project
 
 SECRET_BYTES: Final = 32
+_PATIENT_TIP: Final = {
+    Stream.ALERT: "UPDATE patient_chains SET alert = ? WHERE patient = ?",
+    Stream.VITALS: "UPDATE patient_chains SET vitals = ? WHERE patient = ?",
+    Stream.DOC: "UPDATE patient_chains SET doc = ? WHERE patient = ?",
+    Stream.WAVE: "UPDATE patient_chains SET wave = ? WHERE patient = ?",
+    Stream.AUDIT: "UPDATE patient_chains SET audit = ? WHERE patient = ?",
+}
 _LEVELS: Final = {
     "landed": "UPDATE streams SET landed = ? WHERE epoch = ? AND stream = ? AND tip >= ?",
     "opened": "UPDATE streams SET opened = ? WHERE epoch = ? AND stream = ? AND tip >= ?",
@@ -62,12 +69,12 @@ class Transaction(Base):
         leaf = chain.leaf(secret, self._epoch.epoch, stream, seq, raw)
         head = chain.next_head(head, stream, seq, kind, leaf)
         with translated():
-            self._connection.execute(
+            cursor = self._connection.execute(
                 "INSERT INTO journal (epoch, stream, seq, kind, patient, payload, leaf, head)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (self._epoch.number, stream, seq, kind, owner, raw, leaf, head),
             )
-            project(self._connection, self._epoch, kind, seq, whole)
+            project(self._connection, self._epoch, kind, cursor.lastrowid or 0, whole)
         self._tips[stream] = seq, head
         if owner is not None:
             self._patient_tips[owner, stream] = seq
@@ -169,11 +176,7 @@ class Transaction(Base):
                 *(tip, head, self._epoch.number, stream),
             )
         for (patient, stream), tip in self._patient_tips.items():
-            self._run(
-                "INSERT INTO patient_tips (patient, epoch, stream, tip) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (patient, epoch, stream) DO UPDATE SET tip = excluded.tip",
-                *(patient, self._epoch.number, stream, tip),
-            )
+            self._run(_PATIENT_TIP[stream], tip, patient)
         self._patient_tips.clear()
 
     def _tip(self, stream: Stream) -> tuple[int, bytes]:
@@ -187,14 +190,24 @@ class Transaction(Base):
 
     def _secret(self, patient: bytes, stream: Stream, payload: Payload) -> bytes:
         """The patient's S_p, made at first need; put into ``payload`` where it has to travel."""
-        row = self._row("SELECT secret, carried FROM patient_secrets WHERE patient = ?", patient)
+        number = self._epoch.number
+        row = self._row("SELECT secret, carried, epoch FROM patient_chains WHERE patient = ?", patient)
         if row is None:
-            row = os.urandom(SECRET_BYTES), None
-            self._run("INSERT INTO patient_secrets (patient, secret) VALUES (?, ?)", patient, row[0])
+            row = os.urandom(SECRET_BYTES), None, number
+            self._run(
+                "INSERT INTO patient_chains (patient, secret, epoch) VALUES (?, ?, ?)",
+                *(patient, row[0], number),
+            )
         secret: bytes = row[0]
+        if row[2] != number:
+            self._run(
+                "UPDATE patient_chains SET epoch = ?, alert = 0, vitals = 0, doc = 0, wave = 0, audit = 0"
+                " WHERE patient = ?",
+                *(number, patient),
+            )
         if stream is Stream.ALERT:
             payload[Field.SALT] = secret
-        elif stream is Stream.VITALS and row[1] != self._epoch.number:
+        elif stream is Stream.VITALS and row[1] != number:
             payload[Field.SALT] = secret
-            self._run("UPDATE patient_secrets SET carried = ? WHERE patient = ?", self._epoch.number, patient)
+            self._run("UPDATE patient_chains SET carried = ? WHERE patient = ?", number, patient)
         return secret

@@ -1,9 +1,10 @@
 """Checking the journal: entry against leaf, leaf against chain, chain against the stream's tip."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from edge.audit import chain
 from edge.records.fields import Stream
@@ -15,6 +16,10 @@ _REPORT_EVERY: Final = 10_000
 _FAR: Final = 100_000
 """How far from its place a moved entry is looked for."""
 _SAMPLE: Final = 16
+_MOST_KEYED: Final = 1024
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
+"""The two pads of HMAC (RFC 2104)."""
 
 _ROWS: Final = (
     "SELECT seq, kind, patient, payload, leaf, head FROM journal WHERE epoch = ? AND stream = ? ORDER BY seq"
@@ -57,21 +62,58 @@ class VerifyResult:
         return self.first_bad is None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Span:
-    """One stream of one epoch, with what is needed to check it."""
+class _Hash(Protocol):
+    """What `hashlib.sha256` makes; its own type has no public name."""
 
-    epoch: bytes
-    stream: Stream
-    secrets: Mapping[bytes | None, bytes]
+    def copy(self) -> "_Hash": ...
+    def update(self, data: bytes, /) -> None: ...
+    def digest(self) -> bytes: ...
+
+
+class _Span:
+    """One stream of one epoch, with what is needed to check its entries.
+
+    Does what `edge.audit.chain` does, at half the cost: an HMAC whose key is hashed once per patient
+    instead of once per entry. A test holds that both agree.
+    """
+
+    def __init__(self, epoch: bytes, stream: Stream, secrets: Mapping[bytes | None, bytes]) -> None:
+        self.epoch = epoch
+        self.stream = stream
+        self._stream = bytes([stream])
+        self._prefix = epoch + self._stream
+        self._secrets = secrets
+        self._keyed: dict[bytes | None, tuple[_Hash, _Hash]] = {}
 
     def fits(self, seq: int, row: Row) -> bool:
         """Whether a row's payload and leaf belong together at ``seq``."""
         _, _, patient, payload, leaf, _ = row
-        secret = self.secrets.get(patient)
-        if secret is None or payload is None:
+        keyed = self._keyed.get(patient) or self._key(patient)
+        if keyed is None or payload is None:
             return False
-        return bool(chain.leaf(secret, self.epoch, self.stream, seq, payload) == leaf)
+        inner, outer = keyed[0].copy(), keyed[1].copy()
+        inner.update(self._prefix + seq.to_bytes(8))
+        outer.update(inner.digest())
+        return bool(hashlib.sha256(b"leaf" + outer.digest() + payload).digest() == leaf)
+
+    def follows(self, head: bytes, seq: int, row: Row) -> bool:
+        """Whether a row is entry ``seq`` and its head comes after ``head``."""
+        kind = row[1]
+        if not 0 <= kind < 256:
+            return False
+        link = b"head" + head + self._stream + seq.to_bytes(8) + kind.to_bytes(1) + row[4]
+        return bool(row[0] == seq and hashlib.sha256(link).digest() == row[5])
+
+    def _key(self, patient: bytes | None) -> tuple[_Hash, _Hash] | None:
+        secret = self._secrets.get(patient)
+        if secret is None:
+            return None
+        if len(self._keyed) >= _MOST_KEYED:
+            self._keyed.clear()
+        block = secret.ljust(hashlib.sha256().block_size, b"\x00")
+        keyed = hashlib.sha256(block.translate(_INNER)), hashlib.sha256(block.translate(_OUTER))
+        self._keyed[patient] = keyed
+        return keyed
 
 
 def verify(
@@ -82,7 +124,7 @@ def verify(
     ``progress`` is told now and then how many entries have been looked at.
     """
     secrets: dict[bytes | None, bytes] = dict(
-        connection.execute("SELECT patient, secret FROM patient_secrets").fetchall()
+        connection.execute("SELECT patient, secret FROM patient_chains").fetchall()
     )
     counts = dict.fromkeys(Stream, 0)
     epochs = connection.execute("SELECT number, epoch, secret FROM epochs ORDER BY number").fetchall()
@@ -94,15 +136,15 @@ def verify(
             ).fetchone() or (0, b"")
             head = chain.first_head(whose.realm, whose.unit, epoch, stream)
             seq = 0
-            for row in connection.execute(_ROWS, (number, stream)):
-                seq += 1
-                head = chain.next_head(head, stream, seq, row[1], row[4])
-                if row[0] != seq or head != row[5] or not span.fits(seq, row):
+            for seq, row in enumerate(connection.execute(_ROWS, (number, stream)), 1):
+                if not (span.follows(head, seq, row) and span.fits(seq, row)):
+                    counts[stream] += seq - 1
                     rest = connection.execute(_REST, (number, stream, seq)).fetchall()
                     return VerifyResult(counts, (stream, seq), epoch, _damage(span, seq, rest))
-                counts[stream] += 1
+                head = row[5]
                 if progress is not None and seq % _REPORT_EVERY == 0:
-                    progress(sum(counts.values()))
+                    progress(sum(counts.values()) + seq)
+            counts[stream] += seq
             if seq != tip or head != tip_head:
                 return VerifyResult(counts, *_bad_end(span, seq, tip))
     return VerifyResult(counts)

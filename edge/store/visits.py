@@ -13,9 +13,11 @@ from edge.vitals.quantity import MissingReason
 
 _ENCOUNTERS: Final = "SELECT encounter, patient, operator, opened_ms, closed_ms FROM encounters"
 _OBSERVATIONS: Final = (
-    "SELECT epochs.epoch, seq, encounter, patient, code, value, missing, source, device, device_record,"
-    " device_time, reading, flags, confirmed, operator, wall_ms, supersedes_epoch, supersedes_seq"
-    " FROM observations JOIN epochs ON epochs.number = observations.epoch"
+    "SELECT epochs.epoch, journal.seq, encounter, observations.patient, code, value, missing, source,"
+    " device, device_record, device_time, reading, flags, confirmed, operator, wall_ms, supersedes_epoch,"
+    " supersedes_seq"
+    " FROM observations JOIN journal ON journal.id = entry"
+    " JOIN epochs ON epochs.number = journal.epoch"
 )
 
 
@@ -47,16 +49,14 @@ class VisitReads(Base):
         """An encounter's observations in the order in which they were saved."""
         return self._observations(
             self._rows(
-                _OBSERVATIONS + " WHERE encounter = ? ORDER BY observations.epoch, seq",
+                _OBSERVATIONS + " WHERE encounter = ? ORDER BY entry",
                 encounter,
             )
         )
 
     def tray(self) -> list[Observation]:
         """Observations that belong to no encounter yet, oldest first."""
-        return self._observations(
-            self._rows(_OBSERVATIONS + " WHERE encounter IS NULL ORDER BY observations.epoch, seq")
-        )
+        return self._observations(self._rows(_OBSERVATIONS + " WHERE encounter IS NULL ORDER BY entry"))
 
     def has_device_record(self, record: bytes, code: str) -> bool:
         """Whether this value of a stored record of a device was saved before."""
@@ -68,9 +68,9 @@ class VisitReads(Base):
     def alerts(self, limit: int = 100) -> list[Alert]:
         """The alerts raised last, newest first."""
         rows = self._rows(
-            "SELECT epochs.epoch, seq, patient, encounter, code, text, operator, wall_ms"
-            " FROM alerts JOIN epochs ON epochs.number = alerts.epoch"
-            " ORDER BY alerts.epoch DESC, seq DESC LIMIT ?",
+            "SELECT epochs.epoch, journal.seq, alerts.patient, encounter, code, text, operator, wall_ms"
+            " FROM alerts JOIN journal ON journal.id = entry JOIN epochs ON epochs.number = journal.epoch"
+            " ORDER BY entry DESC LIMIT ?",
             limit,
         )
         unit = self._whose.unit
