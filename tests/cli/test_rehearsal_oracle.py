@@ -223,8 +223,7 @@ def _gap(world: World) -> None:
 
 
 def _no_genesis(world: World) -> None:
-    world.rows.remove(world.row(Stream.AUDIT, 1))
-    world.append(Stream.AUDIT, Kind.ACCESS, {Field.ACTION: "sign-in"})
+    world.append(Stream.DOC, Kind.ACCESS, {Field.PATIENT: PATIENT, Field.ACTION: "read"})
 
 
 def _swapped(world: World) -> None:
@@ -242,12 +241,25 @@ def _no_secret(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "harm",
-    [_payload, _kind, _leaf, _head, _short_head, _gap, _no_genesis, _swapped, _other_secret, _no_secret],
+    ("harm", "words"),
+    [
+        (_payload, "vitals 3: its leaf does not fit"),
+        (_kind, "vitals 4: its head does not follow"),
+        (_leaf, "vitals 4: its leaf does not fit"),
+        (_head, "audit 1: its head does not follow"),
+        (_short_head, "alert 2: its head does not follow"),
+        (_gap, "vitals 5: 4 was expected"),
+        (_no_genesis, "doc 1: the stream does not begin with a genesis"),
+        (_swapped, "vitals 3: its leaf does not fit"),
+        (_other_secret, "alert 3: a second secret"),
+        (_no_secret, "vitals 7: the secret it is salted under has not come"),
+    ],
 )
-def test_a_broken_chain_is_noticed(world: World, harm: Callable[[World], None]) -> None:
+def test_a_broken_chain_is_noticed_and_placed(
+    world: World, harm: Callable[[World], None], words: str
+) -> None:
     harm(world)
-    assert world.judge().chain_break is not None
+    assert words in (world.judge().chain_break or "")
 
 
 def test_another_realm_breaks_the_chain(world: World) -> None:
