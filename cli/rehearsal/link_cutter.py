@@ -20,6 +20,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import random
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -84,8 +85,16 @@ class LinkCutter:
 
     async def listen(self, port: int = 0) -> int:
         """Start listening; 0 takes any free port. Returns the port, which later stays the same."""
-        self._server = await asyncio.start_server(self._serve, LOOPBACK, port or self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
+        wanted = port or self._port
+        while self._server is None:
+            # Any port is taken from below the range of outgoing connections: one of those could
+            # otherwise sit on it while the link is cut.
+            self._port = wanted or random.randrange(20_000, 32_000)  # noqa: S311  any will do
+            try:
+                self._server = await asyncio.start_server(self._serve, LOOPBACK, self._port)
+            except OSError:
+                if wanted:
+                    raise
         return self._port
 
     async def turn(self, state: State) -> None:

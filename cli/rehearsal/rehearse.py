@@ -15,7 +15,7 @@ from cli.rehearsal import script as scripts
 from cli.rehearsal.broker import BrokerChoice, BrokerKind, choose
 from cli.rehearsal.nurse import Nurse
 from cli.rehearsal.oracle import Centre, Verdict, captured, judge
-from cli.rehearsal.processes import Keeper
+from cli.rehearsal.processes import Keeper, RehearsalFailed
 from cli.rehearsal.procfs import ProcessWatcher
 from cli.rehearsal.progress import Progress
 from cli.rehearsal.proof import Proof
@@ -67,6 +67,8 @@ def rehearse(options: Options, keep: Path | None) -> Proof:
             return asyncio.run(_until_asked_to_end(Rehearsal(home, options, kind, progress)))
         except BaseExceptionGroup as group:
             raise _first(group) from group
+        except asyncio.CancelledError as cancelled:
+            raise RehearsalFailed("The rehearsal was asked to end before it had ended.") from cancelled
 
 
 def _empty_folder(folder: Path) -> Path:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,23 @@ def test_a_morning_with_everything_going_wrong_loses_nothing(tmp_path: Path, bro
         "script.json", "recorder.jsonl", "planted.txt", "proof.json", "proof.txt",
     }  # fmt: skip
     assert (kept / "central" / "central.db").exists()
+    assert not _still_running(str(kept))
+
+
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 1)])
+def test_a_demo_that_is_stopped_leaves_nothing_running(
+    tmp_path: Path, how: signal.Signals, status: int
+) -> None:
+    kept = tmp_path / "kept"
+    command = [sys.executable, "-m", "cli.main", "demo", "--keep", str(kept)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as demo:
+        give_up = time.monotonic() + 30
+        while not (kept / "run" / "agent.sock").exists() and time.monotonic() < give_up:
+            time.sleep(0.05)
+        assert _still_running(str(kept))
+        demo.send_signal(how)
+        demo.communicate(timeout=30)
+    assert demo.returncode == status
     assert not _still_running(str(kept))
 
 
