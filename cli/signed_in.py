@@ -16,7 +16,7 @@ from edge.security.slots import Slots
 from edge.store.store import Store
 
 
-def ask_agent(places: Places, method: str, /, **fields: Any) -> dict[str, Any]:
+def ask_agent(places: Places, method: str, /, **fields: Any) -> dict[str, Any]:  # noqa: ANN401  as wide as JSON
     """One question to the running agent that needs no session.
 
     Raises:
@@ -30,7 +30,14 @@ def ask_agent(places: Places, method: str, /, **fields: Any) -> dict[str, Any]:
     return asyncio.run(ask())
 
 
-def ask_agent_as(places: Places, user: str, pin: str, method: str, /, **fields: Any) -> dict[str, Any]:
+def ask_agent_as(  # the fields are as wide as JSON
+    places: Places,
+    user: str,
+    pin: str,
+    method: str,
+    /,
+    **fields: Any,  # noqa: ANN401
+) -> dict[str, Any]:
     """Sign in, ask one question, sign out.
 
     Raises:

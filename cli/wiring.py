@@ -1,50 +1,126 @@
 """The one place that knows every part by name: the agent is given store, sealer, spool and drivers here."""
 
-import json
+import asyncio
+import difflib
+import hashlib
+import logging
 import os
-import sys
-from typing import Final, NoReturn
+import pwd
+from importlib import metadata
+from typing import Final
 
-from edge.config import Places, load
+from edge.agent.service import run
+
+from cli.unit_setup import BUNDLE_FILE, installed
+from drivers.registry import KINDS
+from edge import logs
+from edge.agent.parts import Device, Enrolled, Parts
+from edge.clock import Clock, ClockQuality, SystemClock
+from edge.config import ConfigRefused, DeviceSection, Places, UnitConfig, load
 from edge.errors import QafilaError
+from edge.localapi.server import serve
+from edge.security import device_secret, process
+from edge.security.exclusive import ExclusiveLock
+from edge.security.lockout import Lockout
+from edge.security.slots import Slots
+from edge.spool import Inbox, Outbox
+from edge.store.store import Store
+from sync.boxend.receipts import BoxReceiptReader
+from sync.boxend.sealer import BoxSealer
 
-NOT_ENROLLED: Final = "not-enrolled"
+_LOG: Final = logging.getLogger("qafila.wiring")
 
 
-def become_uplink(places: Places, *, backoff_max_s: float) -> NoReturn:
-    """Check the configuration, then replace this process by the uplink with plain values on a descriptor.
-
-    The uplink itself loads neither the models that check a configuration nor the command line: the
-    process that faces the network stays small enough to read.
+def run_agent(places: Places) -> None:
+    """Run the agent of the unit at ``places`` until it is told to stop.
 
     Raises:
-        QafilaError: ``not-enrolled`` before a bundle is installed; what `load` raises.
+        QafilaError: the configuration, a device kind or the lock says no.
     """
-    from cli.unit_setup import installed
-
     config = load(places.config)
-    enrolled = installed(places)
-    if enrolled is None:
-        raise QafilaError(
-            "This unit is not enrolled, so there is no broker to speak to and no centre to believe.",
-            next_step="Run qafila unit csr, have the centre sign it, then qafila unit enrol.",
-            code=NOT_ENROLLED,
+    process.harden()
+    logs.to_stderr("agent")
+    with ExclusiveLock(places.agent_lock):
+        asyncio.run(run(agent_parts(places, config)))
+
+
+def agent_parts(places: Places, config: UnitConfig) -> Parts:
+    """Everything the agent is given: the only place where its parts are named together."""
+    unit, realm = config.unit.id, config.unit.realm
+    clock = SystemClock(ClockQuality[config.clock.quality.upper()], scale=config.clock.scale)
+    refused = [uid for name in config.socket.refuse if (uid := _uid(name)) is not None]
+    return Parts(
+        unit=unit,
+        realm=realm,
+        version=metadata.version("qafila"),
+        clock=clock,
+        devices=[_device(section) for section in config.device],
+        open_store=lambda key: Store.open(places.database, key),
+        load_slots=lambda: Slots.load(places.slots, device_secret.read(config.device_secret(places))),
+        lockout=Lockout(places.store / "lockout", clock.monotonic_s),
+        enrolled=Pinned(places, clock),
+        outbox=Outbox(places.spool_out),
+        inbox=Inbox(places.spool_in),
+        serve=lambda handlers: serve(
+            places.socket, handlers, refused_uids=refused, group=config.socket.group
+        ),
+        entropy=os.urandom,
+        batch=config.seal.batch,
+    )
+
+
+class Pinned:
+    """What enrolment pinned, read again when its file changes."""
+
+    def __init__(self, places: Places, clock: Clock) -> None:
+        self._places = places
+        self._clock = clock
+        self._read_at: tuple[int, int] | None = None
+        self._enrolled: Enrolled | None = None
+
+    def __call__(self) -> Enrolled | None:
+        try:
+            stat = (self._places.pinned / BUNDLE_FILE).stat()
+        except FileNotFoundError:
+            return None
+        if (stat.st_mtime_ns, stat.st_ino) != self._read_at:
+            self._enrolled = self._load()
+            self._read_at = (stat.st_mtime_ns, stat.st_ino)
+        return self._enrolled
+
+    def _load(self) -> Enrolled | None:
+        try:
+            pinned = installed(self._places)
+        except QafilaError as error:
+            _LOG.warning("bundle refused", extra={"code": error.stable_code})
+            return None
+        if pinned is None:
+            return None
+
+        def make_sealer(epoch: bytes, sign_private: bytes) -> BoxSealer:
+            return BoxSealer(pinned.unit, pinned.realm, epoch, sign_private, pinned.keyset)
+
+        return Enrolled(
+            version=hashlib.sha256(pinned.keyset_raw).digest(),
+            make_sealer=make_sealer,
+            receipts=BoxReceiptReader(pinned.unit, pinned.realm, pinned.keyset),
+            generations=pinned.keyset.generations,
         )
-    places.uplink.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings = {
-        "unit": config.unit.id,
-        "realm": config.unit.realm,
-        "spool_out": str(places.spool_out),
-        "spool_in": str(places.spool_in),
-        "notes": str(places.uplink),
-        "brokers": [{"host": b.host, "port": b.port, "tls": b.tls} for b in enrolled.brokers],
-        "keyset": enrolled.keyset_raw.hex(),
-        "roots": [root.hex() for root in enrolled.roots],
-        "patience": {"backoff_max_s": backoff_max_s, "backoff_min_s": min(1.0, backoff_max_s)},
-    }
-    # A sealed memory file: nothing on disk, nothing in arguments, and no pipe that could fill up.
-    descriptor = os.memfd_create("uplink-settings", 0)
-    os.write(descriptor, json.dumps(settings).encode())
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    os.set_inheritable(descriptor, True)  # noqa: FBT003  the standard library takes it only so
-    os.execv(sys.executable, [sys.executable, "-m", "sync.uplink", "--fd", str(descriptor)])  # noqa: S606  a list, no shell
+
+
+def _device(section: DeviceSection) -> Device:
+    kind = KINDS.get(section.kind)
+    if kind is None:
+        near = difflib.get_close_matches(section.kind, list(KINDS), n=1)
+        raise ConfigRefused(
+            f"The device {section.key} is of an unknown kind, {section.kind!r}.",
+            next_step=f"Did you mean {near[0]}?" if near else "See qafila devices kinds.",
+        )
+    return Device(kind.make_driver(section.key, section.port), simulated=section.simulated)
+
+
+def _uid(name: str) -> int | None:
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return None  # no such account here, so nobody can connect as it

@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
         ] = 60.0,
     ) -> None:
         """Carry sealed files to the broker and receipts back; reads no patient, holds no key of the store."""
-        from cli.wiring import become_uplink
+        from cli.uplink_launch import become_uplink
         from edge.config import Places
 
         become_uplink(Places.at(home), backoff_max_s=backoff_max)

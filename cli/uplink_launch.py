@@ -1,0 +1,47 @@
+"""Turns `qafila uplink` into the process that faces the network."""
+
+import json
+import os
+import sys
+from typing import NoReturn
+
+from cli.unit_setup import installed
+from edge.config import Places, load
+from edge.errors import QafilaError
+
+
+def become_uplink(places: Places, *, backoff_max_s: float) -> NoReturn:
+    """Check the configuration, then replace this process by the uplink with plain values on a descriptor.
+
+    The uplink itself loads neither the models that check a configuration nor the command line: the
+    process that faces the network stays small enough to read.
+
+    Raises:
+        QafilaError: ``not-enrolled`` before a bundle is installed; what `load` raises.
+    """
+    config = load(places.config)
+    enrolled = installed(places)
+    if enrolled is None:
+        raise QafilaError(
+            "This unit is not enrolled, so there is no broker to speak to and no centre to believe.",
+            next_step="Run qafila unit csr, have the centre sign it, then qafila unit enrol.",
+            code="not-enrolled",
+        )
+    places.uplink.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = {
+        "unit": config.unit.id,
+        "realm": config.unit.realm,
+        "spool_out": str(places.spool_out),
+        "spool_in": str(places.spool_in),
+        "notes": str(places.uplink),
+        "brokers": [{"host": b.host, "port": b.port, "tls": b.tls} for b in enrolled.brokers],
+        "keyset": enrolled.keyset_raw.hex(),
+        "roots": [root.hex() for root in enrolled.roots],
+        "patience": {"backoff_max_s": backoff_max_s, "backoff_min_s": min(1.0, backoff_max_s)},
+    }
+    # A sealed memory file: nothing on disk, nothing in arguments, and no pipe that could fill up.
+    descriptor = os.memfd_create("uplink-settings", 0)
+    os.write(descriptor, json.dumps(settings).encode())
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.set_inheritable(descriptor, True)  # noqa: FBT003  the standard library takes it only so
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "sync.uplink", "--fd", str(descriptor)])  # noqa: S606  a list, no shell
