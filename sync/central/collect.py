@@ -48,7 +48,7 @@ def run(
         backoff_max_s: the longest wait between two attempts to reach the broker.
 
     Raises:
-        CentreError: settings or key missing, a broker that may not be reached, or a collector runs here already.
+        CentreError: a file is missing, the broker may not be reached, or a collector runs here already.
         CentreDatabaseError: the database cannot be used.
     """
     settings = home.read_settings()

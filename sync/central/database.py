@@ -20,6 +20,13 @@ SCHEMA: Final = 1
 _OLDEST_SQLITE: Final = (3, 51, 3)
 """Below this two writing connections can corrupt a database in WAL mode."""
 _BUSY_MS: Final = 15_000
+_NOT_OUR_FAULT: Final = {
+    "database or disk is full",
+    "disk I/O error",
+    "database is locked",
+    "attempt to write a readonly database",
+}
+"""SQLite's words for what an operator can put right; any other is a bug and stays one."""
 
 _sqlite: Final[Any] = sqlcipher3.dbapi2
 Connection: TypeAlias = Any
@@ -304,6 +311,8 @@ def write(connection: Connection) -> Generator[None]:
                 connection.execute("ROLLBACK")
             raise
     except _sqlite.OperationalError as error:
+        if str(error) not in _NOT_OUR_FAULT:
+            raise
         raise CentreDatabaseError(
             f"The centre's database cannot be written: {error}.",
             next_step="look at the free space and the disk, then start this command again; "

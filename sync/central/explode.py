@@ -48,7 +48,7 @@ def run(
         key_grace_ms: how long a batch waits for its key message before its range is asked for again.
 
     Raises:
-        CentreError: settings or keys missing, a broker that may not be reached, or an exploder runs here already.
+        CentreError: a file is missing, the broker may not be reached, or an exploder runs here already.
         CentreDatabaseError: the database cannot be used.
     """
     settings = home.read_settings()

@@ -23,7 +23,7 @@ _DEVICE_SOURCES: Final = {int(Source.DEVICE), int(Source.SIMULATED)}
 
 COLUMNS: Final = {
     "entries": 16,
-    "patients": 13,
+    "patients": 14,
     "identifiers": 9,
     "encounters": 11,
     "observations": 16,
