@@ -15,6 +15,7 @@ import os
 import termios
 from collections.abc import Generator
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 import serial
@@ -23,6 +24,8 @@ from edge.ports.driver import DeviceUnavailable
 
 READ_AT_MOST: Final = 4096
 WRITE_WITHIN_S: Final = 1.0
+_PSEUDO_TERMINALS: Final = range(136, 144)
+"""Major numbers of ``/dev/pts/*`` (Linux, Documentation/admin-guide/devices.txt)."""
 
 
 class Parity(StrEnum):
@@ -87,7 +90,7 @@ class SerialPort:
         """Change speed and parity, and forget what came at the old ones."""
         try:
             self._port.baudrate = line.baud
-            self._port.parity = line.parity.value
+            self._port.parity = _parity(line, os.fstat(self._fd))
             self._port.reset_input_buffer()
         except (OSError, termios.error) as error:
             raise self._gone() from error
@@ -137,8 +140,9 @@ def open_port(path: str, line: LineSettings) -> Generator[SerialPort]:
     try:
         # exclusive is a lock that only the polite ask for; TIOCEXCL turns the others away too.
         # inter_byte_timeout=0 sets VMIN to 1: otherwise "nothing yet" and "unplugged" both read as b"".
+        parity = _parity(line, Path(path).stat())
         opened = serial.Serial(
-            path, line.baud, parity=line.parity.value, timeout=0, inter_byte_timeout=0, exclusive=True
+            path, line.baud, parity=parity, timeout=0, inter_byte_timeout=0, exclusive=True
         )
         fcntl.ioctl(opened.fileno(), termios.TIOCEXCL)
     except (OSError, termios.error, ValueError) as error:
@@ -148,6 +152,12 @@ def open_port(path: str, line: LineSettings) -> Generator[SerialPort]:
         yield port
     finally:
         port.close()
+
+
+def _parity(line: LineSettings, node: os.stat_result) -> str:
+    """The parity to ask for: a pseudo-terminal has none, and refuses the request where it is the only one."""
+    parity = Parity.NONE if os.major(node.st_rdev) in _PSEUDO_TERMINALS else line.parity
+    return str(parity)
 
 
 def _settle(ready: asyncio.Future[None]) -> None:
