@@ -118,4 +118,4 @@ class Verified(Message):
     entries: dict[Word, int]
     valid: bool
     first_bad: FirstBad | None
-    damage: tuple[str, ...]
+    damage: str | None

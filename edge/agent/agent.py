@@ -1,0 +1,218 @@
+"""The agent: what it is made of, what it answers, what it does by itself."""
+
+import asyncio
+import functools
+import logging
+import signal
+from collections.abc import Mapping
+from typing import Final
+
+from edge.agent import view
+from edge.agent.audience import Audience
+from edge.agent.capture import Capture
+from edge.agent.commands.patients import PatientCommands
+from edge.agent.commands.records import RecordCommands
+from edge.agent.commands.sessions import SessionCommands
+from edge.agent.commands.tray import TrayCommands
+from edge.agent.commands.users import UserCommands
+from edge.agent.commands.visits import VisitCommands
+from edge.agent.commit import OpenStore, StoreRoom
+from edge.agent.ledger import Ledger
+from edge.agent.link import read_link
+from edge.agent.mail import Refusals, take_mail
+from edge.agent.parts import Parts
+from edge.agent.permissions import WITHOUT_SESSION, may
+from edge.agent.refusals import NotAllowed, SignInNeeded, StoreLocked
+from edge.agent.supervisor import Supervisor
+from edge.agent.unlocking import Pinned, Unlocking
+from edge.ports.caller import Answer, Call, Handler, Json
+from edge.store.errors import StoreError
+
+_LOOK_FOR_ENROLMENT_EVERY: Final = 8
+"""Looks into the spool between two looks for a pinned bundle: a few seconds."""
+_LOG: Final = logging.getLogger(__name__)
+
+
+async def run(parts: Parts) -> None:
+    """Run the agent until SIGTERM or SIGINT; a bug ends it with the exception that shows it."""
+    await Agent(parts).run()
+
+
+class Agent:
+    """All of it, joined."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._room = StoreRoom()
+        self._audience = Audience()
+        self._ledger = Ledger(self._room, parts.clock, self._audience, parts.entropy)
+        self._capture = Capture(
+            self._ledger,
+            self._audience,
+            parts.clock,
+            parts.devices,
+            production=parts.realm == "production",
+        )
+        self._supervisor = Supervisor(
+            parts.devices,
+            self._audience,
+            self._capture.hear,
+            self._capture.gone,
+            retry_s=parts.pace.device_retry_s,
+        )
+        self._pinned = Pinned(parts.enrolled, parts.clock.monotonic_s)
+        self._unlocking = Unlocking(parts, self._room, self._capture, self._audience, self._pinned)
+        self._refusals = Refusals()
+        self._looks = 0
+        self._troubled = False
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Every method of the local API, guarded by session and role."""
+        sessions = SessionCommands(
+            self._ledger, self._audience, self._unlocking, self._parts.load_slots, self._parts.lockout
+        )
+        patients = PatientCommands(self._ledger)
+        visits = VisitCommands(self._ledger, self._capture)
+        tray = TrayCommands(self._ledger)
+        users = UserCommands(self._ledger, self._parts.load_slots)
+        records = RecordCommands(self._ledger)
+        methods: dict[str, Handler] = {
+            "status": self.status,
+            "sign-in": sessions.sign_in,
+            "sign-out": sessions.sign_out,
+            "lock": sessions.lock,
+            "patient.register": patients.register,
+            "patient.list": patients.recent,
+            "patient.find": patients.find,
+            "encounter.open": visits.open,
+            "encounter.close": visits.close,
+            "encounter.show": visits.show,
+            "observe": visits.observe,
+            "take": self._capture.take,
+            "alert.raise": visits.alert,
+            "tray.list": tray.contents,
+            "tray.assign": tray.assign,
+            "snapshot": records.snapshot,
+            "subscribe": sessions.subscribe,
+            "users.add": users.add,
+            "users.list": users.everybody,
+            "store.verify": records.verify,
+        }
+        return {method: self._guarded(method, handler) for method, handler in methods.items()}
+
+    async def run(self) -> None:
+        """Everything at once, until told to stop; then seal, close the store and leave."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._parts_serve(), name="local-api"),
+                    group.create_task(self._supervisor.run(), name="devices"),
+                    group.create_task(self._upkeep(), name="upkeep"),
+                    group.create_task(self._heartbeat(), name="heartbeat"),
+                ]
+                await stop.wait()
+                _LOG.info("agent stops")
+                for task in tasks:
+                    task.cancel()
+            await self._unlocking.lock()
+        finally:
+            self._room.end()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    async def status(self, _call: Call) -> Answer:
+        """What anybody may know who may connect; nothing of a patient."""
+        now = self._parts.clock.now()
+        streams: dict[str, Json] = {}
+        problem: str | None = None
+        try:
+            progress, problem = await self._ledger.do(
+                lambda opened: (self._ledger.progress(opened.store), opened.sealing.problem)
+            )
+            streams = view.streams(progress)
+        except StoreLocked:
+            pass  # then nothing is known of them
+        except StoreError as error:
+            problem = error.stable_code
+        return {
+            "unit": self._parts.unit,
+            "realm": self._parts.realm,
+            "locked": self._unlocking.locked,
+            "version": self._parts.version,
+            "clock": {"wall_ms": now.wall_ms, "quality": now.quality.name.lower()},
+            "devices": self._supervisor.shown(),
+            "streams": streams,
+            "enrolled": self._parts.enrolled() is not None,
+            "link": view.link(self._ledger.link),
+            "visit_open": self._capture.visit is not None,
+            "refusals": dict(self._refusals.counts),
+            "problem": problem,
+        }
+
+    def _guarded(self, method: str, handler: Handler) -> Handler:
+        @functools.wraps(handler)
+        async def guarded(call: Call, **fields: object) -> Answer:
+            person = call.caller.person
+            if method not in WITHOUT_SESSION:
+                if self._unlocking.locked:
+                    raise StoreLocked
+                if person is None:
+                    raise SignInNeeded
+                if not may(person.role, method):
+                    raise NotAllowed
+            return await handler(call, **fields)
+
+        return guarded
+
+    async def _parts_serve(self) -> None:
+        await self._parts.serve(self.handlers())
+
+    async def _heartbeat(self) -> None:
+        while True:
+            self._audience.tell("heartbeat", {"wall_ms": self._parts.clock.now().wall_ms})
+            await asyncio.sleep(self._parts.pace.heartbeat_s)
+
+    async def _upkeep(self) -> None:
+        """Look at the link's note and, while unlocked, at what has come, and keep the spool whole."""
+        while True:
+            await self._look_at_link()
+            more = False
+            try:
+                more, changed = await self._room.do(self._keep_up)
+                if changed:
+                    await self._ledger.tell_streams()
+                self._troubled = False
+            except StoreLocked:
+                pass  # what has come waits in the spool until somebody signs in
+            except (StoreError, OSError) as error:
+                if not self._troubled:
+                    code = error.stable_code if isinstance(error, StoreError) else "spool-failed"
+                    _LOG.warning("upkeep failed", extra={"code": code})
+                self._troubled = True
+            await asyncio.sleep(0 if more else self._parts.pace.mail_s)
+
+    def _keep_up(self, opened: OpenStore) -> tuple[bool, bool]:
+        """In the store's thread: whether sealing has more to do, and whether watermarks moved."""
+        changed = False
+        if self._looks % _LOOK_FOR_ENROLMENT_EVERY == 0 and self._pinned.again(opened.sealing):
+            _LOG.info("enrolled: sealing to the pinned keys")
+        self._looks += 1
+        if self._pinned.present is not None:
+            changed = take_mail(
+                opened, self._parts.inbox, self._pinned.present, self._parts.clock.now(), self._refusals
+            )
+        return opened.sealing.upkeep(self._parts.clock.monotonic_s()), changed
+
+    async def _look_at_link(self) -> None:
+        link = read_link(await asyncio.to_thread(self._parts.inbox.link))
+        if link == self._ledger.link:
+            return
+        told = view.link(link) != view.link(self._ledger.link)
+        self._ledger.link = link
+        if told:
+            self._audience.tell("link", view.link(link))
+        await self._ledger.tell_streams()

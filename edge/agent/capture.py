@@ -1,0 +1,268 @@
+"""What becomes of what devices say: shown, judged, bound to a patient, kept.
+
+*Spot* devices give finished measurements: each is kept. *Continuous* ones are shown all the time and kept
+once for each placing of the sensor, when it is steady (`edge.agent.settle`), or when the nurse takes what
+they show. A reading goes to the visit that is open, or to the tray where it belongs to nobody until a
+person assigns it: when no visit is open, when the sensor was put on under another visit, and when it
+comes from a device's memory and may be anyone's.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from edge.agent import payloads, view
+from edge.agent.audience import Audience
+from edge.agent.commit import Committed
+from edge.agent.ledger import Ledger
+from edge.agent.parts import Device
+from edge.agent.refusals import NothingToTake, SimulatedRefused, StoreLocked, Unknown
+from edge.agent.settle import Placing
+from edge.clock import Clock
+from edge.ports.caller import Answer, Call, Json
+from edge.ports.driver import DeviceEvent
+from edge.records.fields import Field, Kind, Payload, Source, Stream
+from edge.records.identity import device_record
+from edge.store.errors import StoreError
+from edge.store.store import Store
+from edge.store.transaction import Transaction
+from edge.vitals.limits import only_numbers_that_can_be
+from edge.vitals.quantity import Quantity
+from edge.vitals.reading import Mode, Reading, Wave
+
+FRESH_FOR_S: Final = 3.0
+"""How old what a display shows may be when somebody takes it."""
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Visit:
+    """The open visit that readings are bound to, and who opened it."""
+
+    encounter: bytes
+    patient: bytes
+    operator: str
+
+
+@dataclasses.dataclass(slots=True)
+class _Display:
+    """What is known of one device while it is there."""
+
+    simulated: bool
+    placing: Placing = dataclasses.field(default_factory=Placing)
+    placed_under: bytes | None = None
+    kept: bool = False
+    failing: bool = False
+    last: Reading | None = None
+    last_s: float = 0.0
+    last_monotonic_ms: int = 0
+
+
+class Capture:
+    """Takes what devices say.
+
+    Attributes:
+        visit: the open visit, or None; set by the commands that open and close visits.
+        unlocked: whether readings can be stored now.
+    """
+
+    def __init__(
+        self, ledger: Ledger, audience: Audience, clock: Clock, devices: Sequence[Device], *, production: bool
+    ) -> None:
+        self._ledger = ledger
+        self._audience = audience
+        self._clock = clock
+        self._production = production
+        self._displays = {each.driver.key: _Display(each.simulated) for each in devices}
+        self.visit: Visit | None = None
+        self.unlocked = False
+
+    def begin(self, visit: Visit | None) -> None:
+        """The store is open: what devices show from now on can be kept."""
+        self.visit = visit
+        self.unlocked = True
+        for display in self._displays.values():
+            display.placing.restart()
+
+    def end(self) -> None:
+        """The store is locked: nothing is kept."""
+        self.unlocked = False
+        self.visit = None
+
+    def gone(self, device: str) -> None:
+        """A device went away; what it shows when it is back is a new placing."""
+        display = self._displays[device]
+        display.placing.restart()
+        display.last = None
+
+    async def hear(self, device: str, event: DeviceEvent) -> None:
+        """Take one event of a device. A store that takes nothing is told, and the device goes on."""
+        if isinstance(event, Wave):
+            self._show_wave(device, event)
+            return
+        display = self._displays[device]
+        reading = _possible(event)
+        if reading.mode is Mode.SPOT:
+            self._show(device, reading, settled=True)
+            if self.unlocked:
+                await self._keep_or_tell(
+                    device, reading, None if self.visit is None else self.visit.encounter
+                )
+            return
+        display.last, display.last_s = reading, self._clock.monotonic_s()
+        if not self.unlocked:
+            self._show(device, reading, settled=False)
+            return
+        seen = display.placing.see(reading, display.last_s)
+        if seen.began:
+            display.placed_under = self._open_encounter
+            display.kept = False
+        self._show(device, reading, settled=seen.steady)
+        if seen.steady and not display.kept:
+            display.kept = await self._keep_or_tell(device, reading, display.placed_under)
+
+    @property
+    def _open_encounter(self) -> bytes | None:
+        return None if self.visit is None else self.visit.encounter
+
+    async def take(self, call: Call, device: str) -> Answer:
+        """Store what a continuous device shows now, because a person asks for it.
+
+        Raises:
+            Unknown: there is no such device.
+            NothingToTake: it shows no number now.
+        """
+        display = self._displays.get(device)
+        if display is None:
+            raise Unknown(
+                "There is no such device.", next_step="`qafila status` lists them.", code="no-device"
+            )
+        reading = display.last
+        fresh = self._clock.monotonic_s() - display.last_s <= FRESH_FOR_S
+        if reading is None or not fresh or not any(isinstance(v, Quantity) for _, v in reading.values):
+            raise NothingToTake(
+                "The device shows no number now.", next_step="Put the sensor on and wait for a number."
+            )
+        visit = self.visit
+        stamp = self._ledger.stamp(call)
+
+        def work(tx: Transaction, store: Store) -> Answer:
+            self._append(tx, store, device, reading, stamp, None if visit is None else visit.encounter)
+            return {"saved": view.identities(map(tx.identity, tx.appended))}
+
+        patient = None if visit is None else visit.patient
+        return await self._ledger.commit_once(call, work, what="reading", patient=patient)
+
+    async def _keep_or_tell(self, device: str, reading: Reading, encounter: bytes | None) -> bool:
+        """Keep a reading; whether it was stored. When it was not, screens are told so."""
+        try:
+            await self._keep(device, reading, encounter)
+        except StoreLocked:
+            return False
+        except (StoreError, SimulatedRefused) as error:
+            if not self._displays[device].failing:
+                _LOG.warning("readings not saved", extra={"driver": device, "code": error.stable_code})
+            self._displays[device].failing = True
+            news: Mapping[str, Json] = {
+                "device": device,
+                "code": error.stable_code,
+                "sentence": error.sentence,
+                "next": error.next_step,
+            }
+            self._audience.tell("not-saved", news)
+            return False
+        if self._displays[device].failing:
+            _LOG.info("readings saved again", extra={"driver": device})
+            self._displays[device].failing = False
+        return True
+
+    async def _keep(self, device: str, reading: Reading, encounter: bytes | None) -> Committed[None]:
+        visit = self.visit
+        bound = visit if visit is not None and visit.encounter == encounter else None
+        stamp = payloads.stamp(self._ledger.now(), None if bound is None else bound.operator)
+
+        def work(tx: Transaction, store: Store) -> None:
+            self._append(tx, store, device, reading, stamp, encounter)
+
+        patient = None if bound is None else bound.patient
+        return await self._ledger.commit(work, what="reading", patient=patient)
+
+    def _append(
+        self,
+        tx: Transaction,
+        store: Store,
+        device: str,
+        reading: Reading,
+        stamp: Payload,
+        encounter: bytes | None,
+    ) -> None:
+        """Append one reading's observations; to the tray unless that visit is open at this very moment."""
+        display = self._displays[device]
+        if display.simulated and self._production:
+            raise SimulatedRefused(
+                "A simulated reading is not stored in production.",
+                next_step="Remove the simulator from the configuration.",
+            )
+        record = None if reading.record is None else device_record(device, reading.record)
+        open_now = store.open_encounter()
+        bound = open_now is not None and open_now.encounter == encounter and record is None
+        patient = open_now.patient if bound and open_now is not None else None
+        stamp = self._distinct(display, stamp)
+        number = tx.next_reading()
+        converted = {code: (value, unit) for code, value, unit in reading.converted}
+        for code, value in reading.values:
+            if record is not None and store.has_device_record(record, code):
+                continue  # the device has sent it before
+            entry = payloads.observation(
+                code,
+                value,
+                Source.SIMULATED if display.simulated else Source.DEVICE,
+                number,
+                encounter=encounter if bound else None,
+                as_given=converted.get(code),
+                device=device,
+                device_record=record,
+                device_time=reading.at,
+                flags=reading.flags,
+            )
+            tx.append(Stream.VITALS, Kind.OBSERVATION, stamp | entry, patient=patient)
+        if reading.raw and tx.appended:
+            tx.keep_raw(number, reading.raw, int(str(stamp[Field.WALL_MS])))
+
+    @staticmethod
+    def _distinct(display: _Display, stamp: Payload) -> Payload:
+        """The stamp with a monotonic time that no other reading of the device has.
+
+        Device, boot and monotonic time tell live readings apart for ever, so no two share a millisecond.
+        """
+        monotonic_ms = max(int(str(stamp[Field.MONOTONIC_MS])), display.last_monotonic_ms + 1)
+        display.last_monotonic_ms = monotonic_ms
+        return stamp | {Field.MONOTONIC_MS: monotonic_ms}
+
+    def _show(self, device: str, reading: Reading, *, settled: bool) -> None:
+        if self._audience.has("readings"):
+            news: Mapping[str, Json] = {
+                "device": device,
+                "values": [view.measured(code, value) for code, value in reading.values],
+                "flags": list(reading.flags),
+                "settled": settled,
+            }
+            self._audience.tell("reading", news)
+
+    def _show_wave(self, device: str, wave: Wave) -> None:
+        if self._audience.has("waves"):
+            news: Mapping[str, Json] = {
+                "device": device,
+                "code": wave.code.value,
+                "lead": wave.lead,
+                "rate": format(wave.rate, "f"),
+                "samples": list(wave.samples),
+            }
+            self._audience.tell("wave", news)
+
+
+def _possible(reading: Reading) -> Reading:
+    """The reading without numbers that cannot be true."""
+    values = only_numbers_that_can_be(dict(reading.values))
+    return dataclasses.replace(reading, values=tuple(values.items()))

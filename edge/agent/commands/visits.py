@@ -1,0 +1,236 @@
+"""Visits: open, close, look at; values by hand; alerts."""
+
+import datetime
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from edge.agent import payloads, view
+from edge.agent.capture import Capture, Visit
+from edge.agent.commands.patients import existing
+from edge.agent.ledger import Ledger
+from edge.agent.refusals import ConfirmationNeeded, Unknown, ValueRefused, VisitRefused
+from edge.clock import ClockQuality
+from edge.ports.caller import Answer, Call
+from edge.records.fields import Field, Kind, Source, Stream
+from edge.store.rows import Encounter
+from edge.store.store import Store
+from edge.store.transaction import Transaction
+from edge.vitals.codes import VITALS, Code
+from edge.vitals.conversion import to_stored
+from edge.vitals.limits import Finding, Verdict, check, check_time
+from edge.vitals.quantity import Quantity, Unit
+
+_SOURCES: Final = {"manual": Source.MANUAL, "late": Source.LATE}
+_TRUSTED_FROM: Final = ClockQuality.NTP
+
+
+class _Given(NamedTuple):
+    """A value in its stored unit, and as it was typed when that was another."""
+
+    code: Code
+    stored: Quantity
+    as_given: tuple[Decimal, Unit] | None
+
+
+class VisitCommands:
+    """Commands on the visit that is open."""
+
+    def __init__(self, ledger: Ledger, capture: Capture) -> None:
+        self._ledger = ledger
+        self._capture = capture
+
+    async def open(self, call: Call, *, patient: uuid.UUID) -> Answer:
+        """Open a visit; devices are bound to its patient from now on. One is open at a time."""
+        id_ = self._ledger.new_id()
+        operator = "" if call.caller.person is None else call.caller.person.user
+        entry = self._ledger.stamp(call) | {Field.ENCOUNTER: id_.bytes}
+
+        def work(tx: Transaction, store: Store) -> Answer:
+            existing(store, patient)
+            if store.open_encounter() is not None:
+                raise VisitRefused(
+                    "Another visit is open.", next_step="Close it first.", code="encounter-open"
+                )
+            tx.append(Stream.VITALS, Kind.ENCOUNTER_OPENED, entry, patient=patient.bytes)
+            return {"encounter": str(id_), "saved": view.identities(map(tx.identity, tx.appended))}
+
+        answer = await self._ledger.commit_once(call, work, what="encounter", patient=patient.bytes)
+        if answer["encounter"] == str(id_):  # else the request was repeated: the visit may be closed again
+            self._capture.visit = Visit(id_.bytes, patient.bytes, operator)
+        return answer
+
+    async def close(self, call: Call, *, encounter: uuid.UUID) -> Answer:
+        """Close the open visit; the count of its observations lets the centre see that none is missing."""
+        stamp = self._ledger.stamp(call)
+
+        def work(tx: Transaction, store: Store) -> Answer:
+            visit = open_visit(store, encounter)
+            count = len(store.observations(visit.encounter))
+            entry = stamp | {Field.ENCOUNTER: visit.encounter, Field.COUNT: count}
+            tx.append(Stream.VITALS, Kind.ENCOUNTER_CLOSED, entry, patient=visit.patient)
+            return {"saved": view.identities(map(tx.identity, tx.appended)), "count": count}
+
+        answer = await self._ledger.commit_once(call, work, what="encounter")
+        visit = self._capture.visit
+        if visit is not None and visit.encounter == encounter.bytes:
+            self._capture.visit = None
+        return answer
+
+    async def show(self, call: Call, *, encounter: uuid.UUID) -> Answer:
+        """A visit and its observations with their states."""
+
+        def read(store: Store) -> tuple[Encounter, Answer]:
+            visit = _existing_visit(store, encounter)
+            progress = self._ledger.progress(store)
+            return visit, {
+                "encounter": str(encounter),
+                "patient": view.uuid_text(visit.patient),
+                "open": visit.closed_ms is None,
+                "observations": [
+                    view.observation(each, progress) for each in store.observations(visit.encounter)
+                ],
+            }
+
+        _, answer = await self._ledger.read_audited(call, read, lambda seen: [seen[0].patient])
+        return answer
+
+    async def observe(
+        self,
+        call: Call,
+        *,
+        encounter: uuid.UUID,
+        values: Sequence[Mapping[str, object]],
+        confirmed: Sequence[str],
+        source: str,
+        at: datetime.datetime | None,
+    ) -> Answer:
+        """Store values typed by a person: all of them, or none and the reason."""
+        given = [_given(each) for each in values]
+        if len({each.code for each in given}) < len(given):
+            raise ValueRefused("A value is given twice.", next_step="Give each value once.")
+        stamp = self._ledger.stamp(call)
+        findings = check({each.code: each.stored.value for each in given})
+        if at is not None:
+            taken_ms = int(at.timestamp() * 1000)
+            now = self._ledger.now()
+            findings += check_time(taken_ms, now.wall_ms, trusted=now.quality >= _TRUSTED_FROM)
+            stamp |= {Field.WALL_MS: taken_ms, Field.CLOCK_QUALITY: int(ClockQuality.OPERATOR)}
+        _raise_for(findings, confirmed)
+        confirmed_limits = {finding.limit for finding in findings}
+
+        def work(tx: Transaction, store: Store) -> Answer:
+            visit = open_visit(store, encounter)
+            number = tx.next_reading()
+            for each in given:
+                entry = payloads.observation(
+                    each.code,
+                    each.stored,
+                    _SOURCES[source],
+                    number,
+                    encounter=visit.encounter,
+                    as_given=each.as_given,
+                    confirmed=sorted(limit for limit in confirmed_limits if _concerns(limit, each.code)),
+                )
+                tx.append(Stream.VITALS, Kind.OBSERVATION, stamp | entry, patient=visit.patient)
+            return {"saved": view.identities(map(tx.identity, tx.appended))}
+
+        return await self._ledger.commit_once(
+            call, work, what="observation", patient=self._patient(encounter)
+        )
+
+    async def alert(
+        self, call: Call, *, patient: uuid.UUID, encounter: uuid.UUID | None, code: str, text: str | None
+    ) -> Answer:
+        """Commit an alert; its stream goes ahead of everything else."""
+        entry = self._ledger.stamp(call) | payloads.alert(
+            code, text or None, None if encounter is None else encounter.bytes
+        )
+
+        def work(tx: Transaction, store: Store) -> Answer:
+            existing(store, patient)
+            if encounter is not None and _existing_visit(store, encounter).patient != patient.bytes:
+                raise VisitRefused(
+                    "This visit is another patient's.", next_step="Name the patient's own visit."
+                )
+            tx.append(Stream.ALERT, Kind.ALERT, entry, patient=patient.bytes)
+            return {"saved": view.identities(map(tx.identity, tx.appended))}
+
+        return await self._ledger.commit_once(call, work, what="alert", patient=patient.bytes)
+
+    def _patient(self, encounter: uuid.UUID) -> bytes | None:
+        visit = self._capture.visit
+        return visit.patient if visit is not None and visit.encounter == encounter.bytes else None
+
+
+def open_visit(store: Store, encounter: uuid.UUID) -> Encounter:
+    """The visit of this id, which has to be open.
+
+    Raises:
+        Unknown, VisitRefused.
+    """
+    visit = _existing_visit(store, encounter)
+    if visit.closed_ms is not None:
+        raise VisitRefused("This visit is closed.", next_step="Open a new one.", code="encounter-closed")
+    return visit
+
+
+def _existing_visit(store: Store, encounter: uuid.UUID) -> Encounter:
+    visit = store.encounter(encounter.bytes)
+    if visit is None:
+        raise Unknown("There is no such visit.", next_step="Find the patient again.", code="no-encounter")
+    return visit
+
+
+def _given(value: Mapping[str, object]) -> _Given:
+    """A typed value in its stored unit.
+
+    Raises:
+        ValueRefused: the code or the unit is not known.
+    """
+    raw = value["value"]
+    assert isinstance(raw, Decimal)  # noqa: S101  the border has checked it
+    try:
+        code = Code(str(value["code"]))
+        unit = VITALS[code].unit if value["unit"] is None else Unit(str(value["unit"]))
+    except ValueError:
+        raise _not_known(value) from None
+    stored = to_stored(code, raw, unit)
+    if stored is None:
+        raise _not_known(value)
+    return _Given(code, stored, None if unit == stored.unit else (raw, unit))
+
+
+def _not_known(value: Mapping[str, object]) -> ValueRefused:
+    return ValueRefused(
+        "The code or the unit of a value is not known.",
+        next_step="Give it in the stored unit.",
+        about=(str(value["code"]),),
+    )
+
+
+def _raise_for(findings: Iterable[Finding], confirmed: Sequence[str]) -> None:
+    """Refuse what cannot be, then ask for what is not confirmed.
+
+    Raises:
+        ValueRefused, ConfirmationNeeded.
+    """
+    refused = tuple(each.limit for each in findings if each.verdict is Verdict.REFUSE)
+    if refused:
+        raise ValueRefused(
+            "A value cannot be true.", next_step="Measure again, or correct what was typed.", about=refused
+        )
+    open_ = tuple(each.limit for each in findings if each.limit not in confirmed)
+    if open_:
+        raise ConfirmationNeeded(
+            "A value is possible but rare.", next_step="Confirm it, or measure again.", about=open_
+        )
+
+
+def _concerns(limit: str, code: Code) -> bool:
+    """Whether a limit is about this value: its own, a rule between values of its family, or the time."""
+    family, _, rule = limit.partition(".")
+    if rule in {"pair", "differ"}:
+        return code.value.startswith(family) or (family == "pulse" and code is Code.HEART_RATE)
+    return family == "time" or limit == code.value

@@ -1,0 +1,165 @@
+"""The one place where something becomes saved.
+
+The order is the promise: rows and journal entries are written in one transaction; the sealed batch is
+written beside it under a temporary name; COMMIT returns (synchronous=FULL); the file gets its name; only
+then does anybody hear *saved*. An error before COMMIT leaves nothing, one after it leaves a missing file
+that is sealed again.
+
+The store has one thread of its own. A card that takes a second to write holds up the next commit and
+nothing else: not the heartbeat, not the display.
+"""
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Generic, TypeAlias, TypeVar
+
+from edge.agent.refusals import RequestReused, StoreLocked
+from edge.agent.sealing import Sealing
+from edge.audit.chain import Entry
+from edge.ports.caller import Answer, Call
+from edge.records.fields import Stream
+from edge.records.identity import EntryId
+from edge.spool import Prepared
+from edge.store.store import Store
+from edge.store.transaction import Transaction
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Committed(Generic[T]):
+    """What a transaction gave and what it made durable.
+
+    Attributes:
+        saved: identities of the committed entries, audit left out: what screens may call saved.
+    """
+
+    result: T
+    saved: tuple[EntryId, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OpenStore:
+    """What is there only while the store is unlocked; touched in the store's thread only."""
+
+    store: Store
+    sealing: Sealing
+    key: bytes = dataclasses.field(repr=False)
+
+    def commit(self, work: Callable[[Transaction], T]) -> Committed[T]:
+        """Run ``work`` in a transaction; when this returns, everything it appended is durable.
+
+        Raises:
+            StoreError: nothing was saved. Whatever ``work`` raises undoes it too.
+        """
+        prepared: list[Prepared] = []
+
+        def seal(entries: list[Entry]) -> None:
+            prepared.extend(self.sealing.prepare(entries))
+
+        try:
+            with self.store.write(before_commit=seal) as tx:
+                result = work(tx)
+        except BaseException:
+            self.sealing.discard(prepared)
+            raise
+        self.sealing.publish(prepared)
+        return Committed(result, told(tx))
+
+    def commit_once(self, call: Call, wall_ms: int, work: Callable[[Transaction], Answer]) -> "Once":
+        """Commit a request, or give the answer of its first commit when it is repeated.
+
+        Raises:
+            RequestReused: the id belongs to another request.
+        """
+        kept = self.store.answer(call.request)
+        if kept is not None:
+            before = json.loads(kept)
+            if before["do"] != call.method:
+                raise RequestReused(
+                    "This id was used for another request.", next_step="Make a new id for each request."
+                )
+            return Once(before["ok"], None)
+
+        def work_and_remember(tx: Transaction) -> Answer:
+            answer = work(tx)
+            kept = json.dumps({"do": call.method, "ok": answer}, ensure_ascii=False)
+            tx.remember(call.request, kept.encode(), wall_ms)
+            return answer
+
+        committed = self.commit(work_and_remember)
+        return Once(committed.result, committed.saved)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Once:
+    """A request's answer; ``saved`` is None when it was committed by an earlier call."""
+
+    answer: Answer
+    saved: tuple[EntryId, ...] | None
+
+
+def told(tx: Transaction) -> tuple[EntryId, ...]:
+    """What of a transaction is told as saved: everything but the audit trail."""
+    return tuple(tx.identity(entry) for entry in tx.appended if entry.stream is not Stream.AUDIT)
+
+
+Job: TypeAlias = Callable[[OpenStore], T]
+
+
+class StoreRoom:
+    """Runs jobs on the open store, one after the other, in the store's own thread."""
+
+    def __init__(self) -> None:
+        self._thread: Final = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._open: OpenStore | None = None
+
+    async def open(self, make: Callable[[], OpenStore]) -> None:
+        """Open the store; what ``make`` raises leaves it closed."""
+
+        def begin() -> None:
+            self._open = make()
+
+        await self._in_thread(begin)
+
+    async def close(self, last: Job[None]) -> None:
+        """Do one last thing, then close the store. Jobs that come later find it locked."""
+
+        def finish() -> None:
+            try:
+                if self._open is not None:
+                    last(self._open)
+            finally:
+                self._close()
+
+        await self._in_thread(finish)
+
+    async def do(self, job: Job[T]) -> T:
+        """Run a job.
+
+        Raises:
+            StoreLocked: the store is not open by the time the job's turn has come.
+        """
+
+        def run() -> T:
+            if self._open is None:
+                raise StoreLocked
+            return job(self._open)
+
+        return await self._in_thread(run)
+
+    def end(self) -> None:
+        """Wait for the job that runs, close the store and let the thread go."""
+        self._thread.submit(self._close)
+        self._thread.shutdown(wait=True)
+
+    def _close(self) -> None:
+        opened, self._open = self._open, None
+        if opened is not None:
+            opened.store.close()
+
+    async def _in_thread(self, job: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, job)

@@ -1,0 +1,61 @@
+"""The uplink's note about its connection: unsigned, a hint for the screen, never evidence."""
+
+import dataclasses
+import json
+from typing import Any, Final
+
+from edge.agent.states import Span, runs
+from edge.records.fields import Stream
+from edge.spool import parse
+
+_MOST_NAMES: Final = 10_000
+_STREAMS: Final = {stream.word: stream for stream in Stream}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Link:
+    """What the note says, as far as it can be read.
+
+    Attributes:
+        since_ms: when the present connection began.
+        sent: spans of files written whole to the present connection, by stream.
+    """
+
+    connected: bool = False
+    since_ms: int | None = None
+    broker: str | None = None
+    sent: tuple[tuple[Stream, tuple[Span, ...]], ...] = ()
+
+    def sent_of(self, stream: Stream) -> tuple[Span, ...]:
+        """The spans of one stream that are on their way; none once the connection has ended."""
+        return dict(self.sent).get(stream, ()) if self.connected else ()
+
+
+NO_LINK: Final = Link()
+
+
+def read_link(raw: bytes | None) -> Link:
+    """Read the note; anything odd in it counts as no link."""
+    try:
+        note: Any = json.loads(raw or b"null")
+        if not isinstance(note, dict) or note.get("connected") is not True:
+            return NO_LINK
+        since, broker, names = note.get("since_ms"), note.get("broker"), note.get("sent", [])
+        return Link(
+            connected=True,
+            since_ms=since if type(since) is int else None,
+            broker=broker if isinstance(broker, str) and len(broker) <= 16 else None,
+            sent=_spans(names[:_MOST_NAMES]) if isinstance(names, list) else (),
+        )
+    except (ValueError, RecursionError):
+        return NO_LINK
+
+
+def _spans(names: list[Any]) -> tuple[tuple[Stream, tuple[Span, ...]], ...]:
+    found: dict[Stream, list[Span]] = {}
+    for raw in names:
+        name = parse(raw) if isinstance(raw, str) else None
+        stream = None if name is None else _STREAMS.get(name.word)
+        if name is not None and stream is not None and name.n > 0:
+            found.setdefault(stream, []).append((name.first, name.first + name.n - 1))
+    return tuple((stream, tuple(runs(spans))) for stream, spans in found.items())

@@ -1,0 +1,110 @@
+"""What lies in ``spool/in``: receipts are judged and applied. Runs in the store's thread.
+
+Whatever lies there was put by the process that faces the internet. A receipt is believed for its
+signature; everything else is counted, shown by its code and removed.
+"""
+
+import dataclasses
+import logging
+from collections import Counter
+from typing import Final
+
+from edge.agent import payloads
+from edge.agent.commit import OpenStore
+from edge.agent.parts import Enrolled
+from edge.agent.receipts import LANDED, OPENED, Judgement, Standing, judge
+from edge.clock import Moment
+from edge.ports.sealing import Receipt, ReceiptRefused
+from edge.records.fields import Kind, Stream
+from edge.spool import Inbox
+from edge.store.store import Store
+
+_LEVELS: Final = (LANDED, OPENED)
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(slots=True)
+class Refusals:
+    """How often something was refused, by stable code, since the agent started."""
+
+    counts: Counter[str] = dataclasses.field(default_factory=Counter[str])
+
+    def count(self, code: str) -> None:
+        """Count one; the first of each code is logged."""
+        if code not in self.counts:
+            _LOG.warning("refused", extra={"code": code})
+        self.counts[code] += 1
+
+
+def take_mail(
+    opened: OpenStore, inbox: Inbox, enrolled: Enrolled, moment: Moment, refusals: Refusals
+) -> bool:
+    """Judge and apply every receipt that has come; whether any watermark moved or stream stopped.
+
+    Raises:
+        StoreError: what has not been applied stays in the spool.
+    """
+    changed = False
+    removed_before = inbox.refused
+    for name, raw in inbox.take():
+        level = name.partition("-")[0]
+        if level not in _LEVELS:
+            refusals.count("mail-unknown")
+        else:
+            changed |= _take_receipt(opened, level, raw, enrolled, moment, refusals)
+        inbox.remove(name)
+    for _ in range(inbox.refused - removed_before):
+        refusals.count("mail-unreadable")
+    return changed
+
+
+def _take_receipt(
+    opened: OpenStore, level: str, raw: bytes, enrolled: Enrolled, moment: Moment, refusals: Refusals
+) -> bool:
+    try:
+        receipt = enrolled.receipts.read(raw)
+    except ReceiptRefused as error:
+        refusals.count(f"receipt-{error.stable_code.removeprefix('receipt-')}")
+        return False
+    if receipt.level != level:
+        refusals.count("receipt-level")  # a name promises nothing; the key's use decides
+    judgement = judge(receipt, _standing(opened.store, enrolled))
+    for code in judgement.refused:
+        refusals.count(code)
+    _apply(opened, receipt, judgement, moment)
+    if judgement.believed:
+        opened.sealing.clean(judgement.holds)
+    opened.sealing.seal_again(judgement.reseal)
+    opened.sealing.session_needed(judgement.needed)
+    return bool(judgement.moves or judgement.stops)
+
+
+def _standing(store: Store, enrolled: Enrolled) -> Standing:
+    believed = {level: store.receipt_generation(level) for level in _LEVELS}
+    generation = {level: known for level, known in believed.items() if known is not None}
+    return Standing(
+        unit=store.unit,
+        epoch=store.epoch,
+        generations=enrolled.generations,
+        generation=generation,
+        rseq={level: store.receipt_rseq(level, known) for level, known in generation.items()},
+        watermarks=store.watermarks(),
+        head_at=store.head_at,
+    )
+
+
+def _apply(opened: OpenStore, receipt: Receipt, judgement: Judgement, moment: Moment) -> None:
+    """Write what was decided in one transaction: the receipt's number with what it moved."""
+    if not (judgement.believed or judgement.stops):
+        return
+    with opened.store.write() as tx:
+        if judgement.believed:
+            tx.set_receipt_rseq(receipt.level, receipt.generation, receipt.rseq)
+        for move in judgement.moves:
+            tx.move_watermark(move.level, move.stream, move.through, new_generation=move.new_generation)
+        for stream, code in judgement.stops:
+            tx.stop_stream(stream, code)
+            entry = payloads.stamp(moment, None) | payloads.access(f"stream.stopped:{code}", stream.word)
+            tx.append(Stream.AUDIT, Kind.ACCESS, entry)
+    for stream, code in judgement.stops:
+        _LOG.error("stream stopped", extra={"stream": stream.word, "code": code})

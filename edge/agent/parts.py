@@ -1,0 +1,94 @@
+"""What the agent is given; `cli.wiring` knows the parts by name."""
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from edge.clock import Clock
+from edge.ports.caller import Handler
+from edge.ports.driver import Driver
+from edge.ports.sealing import ReceiptReader, Sealer
+from edge.security.lockout import Lockout
+from edge.security.slots import Slots
+from edge.spool import Inbox, Outbox
+from edge.store.store import Store
+
+MakeSealer: TypeAlias = Callable[[bytes, bytes], Sealer]
+"""``make(epoch, sign_private)``: a sealer with a fresh session key."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Enrolled:
+    """What enrolment pinned on the box, ready for use.
+
+    Attributes:
+        version: changes whenever something else is pinned, such as the bundle's digest.
+        make_sealer: seals to the keys of the pinned keyset.
+        receipts: believes the keys of the pinned keyset.
+        generations: the centre's generations that the keyset lists.
+    """
+
+    version: bytes
+    make_sealer: MakeSealer
+    receipts: ReceiptReader
+    generations: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Device:
+    """One configured device; ``simulated`` only in the training realm."""
+
+    driver: Driver
+    simulated: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pace:
+    """How long the agent waits between looks; a test makes it quick.
+
+    Attributes:
+        device_retry_s: before a device that went away is opened again.
+        mail_s: between looks into ``spool/in``.
+        heartbeat_s: between heartbeats.
+        audit_s: how long audit entries wait to be sealed.
+        session_s: how long one session key is used.
+    """
+
+    device_retry_s: float = 2.0
+    mail_s: float = 0.25
+    heartbeat_s: float = 1.0
+    audit_s: float = 3600.0
+    session_s: float = 24 * 3600.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything the agent works with.
+
+    Attributes:
+        version: of this software, for `status`.
+        open_store: opens the store with its key; called in the store's own thread.
+        load_slots: reads the key slots with the device secret as they are now.
+        lockout: counts wrong PINs.
+        enrolled: what is pinned now, or None; asked every few looks, so a unit may be enrolled while it
+            runs. It must be cheap when nothing has changed.
+        serve: runs the local API with these handlers until cancelled.
+        entropy: fresh random bytes.
+        batch: how many entries a merged batch aims at.
+    """
+
+    unit: str
+    realm: str
+    version: str
+    clock: Clock
+    devices: Sequence[Device]
+    open_store: Callable[[bytes], Store]
+    load_slots: Callable[[], Slots]
+    lockout: Lockout
+    enrolled: Callable[[], Enrolled | None]
+    outbox: Outbox
+    inbox: Inbox
+    serve: Callable[[Mapping[str, Handler]], Awaitable[None]]
+    entropy: Callable[[int], bytes]
+    batch: int = 200
+    pace: Pace = dataclasses.field(default_factory=Pace)

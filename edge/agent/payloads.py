@@ -1,0 +1,110 @@
+"""What the agent writes into journal entries: one function for each kind, fields by name."""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from edge.cbor import Value
+from edge.clock import Moment
+from edge.records.fields import Field, Payload, Source
+from edge.records.identity import request_digest
+from edge.vitals.quantity import Measured, Missing, Unit
+
+_MAX_MANTISSA: Final = 2**63 - 1
+
+
+def stamp(moment: Moment, operator: str | None, request: str | None = None) -> Payload:
+    """When and who; every entry begins with it."""
+    return _without_nothing(
+        {
+            Field.WALL_MS: moment.wall_ms,
+            Field.BOOT: moment.boot,
+            Field.MONOTONIC_MS: moment.monotonic_ms,
+            Field.CLOCK_QUALITY: int(moment.quality),
+            Field.OPERATOR: operator,
+            Field.REQUEST: None if request is None else request_digest(request),
+        }
+    )
+
+
+def patient(
+    *,
+    family: str,
+    given: str,
+    sex: str,
+    birth: str | None,
+    identifiers: Sequence[Mapping[str, str]],
+    phone: str | None,
+    village: str | None,
+) -> Payload:
+    """A patient's first revision."""
+    return _without_nothing(
+        {
+            Field.REVISION: 1,
+            Field.FAMILY: family,
+            Field.GIVEN: given,
+            Field.SEX: sex,
+            Field.BIRTH: birth,
+            Field.IDENTIFIERS: [[each["system"], each["value"]] for each in identifiers] or None,
+            Field.PHONE: phone,
+            Field.VILLAGE: village,
+        }
+    )
+
+
+def observation(
+    code: str,
+    measured: Measured,
+    source: Source,
+    reading: int,
+    *,
+    encounter: bytes | None = None,
+    as_given: tuple[Decimal, Unit] | None = None,
+    confirmed: Sequence[str] = (),
+    device: str | None = None,
+    device_record: bytes | None = None,
+    device_time: datetime.datetime | None = None,
+    flags: Sequence[str] = (),
+) -> Payload:
+    """One value, or the reason why there is none."""
+    missing = measured.why.value if isinstance(measured, Missing) else None
+    return _without_nothing(
+        {
+            Field.ENCOUNTER: encounter,
+            Field.CODE: code,
+            Field.VALUE: None if isinstance(measured, Missing) else decimal(measured.value),
+            Field.MISSING: missing,
+            Field.SOURCE: int(source),
+            Field.READING: reading,
+            Field.DEVICE: device,
+            Field.DEVICE_RECORD: device_record,
+            Field.DEVICE_TIME: None if device_time is None else device_time.isoformat(),
+            Field.FLAGS: list(flags) or None,
+            Field.DEVICE_VALUE: None if as_given is None else [decimal(as_given[0]), as_given[1].value],
+            Field.CONFIRMED: " ".join(confirmed) or None,
+        }
+    )
+
+
+def alert(code: str, text: str | None, encounter: bytes | None) -> Payload:
+    """An alert; self-contained."""
+    return _without_nothing({Field.ENCOUNTER: encounter, Field.ALERT_CODE: code, Field.ALERT_TEXT: text})
+
+
+def access(action: str, about: bytes | str | None = None) -> Payload:
+    """What somebody did or saw, for the audit stream: identifiers only."""
+    return _without_nothing({Field.ACTION: action, Field.OBJECT: about})
+
+
+def decimal(value: Decimal) -> list[Value]:
+    """``[mantissa, exponent]``; trailing zeros stay, they say the precision."""
+    sign, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)  # noqa: S101  NaN and infinities were refused at the border
+    mantissa = int("".join(map(str, digits)))
+    assert mantissa <= _MAX_MANTISSA  # noqa: S101  digits were limited at the border
+    return [-mantissa if sign else mantissa, exponent]
+
+
+def _without_nothing(payload: Mapping[Field, Value]) -> Payload:
+    return {field: value for field, value in payload.items() if value is not None}

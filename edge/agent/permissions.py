@@ -1,0 +1,55 @@
+"""Who may ask for what: a table, and nothing else decides."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Role(StrEnum):
+    """What a person is here to do."""
+
+    NURSE = "nurse"
+    SUPERVISOR = "supervisor"
+    TECHNICIAN = "technician"
+
+
+WITHOUT_SESSION: Final = frozenset({"status", "sign-in"})
+"""What anybody may ask who may connect: nothing of a patient."""
+
+_EVERYONE: Final = frozenset(Role)
+_CARE: Final = frozenset({Role.NURSE, Role.SUPERVISOR})
+_SUPERVISOR: Final = frozenset({Role.SUPERVISOR})
+
+ALLOWED: Final[dict[str, frozenset[Role]]] = {
+    "sign-out": _EVERYONE,
+    "lock": _EVERYONE,
+    "patient.register": _CARE,
+    "patient.list": _CARE,
+    "patient.find": _CARE,
+    "encounter.open": _CARE,
+    "encounter.close": _CARE,
+    "encounter.show": _CARE,
+    "observe": _CARE,
+    "take": _CARE,
+    "alert.raise": _CARE,
+    "tray.list": _CARE,
+    "tray.assign": _CARE,
+    "snapshot": _EVERYONE,
+    "subscribe": _EVERYONE,
+    "users.add": _SUPERVISOR,
+    "users.list": _EVERYONE,
+    "store.verify": frozenset({Role.SUPERVISOR, Role.TECHNICIAN}),
+}
+"""Roles by method. A method that is missing here is for nobody; a test holds that none is."""
+
+PATIENT_TOPICS: Final = frozenset({"readings", "waves", "saved"})
+"""Events that show a patient's values or name a patient; only for those who care for patients."""
+
+
+def may(role: str, method: str) -> bool:
+    """Whether somebody with this role may call this method."""
+    return role in ALLOWED.get(method, frozenset())
+
+
+def may_follow(role: str, topic: str) -> bool:
+    """Whether somebody with this role may receive the events of this topic."""
+    return topic not in PATIENT_TOPICS or role in _CARE

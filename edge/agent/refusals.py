@@ -1,0 +1,74 @@
+"""What the agent answers when it does not do what was asked: nothing of the request was done."""
+
+from typing import ClassVar
+
+from edge.ports.caller import CallRefused
+
+
+class SignInNeeded(CallRefused):
+    """There is no session on this connection, or the store was locked since."""
+
+    code: ClassVar[str] = "sign-in-needed"
+
+    def __init__(self) -> None:
+        super().__init__("Nobody is signed in here.", next_step="Sign in first.")
+
+
+class StoreLocked(CallRefused):
+    """The store is locked; nothing is read or stored."""
+
+    code: ClassVar[str] = "store-locked"
+
+    def __init__(self) -> None:
+        super().__init__("The store is locked.", next_step="Sign in to measure.")
+
+
+class NotAllowed(CallRefused):
+    """This role may not ask for this."""
+
+    code: ClassVar[str] = "not-allowed"
+
+    def __init__(self) -> None:
+        super().__init__("Your role may not do this.", next_step="Ask a supervisor.")
+
+
+class Unknown(CallRefused):
+    """There is no patient, encounter, device or reading of this identity; the code says which."""
+
+    code: ClassVar[str] = "unknown"
+
+
+class VisitRefused(CallRefused):
+    """The visit is not in a state that allows this: ``encounter-open``, ``encounter-closed``."""
+
+    code: ClassVar[str] = "visit-refused"
+
+
+class ValueRefused(CallRefused):
+    """A value cannot be true or is in a unit that is not accepted; ``about`` names the limits."""
+
+    code: ClassVar[str] = "value-refused"
+
+
+class ConfirmationNeeded(CallRefused):
+    """Values are possible but rare; ``about`` names the limits to confirm."""
+
+    code: ClassVar[str] = "value-needs-confirmation"
+
+
+class NothingToTake(CallRefused):
+    """The device shows no number now."""
+
+    code: ClassVar[str] = "nothing-to-take"
+
+
+class RequestReused(CallRefused):
+    """The request's id was used for another request."""
+
+    code: ClassVar[str] = "request-reused"
+
+
+class SimulatedRefused(CallRefused):
+    """A simulated value has no place in the production realm."""
+
+    code: ClassVar[str] = "simulated-refused"

@@ -1,0 +1,331 @@
+"""From committed entries to sealed files in the spool. Runs in the store's thread.
+
+The spool is a cache of the store: whatever range is missing there, for whatever reason, is sealed again.
+So nothing here has to be remembered across a restart, and a spool that takes no file never keeps a
+reading from being saved.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from edge.agent.parts import MakeSealer
+from edge.agent.states import Span, cut, runs, uncovered
+from edge.audit.chain import Entry
+from edge.errors import QafilaError
+from edge.ports.sealing import BatchTooLarge, SealedFile, Sealer
+from edge.records.fields import Stream
+from edge.spool import Outbox, Prepared, SpoolName
+from edge.spool.files import SpoolFailed
+from edge.store.store import Store
+
+KEY_WORD: Final = "key"
+MERGE_FROM_FILES: Final = 64
+"""So many small files of one stream are merged: each costs an envelope on the link."""
+AUDIT_BATCH: Final = 200
+_BATCHES_A_STEP: Final = 8
+"""How much is sealed before somebody else gets the store's thread: about a tenth of a second."""
+_STREAMS: Final = {stream.word: stream for stream in Stream}
+_SPOOL_ERRORS: Final = (SpoolFailed, OSError)
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Sealing:
+    """Keeps the spool holding what has not landed, sealed.
+
+    Args:
+        batch: how many entries a merged batch aims at.
+    """
+
+    def __init__(self, store: Store, outbox: Outbox, *, batch: int, session_s: float, audit_s: float) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._batch = batch
+        self._session_s = session_s
+        self._audit_s = audit_s
+        self._make: MakeSealer | None = None
+        self._sealer: Sealer | None = None
+        self._session_began_s = 0.0
+        self._audit_sealed_s: float | None = None
+        self._audit_through = 0
+        self._key_file: SealedFile | None = None
+        self._current_key: SpoolName | None = None
+        self._older_keys: dict[SpoolName, tuple[int, ...]] = {}
+        self._wanted: dict[SpoolName, int] = {}
+        self._resealed: set[tuple[Stream, Span, bytes]] = set()
+        self._needed: set[bytes] = set()
+        self._incomplete = True
+        self._published = MERGE_FROM_FILES
+        self.problem: str | None = None
+
+    @property
+    def session(self) -> bytes | None:
+        """The id of the session that seals now."""
+        return None if self._sealer is None else self._sealer.session
+
+    def start(self) -> list[Stream]:
+        """Sweep what an interrupted commit has left, and look at what is there.
+
+        Gives the streams of which the spool holds entries that the store does not: a file gets its name
+        after its entries are committed, so such a store is an old copy.
+        """
+        tips = self._store.tips().seqs
+        try:
+            self._outbox.sweep_temporaries()
+            names = self._outbox.list()
+        except OSError as error:
+            self._later(error)
+            return []
+        return [stream for stream in Stream if any(_last(n) > tips[stream] for n in _of(stream, names))]
+
+    def enrol(self, make: MakeSealer, now_s: float) -> None:
+        """Start sealing, under a fresh session, to what is pinned now."""
+        self._make = make
+        try:
+            self._begin_session(now_s)
+        except (QafilaError, OSError) as error:
+            self._later(error)
+
+    # ── at each commit ───────────────────────────────────────────────────────────────────────────
+
+    def prepare(self, entries: Sequence[Entry]) -> list[Prepared]:
+        """Seal what a transaction is about to commit into files that do not have their names yet.
+
+        A spool that takes no file does not stop the commit: the range is sealed later. Audit entries
+        wait for their hour.
+        """
+        if self._sealer is None or self._key_file is not None:
+            return []  # its key message goes first
+        prepared: list[Prepared] = []
+        try:
+            for stream in (s for s in Stream if s is not Stream.AUDIT):
+                mine = [entry for entry in entries if entry.stream is stream]
+                if mine and self._store.watermark(stream).stopped is None:
+                    prepared.append(self._outbox.prepare(self._sealer.seal(mine, self._store.tips())))
+        except (*_SPOOL_ERRORS, BatchTooLarge) as error:
+            self.discard(prepared)
+            self._later(error)
+            return []
+        except BaseException:
+            self.discard(prepared)
+            raise
+        return prepared
+
+    def publish(self, prepared: Sequence[Prepared]) -> None:
+        """Give files their names, once their entries are committed."""
+        try:
+            self._outbox.publish(*prepared)
+            self._published += len(prepared)
+        except _SPOOL_ERRORS as error:
+            self._later(error)
+
+    def discard(self, prepared: Sequence[Prepared]) -> None:
+        """Take files back whose entries were not committed; what stays is swept at the next unlock."""
+        with contextlib.suppress(OSError):
+            self._outbox.discard(*prepared)
+
+    # ── in between ───────────────────────────────────────────────────────────────────────────────
+
+    def upkeep(self, now_s: float, *, all_audit: bool = False) -> bool:
+        """Seal what is missing in the spool, merge what is small; whether there is more to do.
+
+        Does a bounded piece of work, so that commits are not kept waiting.
+        """
+        if self._make is None:
+            return False
+        try:
+            if self._sealer is None or now_s - self._session_began_s >= self._session_s:
+                self._begin_session(now_s)
+            self._publish_key()
+            more = self._fill_due(now_s, all_audit=all_audit) or self._merge()
+        except (QafilaError, OSError) as error:
+            self._later(error)
+            return False
+        if self.problem is not None and not more:
+            _LOG.info("sealing again", extra={"code": self.problem})
+            self.problem = None
+        return more
+
+    # ── what receipts say ────────────────────────────────────────────────────────────────────────
+
+    def clean(self, holds: Iterable[bytes] = ()) -> None:
+        """Remove what receipts cover. A landed watermark was moved only where the heads are equal."""
+        try:
+            self._clean_keys(holds)
+            self._clean_batches()
+        except OSError as error:
+            self._later(error)
+
+    def seal_again(self, ranges: Iterable[tuple[Stream, Span]]) -> None:
+        """Seal ranges that the centre could not open, once for each session and range."""
+        if self._sealer is None:
+            return
+        for stream, span in ranges:
+            asked = (stream, span, self._sealer.session)
+            if asked in self._resealed or self._store.watermark(stream).stopped is not None:
+                continue
+            try:
+                for piece in cut(span, self._batch):
+                    for name in self._seal_span(stream, piece):
+                        self._wanted[name] = _last(name)
+                self._resealed.add(asked)
+            except _SPOOL_ERRORS as error:
+                self._later(error)
+
+    def session_needed(self, sessions: Iterable[bytes]) -> None:
+        """The centre lacks key messages: ours is sent again, older ones cannot be, so their batches are."""
+        if self._sealer is None:
+            return
+        for session in sessions:
+            if session == self._sealer.session:
+                if self._current_key is None:
+                    self._key_file = self._sealer.key_message(self._store.tips())
+            elif session not in self._needed:
+                self._needed.add(session)
+                self.seal_again(
+                    (stream, (mark.opened + 1, mark.tip))
+                    for stream, mark in self._store.watermarks().items()
+                    if mark.opened < mark.tip
+                )
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────────
+
+    def _begin_session(self, now_s: float) -> None:
+        assert self._make is not None  # noqa: S101  callers have looked
+        tips = self._store.tips()
+        for name in self._outbox.list():
+            if name.word == KEY_WORD:
+                self._older_keys.setdefault(name, tips.seqs)
+        sealer = self._make(self._store.epoch, self._store.identity().sign_private)
+        self._key_file = sealer.key_message(tips)
+        self._sealer = sealer
+        self._current_key = None
+        self._session_began_s = now_s
+        self._incomplete = True
+        self._publish_key()
+
+    def _publish_key(self) -> None:
+        """Spool the key message, unless it is there or has landed."""
+        if self._key_file is None:
+            return
+        prepared = self._outbox.prepare(self._key_file)
+        self._outbox.publish(prepared)
+        self._current_key = prepared.name
+        self._key_file = None
+
+    def _clean_keys(self, holds: Iterable[bytes]) -> None:
+        """Ours goes once the centre holds it, an older one once what was sealed before ours has landed."""
+        marks = self._store.watermarks()
+        for key, tips in list(self._older_keys.items()):
+            if all(marks[stream].landed >= tips[stream] for stream in Stream):
+                self._outbox.remove(key)
+                del self._older_keys[key]
+        if self._sealer is not None and self._current_key is not None and self._sealer.session in set(holds):
+            self._outbox.remove(self._current_key)
+            self._current_key = None
+
+    def _clean_batches(self) -> None:
+        marks = self._store.watermarks()
+        for name in self._outbox.list():
+            stream = _STREAMS.get(name.word)
+            if stream is None or marks[stream].stopped is not None:
+                continue
+            mark = marks[stream]
+            if _last(name) <= (mark.opened if name in self._wanted else mark.landed):
+                self._outbox.remove(name)
+                self._wanted.pop(name, None)
+        self._incomplete = True  # a restored centre may have taken a mark back: look again
+
+    def _fill_due(self, now_s: float, *, all_audit: bool) -> bool:
+        """Seal what is missing and due; whether some of it is left."""
+        audit_tip = self._store.tips().seqs[Stream.AUDIT]
+        audit_due = (
+            all_audit
+            or self._audit_sealed_s is None
+            or now_s - self._audit_sealed_s >= self._audit_s
+            or audit_tip - self._audit_through >= AUDIT_BATCH
+        )
+        if not self._incomplete and not audit_due:
+            return False
+        if self._fill([s for s in Stream if audit_due or s is not Stream.AUDIT]):
+            return True
+        self._incomplete = False
+        if audit_due:
+            self._audit_sealed_s, self._audit_through = now_s, audit_tip
+        return False
+
+    def _missing(self, stream: Stream, names: Sequence[SpoolName] | None = None) -> list[Span]:
+        mark = self._store.watermark(stream)
+        if mark.stopped is not None:
+            return []
+        files = _of(stream, self._outbox.list() if names is None else names)
+        return uncovered(mark.landed, mark.tip, map(_span, files))
+
+    def _fill(self, streams: Iterable[Stream]) -> bool:
+        """Seal ranges that are missing in the spool, some at a time; whether some are left."""
+        names = self._outbox.list()
+        pieces = [
+            (stream, piece)
+            for stream in streams
+            for span in self._missing(stream, names)
+            for piece in cut(span, self._batch)
+        ]
+        for stream, piece in pieces[:_BATCHES_A_STEP]:
+            self._seal_span(stream, piece)
+        return len(pieces) > _BATCHES_A_STEP
+
+    def _merge(self) -> bool:
+        """Join small files of a stream that has many; whether anything was joined."""
+        if self._published < MERGE_FROM_FILES:
+            return False
+        self._published = 0
+        names = self._outbox.list()
+        for stream in Stream:
+            small = [name for name in _of(stream, names) if name.n < self._batch and name not in self._wanted]
+            if len(small) < MERGE_FROM_FILES or self._store.watermark(stream).stopped is not None:
+                continue
+            for span in runs([_span(name) for name in small]):
+                for piece in cut(span, self._batch):
+                    self._seal_span(stream, piece)
+            self._outbox.remove(*small)
+            return True
+        return False
+
+    def _seal_span(self, stream: Stream, span: Span) -> list[SpoolName]:
+        """Seal one range from the store; halved until it fits into a message."""
+        assert self._sealer is not None  # noqa: S101  callers have looked
+        entries = self._store.entries(stream, *span)
+        try:
+            file: SealedFile = self._sealer.seal(entries, self._store.tips())
+        except BatchTooLarge:
+            if len(entries) < 2:
+                raise
+            middle = (span[0] + span[1]) // 2
+            return [
+                *self._seal_span(stream, (span[0], middle)),
+                *self._seal_span(stream, (middle + 1, span[1])),
+            ]
+        prepared = self._outbox.prepare(file)
+        self._outbox.publish(prepared)
+        return [prepared.name]
+
+    def _later(self, error: Exception) -> None:
+        """Note that something is not in the spool; the next upkeep tries again."""
+        self._incomplete = True
+        code = error.stable_code if isinstance(error, QafilaError) else "spool-failed"
+        if self.problem is None:
+            _LOG.warning("not sealed for now", extra={"code": code})
+        self.problem = code
+
+
+def _of(stream: Stream, names: Iterable[SpoolName]) -> list[SpoolName]:
+    return [name for name in names if _STREAMS.get(name.word) is stream]
+
+
+def _span(name: SpoolName) -> Span:
+    return name.first, name.first + name.n - 1
+
+
+def _last(name: SpoolName) -> int:
+    return name.first + name.n - 1

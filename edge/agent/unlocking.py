@@ -1,0 +1,166 @@
+"""From a key to an open store and back, along the table of `edge.agent.lockstate`."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import ClassVar, Final
+
+from edge.agent.audience import Audience
+from edge.agent.capture import Capture, Visit
+from edge.agent.commit import OpenStore, StoreRoom
+from edge.agent.lockstate import Event, State, after
+from edge.agent.parts import Enrolled, Parts
+from edge.agent.sealing import Sealing
+from edge.security.slots import Slots
+from edge.store.errors import StoreError
+from edge.store.store import Store
+
+AHEAD: Final = "spool-ahead"
+"""A stream stops: the spool holds entries that the store does not, so the store is an old copy."""
+_LOG: Final = logging.getLogger(__name__)
+
+
+class StoreForeign(StoreError):
+    """The store is not the configured unit's; it is not touched."""
+
+    code: ClassVar[str] = "store-foreign"
+
+
+class Unlocking:
+    """Opens and closes the store.
+
+    Attributes:
+        enrolled: what sealing and receipts rely on at present, or None before enrolment.
+    """
+
+    def __init__(
+        self, parts: Parts, room: StoreRoom, capture: Capture, audience: Audience, enrolled: "Pinned"
+    ) -> None:
+        self._parts = parts
+        self._room = room
+        self._capture = capture
+        self._audience = audience
+        self._enrolled = enrolled
+        self._state = State.LOCKED
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def locked(self) -> bool:
+        """Whether readings are kept nowhere now."""
+        return self._state is not State.UNLOCKED
+
+    async def unlock(self, key: bytes, slots: Slots) -> None:
+        """Open the store if it is locked.
+
+        Raises:
+            StoreError: it cannot be opened.
+            SlotsOutdated: the slots are an old copy.
+        """
+        async with self._one_at_a_time:
+            if not self.locked:
+                await self._room.do(lambda opened: slots.check_generation(opened.store.slots_generation))
+                return
+            self._move(Event.PIN_RIGHT)
+            try:
+                await self._room.open(lambda: self._open(key, slots))
+                visit = await self._room.do(_open_visit)
+            except BaseException:
+                await self._room.close(lambda _: None)
+                self._move(Event.REFUSED)
+                raise
+            self._move(Event.OPENED)
+            self._capture.begin(visit)
+            self._audience.tell("unlocked", {})
+            _LOG.info("store unlocked")
+
+    async def lock(self) -> None:
+        """Seal what waits for its hour, close the store, end all sessions."""
+        async with self._one_at_a_time:
+            if self.locked:
+                return
+            self._move(Event.LOCK_ASKED)
+            self._capture.end()
+            self._audience.sign_everybody_out()
+            await self._room.close(self._seal_all)
+            self._move(Event.CLOSED)
+            self._audience.tell("locked", {})
+            _LOG.info("store locked")
+
+    async def seal_audit(self) -> None:
+        """Seal the audit entries that wait for their hour."""
+        await self._room.do(self._seal_all)
+
+    def _seal_all(self, opened: OpenStore) -> None:
+        while opened.sealing.upkeep(self._parts.clock.monotonic_s(), all_audit=True):
+            pass
+
+    def _open(self, key: bytes, slots: Slots) -> OpenStore:
+        """In the store's thread."""
+        parts = self._parts
+        store = parts.open_store(key)
+        try:
+            _check_whose(store, parts)
+            slots.check_generation(store.slots_generation)
+            sealing = Sealing(
+                store,
+                parts.outbox,
+                batch=parts.batch,
+                session_s=parts.pace.session_s,
+                audit_s=parts.pace.audit_s,
+            )
+            _stop_if_ahead(store, sealing)
+            self._enrolled.begin(sealing)
+        except BaseException:
+            store.close()
+            raise
+        return OpenStore(store, sealing, key)
+
+    def _move(self, event: Event) -> None:
+        self._state = after(self._state, event)
+
+
+class Pinned:
+    """What enrolment has pinned, looked up again now and then: a unit may be enrolled while it runs."""
+
+    def __init__(self, look: Callable[[], Enrolled | None], now_s: Callable[[], float]) -> None:
+        self._look = look
+        self._now_s = now_s
+        self.present: Enrolled | None = None
+
+    def begin(self, sealing: Sealing) -> None:
+        """Start sealing to what is pinned now, if anything is."""
+        self.present = self._look()
+        if self.present is not None:
+            sealing.enrol(self.present.make_sealer, self._now_s())
+
+    def again(self, sealing: Sealing) -> bool:
+        """Look again; whether something else is pinned now, to which everything is sealed from now on."""
+        found = self._look()
+        if found is None or (self.present is not None and found.version == self.present.version):
+            return False
+        self.begin(sealing)
+        return True
+
+
+def _check_whose(store: Store, parts: Parts) -> None:
+    if (store.unit, store.realm) != (parts.unit, parts.realm):
+        raise StoreForeign(
+            "The store is of another unit or realm than the configuration.",
+            next_step="Put unit.toml back as it was when the unit was made.",
+        )
+
+
+def _stop_if_ahead(store: Store, sealing: Sealing) -> None:
+    ahead = [stream for stream in sealing.start() if store.watermark(stream).stopped is None]
+    if not ahead:
+        return
+    with store.write() as tx:
+        for stream in ahead:
+            tx.stop_stream(stream, AHEAD)
+    for stream in ahead:
+        _LOG.error("stream stopped", extra={"stream": stream.word, "code": AHEAD})
+
+
+def _open_visit(opened: OpenStore) -> Visit | None:
+    visit = opened.store.open_encounter()
+    return None if visit is None else Visit(visit.encounter, visit.patient, visit.operator)

@@ -1,0 +1,87 @@
+"""Records as answers and events show them: plain values, pure."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from edge.agent.link import Link
+from edge.agent.states import Progress, state_of_all
+from edge.ports.caller import Json
+from edge.records.fields import Source, Stream
+from edge.records.identity import EntryId
+from edge.store.rows import Observation, Patient
+from edge.vitals.codes import VITALS, Code
+from edge.vitals.quantity import Measured, Missing
+
+_CARE_STREAMS: Final = (Stream.ALERT, Stream.VITALS)
+
+
+def uuid_text(raw: bytes | None) -> str | None:
+    """An id as answers spell it."""
+    return None if raw is None else str(uuid.UUID(bytes=raw))
+
+
+def identities(entries: Iterable[EntryId]) -> list[Json]:
+    """What is saved, by identity."""
+    return [entry.as_json() for entry in entries]
+
+
+def measured(code: Code, value: Measured) -> dict[str, Json]:
+    """A value, or why there is none."""
+    if isinstance(value, Missing):
+        return {"code": code.value, "missing": value.why.value}
+    return {"code": code.value, "value": format(value.value, "f"), "unit": value.unit.value}
+
+
+def patient(shown: Patient, progress: Mapping[Stream, Progress]) -> dict[str, Json]:
+    """A patient; received when every entry of theirs is."""
+    last = [(stream, tip) for stream, tip in shown.tips.items() if stream in _CARE_STREAMS]
+    return {
+        "patient": uuid_text(shown.patient),
+        "family": shown.family,
+        "given": shown.given,
+        "sex": shown.sex,
+        "birth": shown.birth,
+        "identifiers": [{"system": system, "value": value} for system, value in shown.identifiers],
+        "state": state_of_all(progress, last).value,
+    }
+
+
+def observation(shown: Observation, progress: Mapping[Stream, Progress]) -> dict[str, Json]:
+    """A stored observation with its state."""
+    vital = VITALS[Code(shown.code)]
+    value: dict[str, Json] = (
+        {"missing": None if shown.missing is None else shown.missing.value}
+        if shown.value is None
+        else {"value": format(shown.value, "f"), "unit": vital.unit.value}
+    )
+    return {
+        "seq": shown.entry.seq,
+        "code": shown.code,
+        **value,
+        "device": shown.device,
+        "source": Source(shown.source).name.lower(),
+        "flags": list(shown.flags),
+        "reading": shown.reading or 0,
+        "wall_ms": shown.wall_ms or 0,
+        "state": progress[Stream.VITALS].state_of(shown.entry.seq).value,
+    }
+
+
+def streams(progress: Mapping[Stream, Progress]) -> dict[str, Json]:
+    """How far each stream has come, and why one has stopped."""
+    return {stream.word: {**_progress(each), "stopped": each.stopped} for stream, each in progress.items()}
+
+
+def progress(progress: Mapping[Stream, Progress]) -> dict[str, Json]:
+    """How far each stream has come."""
+    return {stream.word: _progress(each) for stream, each in progress.items()}
+
+
+def link(shown: Link) -> dict[str, Json]:
+    """What the uplink notes of its connection."""
+    return {"connected": shown.connected, "since_ms": shown.since_ms, "broker": shown.broker}
+
+
+def _progress(each: Progress) -> dict[str, Json]:
+    return {"tip": each.tip, "sent": each.sent_through, "landed": each.landed, "opened": each.opened}
