@@ -13,13 +13,13 @@ _GROUPS: Final[dict[str, tuple[str, str]]] = {
     "unit": ("cli.commands.unit", "Make this box a unit, and enrol it with a centre."),
     "users": ("cli.commands.users", "The people who may sign in on this unit."),
     "devices": ("cli.commands.devices", "Device kinds, configured devices, and what their bytes mean."),
+    "agent": ("cli.commands.agent", "Run the agent: devices, store, sealing, receipts, the local API."),
     "store": ("cli.commands.store", "The encrypted store of this unit."),
     "central": ("cli.commands.central", "The centre: enrol units, take and open what they send."),
 }
 _COMMANDS: Final[dict[str, str]] = {
     "demo": "cli.commands.demo",
     "status": "cli.commands.status",
-    "agent": "cli.commands.agent",
     "uplink": "cli.commands.uplink",
     "version": "cli.commands.version",
 }

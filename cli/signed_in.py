@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from edge.agent.permissions import may
+from edge.agent.refusals import NotAllowed
 from edge.clock import SystemClock
 from edge.config import Places, load
 from edge.localapi.client import AgentUnreachable, connect
@@ -63,10 +65,14 @@ def agent_runs(places: Places) -> bool:
 
 
 @contextlib.contextmanager
-def unlocked(places: Places, user: str, pin: str) -> Iterator[tuple[Slots, Store, bytes]]:
+def unlocked(places: Places, user: str, pin: str, method: str) -> Iterator[tuple[Slots, Store, bytes]]:
     """Slots, store and its key while the agent is stopped; nobody else can open them meanwhile.
 
+    Args:
+        method: what is wanted, in the words of the local API; its table of roles decides here too.
+
     Raises:
+        NotAllowed: this person's role may not.
         AgentRunning: an agent runs; ask it instead.
         SecurityError: the PIN is wrong, has to wait, or slots and secret do not fit.
     """
@@ -78,6 +84,9 @@ def unlocked(places: Places, user: str, pin: str) -> Iterator[tuple[Slots, Store
         lockout.begin(user_id(user))
         key = slots.unlock(user_id(user), pin)
         lockout.succeeded(user_id(user))
+        asking = next(each for each in slots.users() if each.user == user_id(user))
+        if not may(asking.role, method):
+            raise NotAllowed
         store = Store.open(places.database, key)
         try:
             slots.check_generation(store.slots_generation)

@@ -4,12 +4,25 @@ import typer
 
 from cli.options import Home
 
+app = typer.Typer(invoke_without_command=True)
 
-def register(app: typer.Typer) -> None:
-    @app.command("agent", epilog="Example: qafila agent --home ~/van-07")
-    def agent(home: Home = None) -> None:  # pyright: ignore[reportUnusedFunction]  # typer keeps it
-        """Run the agent: devices, the encrypted store, sealing, receipts, the local API."""
-        from cli.wiring import run_agent
-        from edge.config import Places
 
-        run_agent(Places.at(home))
+@app.callback(epilog="Example: qafila agent --home ~/van-07")
+def agent(context: typer.Context, home: Home = None) -> None:
+    """Run the agent: devices, the encrypted store, sealing, receipts, the local API."""
+    if context.invoked_subcommand is not None:
+        return
+    from cli.wiring import run_agent
+    from edge.config import Places
+
+    run_agent(Places.at(home))
+
+
+@app.command("schema", epilog="Example: qafila agent schema > local-api.json")
+def schema_() -> None:
+    """Print the JSON Schema of everything that is said on the agent's socket."""
+    import json
+
+    from edge.localapi.messages import schema
+
+    print(json.dumps(schema(), indent=2, ensure_ascii=False))

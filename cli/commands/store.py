@@ -31,7 +31,7 @@ def verify(
     if agent_runs(places):
         answer = ask_agent_as(places, user, pin, "store.verify")
     else:
-        with unlocked(places, user, pin) as (_, store, _):
+        with unlocked(places, user, pin, "store.verify") as (_, store, _):
             result = store.verify()
         stream, seq = result.first_bad or (None, None)
         answer = {
