@@ -1,1 +1,1 @@
-"""What can be asked of the agent, a file for each group; `edge.agent.agent` gives them their names."""
+"""What can be asked of the agent, a file for each group; `edge.agent.service` gives them their names."""

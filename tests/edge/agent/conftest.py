@@ -1,0 +1,22 @@
+"""A unit, made anew for every test; PINs are stretched little here, the stretching has its own tests."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.agent.parts import Device
+from edge.security import slots
+from tests.edge.agent.agent_world import Centre, ScriptedDriver, World
+
+
+@pytest.fixture
+def oximeter() -> ScriptedDriver:
+    return ScriptedDriver("oximeter-1")
+
+
+@pytest.fixture
+def world(tmp_path: Path, oximeter: ScriptedDriver, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(slots, "ARGON2", (1, 1, 64))
+    made = World(tmp_path, Centre(), [Device(oximeter)])
+    made.make()
+    return made

@@ -1,0 +1,290 @@
+"""A visit over the socket, from sign-in to received, on a real store, spool and wire."""
+
+import json
+import re
+
+import pytest
+
+from edge import cbor
+from edge.localapi.client import connect, new_request_id
+from edge.ports.caller import CallRefused
+from edge.records.fields import Field, Kind, Stream
+from tests.edge.agent.agent_world import Nurse, ScriptedDriver, World, finger_off, steady, until
+
+
+async def refused(nurse: Nurse, method: str, **fields: object) -> CallRefused:
+    with pytest.raises(CallRefused) as error:
+        await nurse.ask(method, **fields)
+    assert error.value.sentence
+    assert error.value.next_step
+    return error.value
+
+
+async def test_a_whole_visit_is_saved_sealed_and_received(world: World, oximeter: ScriptedDriver) -> None:
+    async with world.nurse() as nurse:
+        await nurse.ask("subscribe", topics=["readings", "saved", "streams", "devices", "link"])
+        visit = await nurse.visit()
+        oximeter.say(*steady(97, 72))
+        event = await nurse.event("saved")
+        while event["what"] != "reading":
+            event = await nurse.event("saved")
+        assert [entry[2] for entry in event["saved"]] == ["vitals", "vitals"]
+        await nurse.observe(visit, "temp", "36.9")
+        shown = (await nurse.ask("encounter.show", encounter=visit))["observations"]
+        assert [(o["code"], o["value"], o["source"], o["state"]) for o in shown] == [
+            ("spo2", "97", "device", "saved"),
+            ("pulse.spo2", "72", "device", "saved"),
+            ("temp", "36.9", "manual", "saved"),
+        ]
+        closed = await nurse.ask("encounter.close", encounter=visit)
+        assert closed["count"] == 3
+
+        sign_public = world.store().identity().sign_public
+        sealed = world.centre.open_spool(world.outbox, sign_public)
+        assert list(sealed[Stream.VITALS]) == [1, 2, 3, 4, 5, 6, 7]
+
+        world.deliver(world.receipt_for("landed"), "landed")
+        assert (await patient_state(nurse, "arrived")) == "arrived"
+        await until(lambda: not world.spooled("vitals"))
+        world.deliver(world.receipt_for("opened"), "opened")
+        assert (await patient_state(nurse, "received")) == "received"
+        assert (await nurse.ask("snapshot"))["saved"] == []
+
+
+async def patient_state(nurse: Nurse, wanted: str) -> str:
+    state = ""
+    for _ in range(200):
+        [patient] = (await nurse.ask("patient.list"))["patients"]
+        state = patient["state"]
+        if state == wanted:
+            break
+    return state
+
+
+async def test_sent_is_a_hint_that_falls_back_when_the_connection_ends(world: World) -> None:
+    async with world.nurse() as nurse:
+        await nurse.patient()
+        names = [str(name) for name in world.spooled("vitals")]
+        note = {"connected": True, "since_ms": 1, "connection": "a", "sent": names, "broker": "mqtt5"}
+        world.deliver(json.dumps(note).encode(), "", "link")
+        assert await patient_state(nurse, "sent") == "sent"
+        assert (await nurse.ask("status"))["link"] == {"connected": True, "since_ms": 1, "broker": "mqtt5"}
+        world.deliver(json.dumps({**note, "connected": False}).encode(), "", "link")
+        assert await patient_state(nurse, "saved") == "saved"
+
+
+async def test_nothing_of_a_patient_without_session_and_everything_by_role(world: World) -> None:
+    async with world.running(), connect(world.socket) as api:
+        nurse = Nurse(api)
+        status = await nurse.ask("status")
+        assert status["locked"] is True
+        assert status["streams"] == {}
+        assert (await refused(nurse, "patient.list")).stable_code == "store-locked"
+        async with connect(world.socket) as other:
+            await Nurse(other).ask("sign-in", user="tariq", pin="615243")
+            assert (await refused(Nurse(other), "patient.list")).stable_code == "not-allowed"
+            assert (
+                await refused(Nurse(other), "subscribe", topics=["readings"])
+            ).stable_code == "not-allowed"
+            await Nurse(other).ask("subscribe", topics=["devices", "link", "streams"])
+        assert (await refused(nurse, "patient.list")).stable_code == "sign-in-needed"
+
+
+async def test_a_wrong_pin_opens_nothing(world: World) -> None:
+    async with world.running(), connect(world.socket) as api:
+        nurse = Nurse(api)
+        for user in ("amina", "nobody"):
+            assert (await refused(nurse, "sign-in", user=user, pin="000000")).stable_code == "wrong-pin"
+        assert (await nurse.ask("status"))["locked"] is True
+
+
+async def test_wrong_pins_in_a_row_have_to_wait(world: World) -> None:
+    async with world.running(), connect(world.socket) as api:
+        nurse = Nurse(api)
+        codes = [(await refused(nurse, "sign-in", user="amina", pin="000000")).stable_code for _ in range(6)]
+    assert codes == ["wrong-pin"] * 5 + ["too-many-attempts"]
+
+
+async def test_lock_closes_the_store_and_every_session(world: World) -> None:
+    async with world.nurse() as nurse, connect(world.socket) as api:
+        other = Nurse(api)
+        await other.ask("sign-in", user="sami", pin="739154")
+        await other.ask("subscribe", topics=["saved"])
+        visit = await nurse.visit()
+        await nurse.ask("lock")
+        await other.event("locked")
+        assert (await refused(other, "encounter.show", encounter=visit)).stable_code == "store-locked"
+        await nurse.ask("sign-in", user="amina", pin="482913")
+        assert (await refused(other, "encounter.show", encounter=visit)).stable_code == "sign-in-needed"
+        assert (await nurse.ask("snapshot"))["encounter"] == visit
+
+
+async def test_a_repeated_request_gets_its_first_answer_and_commits_nothing(world: World) -> None:
+    async with world.nurse() as nurse:
+        visit = await nurse.visit()
+        id_ = new_request_id()
+        values = [{"code": "temp", "value": "36.9"}]
+        first = await nurse.ask("observe", request_id=id_, encounter=visit, values=values)
+        tips = (await nurse.ask("status"))["streams"]["vitals"]["tip"]
+        second = await nurse.ask("observe", request_id=id_.upper(), encounter=visit, values=values)
+        assert second == first
+        assert (await nurse.ask("status"))["streams"]["vitals"]["tip"] == tips
+        reused = await refused(nurse, "encounter.close", request_id=id_, encounter=visit)
+        assert reused.stable_code == "request-reused"
+
+
+async def test_a_request_repeated_after_a_restart_gets_its_first_answer(world: World) -> None:
+    id_ = new_request_id()
+    fields = {"family": "Benali", "given": "Zahra", "sex": "female"}
+    async with world.nurse() as nurse:
+        first = await nurse.ask("patient.register", request_id=id_, **fields)
+    async with world.nurse() as nurse:
+        assert await nurse.ask("patient.register", request_id=id_, **fields) == first
+        assert len((await nurse.ask("patient.list"))["patients"]) == 1
+
+
+async def test_values_that_cannot_be_are_refused_and_rare_ones_confirmed(world: World) -> None:
+    async with world.nurse() as nurse:
+        visit = await nurse.visit()
+        both = [{"code": "temp", "value": "36.9"}, {"code": "spo2", "value": "101"}]
+        error = await refused(nurse, "observe", encounter=visit, values=both)
+        assert (error.stable_code, error.about) == ("value-refused", ("spo2",))
+        rare = [{"code": "temp", "value": "36.9"}, {"code": "spo2", "value": "85"}]
+        error = await refused(nurse, "observe", encounter=visit, values=rare)
+        assert (error.stable_code, error.about) == ("value-needs-confirmation", ("spo2",))
+        assert (await nurse.ask("encounter.show", encounter=visit))["observations"] == []
+        await nurse.ask("observe", encounter=visit, values=rare, confirmed=["spo2"])
+        store = world.store()
+        stored = {o.code: o.confirmed for o in store.observations(bytes.fromhex(visit.replace("-", "")))}
+        assert stored == {"temp": None, "spo2": "spo2"}
+        unknown = [{"code": "mood", "value": "5"}]
+        assert (await refused(nurse, "observe", encounter=visit, values=unknown)).about == ("mood",)
+
+
+async def test_a_typed_unit_is_converted_and_kept_beside(world: World) -> None:
+    async with world.nurse() as nurse:
+        visit = await nurse.visit()
+        await nurse.ask(
+            "observe", encounter=visit, values=[{"code": "temp", "value": "98.6", "unit": "[degF]"}]
+        )
+        [observed] = (await nurse.ask("encounter.show", encounter=visit))["observations"]
+        assert (observed["value"], observed["unit"]) == ("37.00", "Cel")
+        entry = world.store().entries(Stream.VITALS, 4, 4)[0]
+        payload = cbor.decode(entry.payload or b"")
+        assert isinstance(payload, dict)
+        assert payload[Field.DEVICE_VALUE] == [[986, -1], "[degF]"]
+
+
+async def test_one_visit_at_a_time_and_none_twice_closed(world: World) -> None:
+    async with world.nurse() as nurse:
+        visit = await nurse.visit()
+        other = await nurse.patient("Idrissi")
+        assert (await refused(nurse, "encounter.open", patient=other)).stable_code == "encounter-open"
+        await nurse.ask("encounter.close", encounter=visit)
+        assert (await refused(nurse, "encounter.close", encounter=visit)).stable_code == "encounter-closed"
+        late = await refused(nurse, "observe", encounter=visit, values=[{"code": "temp", "value": "37"}])
+        assert late.stable_code == "encounter-closed"
+        nobody = new_request_id()
+        assert (await refused(nurse, "encounter.open", patient=nobody)).stable_code == "no-patient"
+
+
+async def test_the_tray_is_assigned_with_a_reason_and_only_once(
+    world: World, oximeter: ScriptedDriver
+) -> None:
+    async with world.nurse() as nurse:
+        await nurse.ask("subscribe", topics=["saved"])
+        oximeter.say(*steady(96, 70), finger_off(8))
+        await nurse.event("saved")
+        tray = (await nurse.ask("tray.list"))["observations"]
+        assert [o["code"] for o in tray] == ["spo2", "pulse.spo2"]
+        visit = await nurse.visit()
+        seqs = [o["seq"] for o in tray]
+        await nurse.ask("tray.assign", encounter=visit, observations=seqs, reason="finger before the visit")
+        assert (await nurse.ask("tray.list"))["observations"] == []
+        assert len((await nurse.ask("encounter.show", encounter=visit))["observations"]) == 2
+        again = await refused(nurse, "tray.assign", encounter=visit, observations=seqs, reason="again")
+        assert again.stable_code == "not-in-tray"
+
+
+async def test_an_alert_goes_into_its_own_stream_and_names_no_other_patients_visit(world: World) -> None:
+    async with world.nurse() as nurse:
+        visit = await nurse.visit()
+        other = await nurse.patient("Idrissi")
+        wrong = await refused(nurse, "alert.raise", patient=other, encounter=visit, code="news2.7")
+        assert wrong.stable_code == "visit-refused"
+        answer = await nurse.ask("alert.raise", patient=other, code="news2.7", text="urgent")
+        assert [entry[2] for entry in answer["saved"]] == ["alert"]
+        assert world.spooled("alert")
+
+
+async def test_who_looked_is_committed_before_anything_is_shown(world: World) -> None:
+    async with world.nurse() as nurse:
+        patient = await nurse.patient()
+        before = len(world.store().entries(Stream.AUDIT, 1, 1000))
+        await nurse.ask("patient.find", text="benali")
+        entries = world.store().entries(Stream.AUDIT, 1, 1000)
+        assert len(entries) == before + 1
+        payload = cbor.decode(entries[-1].payload or b"")
+        assert isinstance(payload, dict)
+        assert payload[Field.ACTION] == "patient.find"
+        assert payload[Field.OBJECT] == bytes.fromhex(patient.replace("-", ""))
+        assert payload[Field.OPERATOR] == "amina"
+        assert not re.search(b"(?i)benali", entries[-1].payload or b"")
+
+
+async def test_the_snapshot_is_given_in_pieces_and_names_everything(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.agent.commands.records.IDS_AT_ONCE", 3)
+    async with world.nurse() as nurse:
+        visit = await nurse.visit()
+        await nurse.ask("alert.raise", patient=(await nurse.patient("Idrissi")), code="fall")
+        for _ in range(4):
+            await nurse.observe(visit)
+        seen: list[list[object]] = []
+        after: dict[str, int] = {}
+        while True:
+            page = await nurse.ask("snapshot", after=after)
+            seen += page["saved"]
+            after |= {word: seq for _, _, word, seq in page["saved"]}
+            if not page["more"]:
+                break
+        store = world.store()
+        expected = [
+            [store.unit, store.epoch.hex(), stream.word, seq]
+            for stream in (Stream.ALERT, Stream.VITALS)
+            for seq in range(1, store.watermark(stream).tip + 1)
+        ]
+        assert seen == expected
+
+
+async def test_another_person_is_given_a_slot_and_signs_in(world: World) -> None:
+    async with world.nurse() as nurse:
+        weak = await refused(nurse, "users.add", user="leila", name="Leila", role="nurse", pin="111111")
+        assert weak.stable_code == "pin-too-weak"
+        await nurse.ask("users.add", user="leila", name="Leila", role="nurse", pin="604827")
+        users = (await nurse.ask("users.list"))["users"]
+        assert "leila" in [user["user"] for user in users]
+        async with connect(world.socket) as api:
+            answer = await Nurse(api).ask("sign-in", user="leila", pin="604827")
+            assert answer["role"] == "nurse"
+            assert (
+                await refused(Nurse(api), "users.add", user="x", name="X", role="nurse", pin="1")
+            ).stable_code
+
+
+async def test_verify_walks_the_store_and_says_it_is_sound(world: World) -> None:
+    async with world.nurse() as nurse:
+        visit = await nurse.visit()
+        await nurse.observe(visit)
+        answer = await nurse.ask("store.verify")
+        assert answer["valid"] is True
+        assert answer["entries"]["vitals"] == 4
+        assert answer["first_bad"] is None
+
+
+async def test_the_genesis_of_every_stream_is_told_with_the_rest(world: World) -> None:
+    async with world.nurse() as nurse:
+        page = await nurse.ask("snapshot")
+        assert [(word, seq) for _, _, word, seq in page["saved"]] == [("alert", 1), ("vitals", 1)]
+        assert world.store().entries(Stream.VITALS, 1, 1)[0].kind is Kind.GENESIS
