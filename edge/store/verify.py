@@ -24,6 +24,7 @@ _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 _ROWS: Final = (
     "SELECT seq, kind, patient, payload, leaf, head FROM journal WHERE epoch = ? AND stream = ? ORDER BY seq"
 )
+_TOP: Final = "SELECT max(seq) FROM journal WHERE epoch = ? AND stream = ?"
 _REST: Final = (
     "SELECT seq, kind, patient, payload, leaf, head FROM journal"
     " WHERE epoch = ? AND stream = ? AND seq >= ? ORDER BY seq LIMIT 16"
@@ -140,7 +141,8 @@ def verify(
                 if not (span.follows(head, seq, row) and span.fits(seq, row)):
                     counts[stream] += seq - 1
                     rest = connection.execute(_REST, (number, stream, seq)).fetchall()
-                    return VerifyResult(counts, (stream, seq), epoch, _damage(span, seq, rest))
+                    [(top,)] = connection.execute(_TOP, (number, stream)).fetchall()
+                    return VerifyResult(counts, (stream, seq), epoch, _damage(span, seq, rest, top))
                 head = row[5]
                 if progress is not None and seq % _REPORT_EVERY == 0:
                     progress(sum(counts.values()) + seq)
@@ -150,14 +152,14 @@ def verify(
     return VerifyResult(counts)
 
 
-def _damage(span: _Span, seq: int, rows: Sequence[Row]) -> Damage:
-    """What happened at ``seq``, from the rows that stand there and behind."""
+def _damage(span: _Span, seq: int, rows: Sequence[Row], top: int) -> Damage:
+    """What happened at ``seq``, from the rows that stand there and behind, up to ``top``."""
     first = rows[0]
     if first[0] != seq:
         return Damage.REMOVED
     if span.fits(seq, first):  # its kind or its head was changed, or the entry before it renumbered
         return Damage.EDITED
-    places = range(max(1, seq - _FAR), seq + _FAR)
+    places = range(max(1, seq - _FAR), min(seq + _FAR, top + len(rows) + 1))
     at = next((place for place in places if span.fits(place, first)), None)
     if at is None:
         return Damage.EDITED
