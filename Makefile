@@ -55,7 +55,7 @@ bench: $(VENV)/dev.stamp
 
 soak: $(VENV)/dev.stamp
 	@sh requirements/mosquitto.sh
-	$(BIN)/python .ci/check.py soak $(ARGS)
+	$(BIN)/python .ci/soak.py $(ARGS)
 
 # After a change of dependencies in pyproject.toml or of the tools in requirements/*.in.
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

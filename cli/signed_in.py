@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from edge.agent.permissions import may
@@ -65,11 +65,10 @@ def agent_runs(places: Places) -> bool:
 
 
 @contextlib.contextmanager
-def unlocked(places: Places, user: str, pin: str, method: str) -> Iterator[tuple[Slots, Store, bytes]]:
+def unlocked(places: Places, user: str, pin: str, method: str) -> Generator[tuple[Slots, Store, bytes]]:
     """Slots, store and its key while the agent is stopped; nobody else can open them meanwhile.
 
-    Args:
-        method: what is wanted, in the words of the local API; its table of roles decides here too.
+    ``method`` is what is wanted, in the words of the local API; its table of roles decides here too.
 
     Raises:
         NotAllowed: this person's role may not.

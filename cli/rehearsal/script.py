@@ -45,6 +45,8 @@ _MORNING: Final = (
     (0.85, Fault.KILL_COLLECTOR),
 )
 """What breaks around the box, after which part of the morning; always in this order."""
+_DIASTOLIC_AT_MOST: Final = 112
+"""Well below 120, above which a nurse is asked whether she means it."""
 _AGENT_KILLED_AFTER: Final = 0.4
 _BETWEEN: Final = (Pause.OPENED, Pause.MEASURED, Pause.TYPED, Pause.CLOSED)
 
@@ -168,7 +170,7 @@ def _visit(
     systolic = rng.randint(100, 165)
     manual = {
         "bp.sys": str(systolic),
-        "bp.dia": str(systolic - rng.randint(35, 50)),
+        "bp.dia": str(min(systolic - rng.randint(35, 50), _DIASTOLIC_AT_MOST)),
         "temp": f"{rng.randint(360, 384) / 10:.1f}",
         "rr": str(rng.randint(12, 24)),
     }

@@ -5,6 +5,7 @@ Each part is the shipped command in a process of its own; nothing here reaches i
 
 import asyncio
 import dataclasses
+import datetime
 import json
 import random
 import sys
@@ -14,6 +15,7 @@ from typing import Any, Final
 from cli.rehearsal import broker
 from cli.rehearsal.processes import Keeper, Kept, RehearsalFailed, qafila
 from cli.rehearsal.script import OXIMETERS, Fault, Script
+from edge.clock import SystemClock
 
 REALM: Final = "training"
 _CLOCK_SCALE: Final = 600.0
@@ -93,7 +95,10 @@ class Stage:
         self._keeper.start("uplink", qafila(self.home, "uplink", "--backoff-max", _BACKOFF_MAX_S))
 
     async def do(self, fault: Fault) -> None:
-        """Break or mend one thing."""
+        """Break or mend one thing, and note when, to be read beside the logs."""
+        with (self.own / "story.txt").open("a", encoding="utf-8") as story:
+            moment = datetime.datetime.fromtimestamp(SystemClock().now().wall_ms / 1000, tz=datetime.UTC)
+            story.write(f"{moment:%H:%M:%S.%f} {fault}\n")
         match fault:
             case Fault.CUT_LINK:
                 await self._tell_link("cut")

@@ -1,0 +1,126 @@
+"""The long versions of the tests. Seed, date and result are kept in ``docs/evidence/``.
+
+``make soak ARGS="demo"`` runs one part only; ``--seeds N`` and ``--rounds N`` change how long it takes.
+"""
+
+import argparse
+import dataclasses
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+BIN: Final = ROOT / ".venv" / "bin"
+EVIDENCE: Final = ROOT / "docs" / "evidence"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Result:
+    """What one run gave."""
+
+    what: str
+    seed: int
+    seconds: float
+    passed: bool
+    said: str
+
+
+def _run(command: list[str], more: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "PATH": f"{BIN}:{os.environ['PATH']}:/usr/sbin",
+        "NO_COLOR": "1",
+        **(more or {}),
+    }
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def demo(seeds: int, _rounds: int) -> list[Result]:
+    """The demo with every seed on both brokers."""
+    results: list[Result] = []
+    for broker in ("mosquitto", "embedded"):
+        for seed in range(1, seeds + 1):
+            began = time.monotonic()
+            done = _run([str(BIN / "qafila"), "demo", "--seed", str(seed), "--broker", broker, "--json"])
+            try:
+                proof = json.loads(done.stdout)
+                names = ("captured", "received", "lost", "duplicates", "conflicts", "plaintext_hits")
+                said = (
+                    ", ".join(f"{name} {proof[name]}" for name in names)
+                    + f", chain_valid {proof['chain_valid']}"
+                )
+            except (ValueError, KeyError):
+                said = (done.stderr.strip().splitlines() or ["nothing"])[-1][:200]
+            results.append(_told(f"demo on {broker}", seed, began, done.returncode == 0, said))
+    return results
+
+
+def fuzz(_seeds: int, rounds: int) -> list[Result]:
+    """Random and mutated bytes into every reader of strangers' bytes."""
+    return [_pytest("fuzz", "fuzz", rounds * 500, {"QAFILA_FUZZ_INPUTS": str(rounds * 500)})]
+
+
+def kills(_seeds: int, rounds: int) -> list[Result]:
+    """Processes killed at random, and what they had acknowledged read by fresh ones."""
+    return [_pytest("kills", "system", rounds, {"QAFILA_KILL_ROUNDS": str(rounds)}, "-k", "kill")]
+
+
+def _pytest(what: str, marker: str, count: int, more: Mapping[str, str], *words: str) -> Result:
+    began = time.monotonic()
+    seed = int(time.monotonic_ns() % 10**6)
+    command = [str(BIN / "python"), "-m", "pytest", "-q", "-m", marker, "-o", "timeout=0", *words]
+    done = _run(command, {**more, "QAFILA_SEED": str(seed), "QAFILA_FUZZ_SEED": str(seed)})
+    last = (done.stdout.strip().splitlines() or ["nothing"])[-1]
+    return _told(f"{what}, {count:,} each", seed, began, done.returncode == 0, last)
+
+
+def _told(what: str, seed: int, began: float, passed: bool, said: str) -> Result:
+    result = Result(what, seed, round(time.monotonic() - began, 1), passed, said)
+    print(f"{'passed' if passed else 'FAILED'}  {what}, seed {seed}, {result.seconds} s: {said}", flush=True)
+    return result
+
+
+PARTS: Final[dict[str, Callable[[int, int], list[Result]]]] = {"demo": demo, "fuzz": fuzz, "kills": kills}
+
+
+def main() -> None:
+    """Run the parts asked for and keep what they gave."""
+    parser = argparse.ArgumentParser(description="The long versions of the tests.")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which parts; all when none is named")
+    parser.add_argument("--seeds", type=int, default=20, help="how many seeds of the demo on each broker")
+    parser.add_argument(
+        "--rounds", type=int, default=20_000, help="kills; inputs of each fuzz are 500 times as many"
+    )
+    asked = parser.parse_args()
+    commit = _run(["git", "rev-parse", "--short", "HEAD"]).stdout.strip()
+    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()  # noqa: TID251  the date of a record for people
+    for part in asked.parts or PARTS:
+        results = PARTS[part](asked.seeds, asked.rounds)
+        lines = [
+            f"# Soak: {part}, {today}",
+            "",
+            f"Commit {commit}, Python {platform.python_version()}, {os.cpu_count()} cores. "
+            f'Made by `make soak ARGS="{part} --seeds {asked.seeds} --rounds {asked.rounds}"`.',
+            "",
+            "| what | seed | seconds | result | said |",
+            "| --- | --- | --- | --- | --- |",
+            *(
+                f"| {r.what} | {r.seed} | {r.seconds} | {'passed' if r.passed else 'FAILED'} | {r.said} |"
+                for r in results
+            ),
+        ]
+        EVIDENCE.mkdir(parents=True, exist_ok=True)
+        (EVIDENCE / f"{today}-{part}.md").write_text("\n".join(lines) + "\n")
+        if not all(result.passed for result in results):
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
