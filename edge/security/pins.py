@@ -4,6 +4,7 @@ A PIN gates the use of a slot that also needs the device secret; it never protec
 """
 
 import itertools
+import sys
 from typing import Final
 
 from edge.security.errors import PinTooWeak
@@ -25,7 +26,8 @@ def check_pin(pin: str) -> None:
             "This PIN is too short or too long.",
             next_step=f"Take {FEWEST_DIGITS} digits or more, or {SHORTEST_PASSPHRASE} characters or more.",
         )
-    steps = {ord(b) - ord(a) for a, b in itertools.pairwise(pin)}
+    wrap = 10 if pin.isdecimal() else sys.maxunicode  # 890123 counts up too
+    steps = {(ord(b) - ord(a)) % wrap for a, b in itertools.pairwise(pin)}
     if len(steps) == 1 or len(set(pin)) < _FEWEST_DIFFERENT:
         raise PinTooWeak(
             "This PIN is one of the first that are tried.",

@@ -5,6 +5,7 @@ byte short is silently a passphrase; a wrong key still replays and deletes a lef
 before 3.51.3 can corrupt a WAL database that two connections write. Each is refused here.
 """
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -117,11 +118,17 @@ def _check_file(path: Path) -> None:
             )
         check_sealed(path)
         size = path.stat().st_size
+        read_only = os.statvfs(path).f_flag & os.ST_RDONLY
     except OSError:
         raise StoreUnreadable(
             "The store's file cannot be read.",
             next_step="Check that the file belongs to the user the agent runs as, and the disk's health.",
         ) from None
+    if read_only:
+        raise StoreReadOnly(
+            "The disk takes no writes: the store cannot be opened.",
+            next_step="Check the card's write lock and the disk's health; what was saved is still there.",
+        )
     if size < PAGE_BYTES:
         raise StoreDamaged(
             "The store is damaged: its file is shorter than one page.",
