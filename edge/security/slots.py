@@ -19,6 +19,7 @@ gen). Two copies are kept, ``slots`` and ``slots.2``; the readable one with the 
 
 import dataclasses
 import os
+import unicodedata
 from pathlib import Path
 from typing import Any, Final
 
@@ -215,7 +216,7 @@ def _info(unit: str, user: str, generation: int) -> bytes:
 def _stretch(pin: str, salt: bytes, kdf: tuple[int, int, int]) -> bytes:
     passes, lanes, kib = kdf
     return Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=kib).derive(
-        pin.encode()
+        unicodedata.normalize("NFC", pin).encode()  # one é, whichever keyboard typed it
     )
 
 
