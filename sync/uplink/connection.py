@@ -30,6 +30,7 @@ _MOST_INCOMING: Final = 20
 _NOT_SENT_LOW_WATER: Final = 16 * 1024
 """How much the kernel may hold that it has not even sent; an alert waits behind no more."""
 _TCP_NOTSENT_LOWAT: Final = 25  # linux/tcp.h; the socket module does not name it on every Python
+OTHER_PROTOCOL: Final = "protocol"
 _UNSUPPORTED_PROTOCOL: Final = {1, 0x84}
 """The CONNACK codes of 3.1.1 and 5 for a protocol version that is not spoken there."""
 _PROTOCOL_ERROR: Final = 0x82
@@ -44,19 +45,14 @@ class Protocol(StrEnum):
 
 
 class LinkDown(QafilaError):
-    """There is no connection, or no longer. Wait, then try again; nothing is lost.
-
-    Attributes:
-        older: whether MQTT 3.1.1 is worth trying with this broker.
-    """
+    """There is no connection, or no longer. Wait, then try again; nothing is lost."""
 
     code: ClassVar[str] = "broker-unreachable"
 
-    def __init__(self, code: str, *, reason: str = "", older: bool = False) -> None:
+    def __init__(self, code: str, *, reason: str = "") -> None:
         sentence, next_step = SENTENCES[code]
         super().__init__(sentence, next_step=next_step, code=code)
         self.reason = reason
-        self.older = older
 
 
 _WAIT: Final = "Nothing to do: the uplink tries again by itself."
@@ -232,10 +228,7 @@ class Connection:
 
     def _end(self, code: str, *, reason: str = "") -> None:
         if self._ended is None:
-            before = self.accepted is None and self.protocol is Protocol.MQTT_5
-            # That is how a broker of 3.1.1 may meet a CONNECT of 5: it hangs up, or answers in its own way.
-            older = before and (code in {"broker-closed", "broker-misbehaved"} or reason == "protocol")
-            self._ended = LinkDown(code, reason=reason, older=older)
+            self._ended = LinkDown(code, reason=reason)
 
     def _on_socket_open(self, _client: mqtt.Client, _data: object, opened: Any) -> None:  # noqa: ANN401  a socket, by a name private to paho
         if opened.getsockname() == opened.getpeername():
@@ -251,7 +244,7 @@ class Connection:
         self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, said: Properties | None
     ) -> None:
         if reason.value in _UNSUPPORTED_PROTOCOL:
-            self._end("broker-refused", reason="protocol")
+            self._end("broker-refused", reason=OTHER_PROTOCOL)
         elif reason.is_failure:
             self._end("broker-refused", reason=str(reason))
         else:

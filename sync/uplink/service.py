@@ -14,7 +14,7 @@ from typing import Final
 
 from edge.clock import Clock
 from edge.ports.sealing import Receipt
-from sync.uplink.connection import Connection, Limits, LinkDown, Protocol
+from sync.uplink.connection import OTHER_PROTOCOL, Connection, Limits, LinkDown, Protocol
 from sync.uplink.coverage import Coverage
 from sync.uplink.flight import Flight
 from sync.uplink.incoming import Incoming
@@ -30,6 +30,8 @@ LOOK_S: Final = 0.1
 """How often the spool is looked at, and everything else that no event announces."""
 NOTE_S: Final = 0.25
 """How often the link note may change while the connection stands."""
+ANSWER_S: Final = 2.0
+"""How long a broker may take to accept us on a link that answers at once. Silence may be its answer to 5."""
 GOODBYE_S: Final = 1.0
 NEAR_RETRY_S: Final = 2.0
 """A broker on this machine that is not there costs no airtime to ask again."""
@@ -37,10 +39,24 @@ STEADY_S: Final = 30.0
 """A connection that stood so long was a good one: the next wait begins at the shortest again."""
 LONGEST_REST_S: Final = 900.0
 OVERDUE: Final = "receipt-overdue"
+UP: Final = "up"
 
 
 class _Stopping(Exception):
     """SIGTERM or SIGINT came."""
+
+
+class _NotAccepted(LinkDown):
+    """The broker was reached and did not accept us."""
+
+    @property
+    def may_be_older(self) -> bool:
+        """Whether it may have met a version of MQTT that it does not know.
+
+        Brokers of 3.1.1 meet a CONNECT of 5 in every way: they refuse it, hang up, answer in their own
+        form, or misread a length in it and wait for the rest.
+        """
+        return self.stable_code != "broker-refused" or self.reason == OTHER_PROTOCOL
 
 
 class Uplink:
@@ -60,10 +76,11 @@ class Uplink:
         self._incoming = Incoming(settings.spool_in, settings.unit, settings.keyset, self._coverage)
         self._notes = BrokerNotes(settings.notes, clock)
         self._link = LinkNote(settings.spool_in)
+        self._spoke_5: set[Broker] = set()
         self._unanswered: frozenset[str] = frozenset()
         self._vain = 0
         self._failures = 0
-        self._trouble: str | None = None
+        self._told: set[str] = set()
         self._rest_until_s = 0.0
         self._stopping = False
         self._blocked = False
@@ -94,13 +111,13 @@ class Uplink:
 
     def _attempt(self, broker: Broker) -> float:
         """One connection, from its first attempt to its end; returns how long to wait before the next."""
-        begin_s = self._clock.monotonic_s()
         protocol = Protocol.MQTT_5 if self._notes.speaks_5(broker.name) else Protocol.MQTT_311
         try:
             try:
                 self._connect_and_work(broker, protocol)
-            except LinkDown as down:
-                if not down.older:
+            except _NotAccepted as refused:
+                known = protocol is Protocol.MQTT_311 or broker in self._spoke_5
+                if known or not refused.may_be_older:
                     raise
                 self._connect_and_work(broker, Protocol.MQTT_311)
         except LinkDown as down:
@@ -109,8 +126,6 @@ class Uplink:
             self._note_down(code)
             if code == OVERDUE:
                 return 0.0
-            if self._clock.monotonic_s() - begin_s > STEADY_S:
-                self._failures = 0
             return self._backoff(code)
         raise AssertionError("a connection ends with a reason")
 
@@ -137,6 +152,8 @@ class Uplink:
         try:
             limits = self._introduce(connection)
             self._say_up(broker, protocol)
+            if protocol is Protocol.MQTT_5:
+                self._spoke_5.add(broker)
             self._notes.remember(broker.name, speaks_5=protocol is Protocol.MQTT_5)
             connection.publish(state, _state(online=True, connection=name), retain=True)
             self._work(connection, name, limits)
@@ -150,12 +167,18 @@ class Uplink:
         """From nothing to subscribed."""
         unit, patience = self._settings.unit, self._settings.patience
         self._blocked = True  # a signal must not wait until a distant broker answers
+        asked_s = self._clock.monotonic_s()
         try:
             self._check_stop()
             connection.open()
         finally:
             self._blocked = False
-        self._until(connection, lambda: connection.accepted is not None, patience.connect_s)
+        # A broker's acceptance takes a round trip more, so what the first took says what to expect.
+        answer_s = min(patience.connect_s, max(ANSWER_S, 8 * (self._clock.monotonic_s() - asked_s)))
+        try:
+            self._until(connection, lambda: connection.accepted is not None, answer_s)
+        except LinkDown as down:
+            raise _NotAccepted(down.stable_code, reason=down.reason) from None
         asked_s = self._clock.monotonic_s()
         wanted = [topics.receipt(unit, level) for level in topics.LEVELS]
         connection.subscribe([*wanted, topics.down(unit)])
@@ -184,7 +207,7 @@ class Uplink:
     def _work(self, connection: Connection, name: str, limits: Limits) -> None:
         """Send what waits and take what comes, until the connection ends."""
         flight = Flight(Window(limits.most_in_flight), self._unanswered)
-        since_ms = self._clock.now().wall_ms
+        begin_s, since_ms = self._clock.monotonic_s(), self._clock.now().wall_ms
         noted_s = float("-inf")
         self._outgoing.rewind()
         while True:
@@ -205,6 +228,8 @@ class Uplink:
                     broker=connection.protocol,
                     code="",
                 )
+            if now_s - begin_s > STEADY_S and OVERDUE not in self._told:
+                self._say_good()
             self._check_overdue(connection, flight, now_s)
             self._pump(connection, LOOK_S)
 
@@ -245,10 +270,8 @@ class Uplink:
             self._outgoing.leave(name)
             self._unanswered -= {str(name)}
         if flight.landed_any:
-            self._vain = self._failures = 0
-            if self._trouble == OVERDUE:
-                self._trouble = None
-                _LOG.info("receipts come again")
+            self._vain = 0
+            self._say_good()
 
     def _check_overdue(self, connection: Connection, flight: Flight, now_s: float) -> None:
         patience = self._settings.patience
@@ -290,15 +313,22 @@ class Uplink:
                 connection.pump(LOOK_S, self._silent)
 
     def _say_up(self, broker: Broker, protocol: Protocol) -> None:
-        if self._trouble != OVERDUE:
-            self._trouble = None
+        if UP not in self._told:
+            self._told.add(UP)
             _LOG.info("link up", extra={"broker": broker.name, "protocol": str(protocol)})
 
+    def _say_good(self) -> None:
+        """The connection is good for something: from now on every trouble is news again."""
+        self._failures = 0
+        if OVERDUE in self._told:
+            _LOG.info("receipts come again")
+        self._told = {UP}
+
     def _say_down(self, broker: Broker, down: LinkDown) -> None:
-        """Tell a change once, not every attempt."""
+        """Tell a trouble once, not at every attempt, nor each time a link flaps."""
         code = down.stable_code
-        if self._trouble != code:
-            self._trouble = code
+        if code not in self._told:
+            self._told = (self._told | {code}) - {UP}
             _LOG.warning(
                 down.sentence,
                 extra={"code": code, "broker": broker.name, "reason": down.reason, "next": down.next_step},

@@ -6,6 +6,7 @@ A broker keeps its port, so that it can be killed and started again under its cl
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -23,10 +24,16 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of loopback that nobody listens on now.
+
+    From below the range that outgoing connections take theirs from: one of those could otherwise sit on
+    a broker's port while the broker is down.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311  any will do
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
