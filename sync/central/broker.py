@@ -23,7 +23,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 _LOG: Final = logging.getLogger("qafila.central")
 
 CONNECT_S: Final = 5.0
-"""How long a broker may take to accept us."""
+"""How long a broker may take to be reached, and to accept us."""
+FIVE_S: Final = 1.5
+"""How long it may take when it is asked in MQTT 5: some brokers of 3.1.1 never answer that."""
 BACKOFF_FIRST_S: Final = 0.2
 KEEPALIVE_S: Final = 30
 LARGEST_PACKET: Final = 300_000
@@ -33,9 +35,12 @@ LARGEST_GROUP: Final = 256
 _IN_FLIGHT: Final = 20
 _WAITING_RECEIPTS: Final = 20_000
 _SESSION_S: Final = 86_400
+_USER_TIMEOUT_MS: Final = 20_000
 _ACCEPTED: Final = "accepted"
 _NOT_SPOKEN: Final = {1, 132}
 """The CONNACK codes of 3.1.1 and 5 for a protocol version that is not spoken there."""
+_PERHAPS_THE_PROTOCOL: Final = {"protocol", "silent"}
+"""How a broker meets the version it does not speak: it says so, hangs up, or says nothing."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,11 +136,11 @@ class Link:
             time.sleep(min(wait_s, self._next_attempt_s - now))
             return False
         trouble = self._attempt()
-        if trouble == "protocol" and self._protocol is MQTTProtocolVersion.MQTTv5:
-            self._protocol = MQTTProtocolVersion.MQTTv311
+        if trouble in _PERHAPS_THE_PROTOCOL:
+            five = self._protocol is MQTTProtocolVersion.MQTTv5
+            self._protocol = MQTTProtocolVersion.MQTTv311 if five else MQTTProtocolVersion.MQTTv5
             trouble = self._attempt()
         if trouble:
-            self._protocol = MQTTProtocolVersion.MQTTv5
             self._say_away(trouble)
             # Jitter spreads a fleet's attempts; nobody's secret depends on it.
             self._next_attempt_s = time.monotonic() + self._backoff_s * random.uniform(0.5, 1.0)  # noqa: S311
@@ -167,7 +172,7 @@ class Link:
             return "unreachable"
         self.connections += 1
         self._client = client
-        end = time.monotonic() + CONNECT_S
+        end = time.monotonic() + (FIVE_S if self._protocol is MQTTProtocolVersion.MQTTv5 else CONNECT_S)
         alive = True
         while alive and self._answered() is None and time.monotonic() < end:
             alive = self._turn(0.1)
@@ -177,7 +182,6 @@ class Link:
                 client.subscribe([(topic, 1) for topic in self._topics])
             return ""
         self._lost()
-        # Ended without an answer: that is how a broker of 3.1.1 may meet a CONNECT of 5.
         return answer or ("silent" if alive else "protocol")
 
     def _answered(self) -> str | None:
@@ -197,7 +201,7 @@ class Link:
         client.on_connect = self._on_connect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
-        client.on_socket_open = _no_delay
+        client.on_socket_open = _set_up
         return client
 
     def _turn(self, wait_s: float) -> bool:
@@ -275,7 +279,8 @@ class Link:
         self._in_flight.discard(mid)
 
 
-def _no_delay(_client: mqtt.Client, _data: object, opened: object) -> None:
-    """Small receipts must not wait for Nagle's algorithm: it was measured at 11 a second."""
+def _set_up(_client: mqtt.Client, _data: object, opened: object) -> None:
+    """Small receipts must not wait for Nagle's algorithm; a peer that is gone must not be waited for."""
     assert isinstance(opened, socket.socket)  # noqa: S101  paho opens plain TCP here
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
