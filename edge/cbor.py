@@ -21,7 +21,7 @@ Value: TypeAlias = (
 MAX_DEPTH: Final = 16
 """How many lists and maps may stand one in another."""
 
-_UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _LIST, _MAP = range(6)
+_UNSIGNED, _NEGATIVE, BYTES, _TEXT, _LIST, _MAP = range(6)
 _FALSE, _TRUE, _NULL = 0xF4, 0xF5, 0xF6
 _SHORT_HEADS: Final = [[bytes([major << 5 | low]) for low in range(24)] for major in range(6)]
 _SHORTEST: Final = {1: 24, 2: 1 << 8, 4: 1 << 16, 8: 1 << 32}
@@ -50,15 +50,57 @@ def decode(raw: bytes) -> Value:
     Raises:
         MalformedCbor: anything that `encode` would not have written byte for byte.
     """
+    value, end = decode_first(raw)
+    if end != len(raw):
+        raise MalformedCbor("Something follows the value.")
+    return value
+
+
+def decode_first(raw: bytes) -> tuple[Value, int]:
+    """Read the value with which the bytes begin, as strictly; also where it ends.
+
+    Raises:
+        MalformedCbor: they begin with none.
+    """
     try:
-        value, end = _read(raw, 0, MAX_DEPTH)
+        return _read(raw, 0, MAX_DEPTH)
     except IndexError:
         raise MalformedCbor("The bytes end too soon.") from None
     except UnicodeDecodeError:
         raise MalformedCbor("A text is no UTF-8.") from None
-    if end != len(raw):
-        raise MalformedCbor("Something follows the value.")
-    return value
+
+
+def split(raw: bytes) -> dict[int, bytes]:
+    """Take a map with integer keys apart, its values left encoded, in order.
+
+    Raises:
+        MalformedCbor: the bytes are no such map, or not in the one form.
+    """
+    if not raw or raw[0] >> 5 != _MAP:
+        raise MalformedCbor("The bytes are no map.")
+    values: dict[int, bytes] = {}
+    keys: list[bytes] = []
+    try:
+        size, at = _read(bytes([raw[0] & 31]) + raw[1:9], 0, 0)  # the head of a map, read as a number
+        while isinstance(size, int) and len(keys) < size:
+            key, start = _read(raw, at, 0)
+            if not isinstance(key, int):
+                raise MalformedCbor("The map has keys that are no integers.")
+            keys.append(raw[at:start])
+            _, at = _read(raw, start, MAX_DEPTH - 1)
+            values[key] = raw[start:at]
+    except (IndexError, UnicodeDecodeError):
+        raise MalformedCbor("The bytes end too soon, or a text is no UTF-8.") from None
+    _check_keys(keys)
+    if at != len(raw):
+        raise MalformedCbor("Something follows the map.")
+    return values
+
+
+def join(fields: Mapping[int, bytes]) -> bytes:
+    """Put such a map together from values that are encoded already."""
+    pairs = sorted([(_write(key, 0), item) for key, item in fields.items()])
+    return _head(_MAP, len(pairs)) + b"".join([key + item for key, item in pairs])
 
 
 def _write(value: object, room: int) -> bytes:  # noqa: PLR0911  one answer per kind of value
@@ -73,7 +115,7 @@ def _write(value: object, room: int) -> bytes:  # noqa: PLR0911  one answer per 
             raise MalformedCbor("A text is no Unicode.") from None
         return _head(_TEXT, len(raw)) + raw
     if isinstance(value, bytes):
-        return _head(_BYTES, len(value)) + value
+        return _head(BYTES, len(value)) + value
     if value is None:
         return b"\xf6"
     if not room:
@@ -107,16 +149,18 @@ def _read(raw: bytes, at: int, room: int) -> tuple[Value, int]:  # noqa: C901, P
     at += 1
     major, number = first >> 5, first & 31
     if number >= 24 and major <= _MAP:
-        size = 1 << (number - 24)  # 28 to 31 are reserved or indefinite: no such size is listed
+        if number > 27:
+            raise MalformedCbor("The bytes hold a head that is reserved, or a length left open.")
+        size = 1 << (number - 24)
         number = int.from_bytes(raw[at : at + size])
         at += size
-        if number < _SHORTEST.get(size, 1 << 64):
+        if number < _SHORTEST[size]:
             raise MalformedCbor("A number is not in its shortest form.")
     if major == _UNSIGNED:
         return number, _within(raw, at)
     if major == _TEXT:
         return raw[at : at + number].decode(), _within(raw, at + number)
-    if major == _BYTES:
+    if major == BYTES:
         return raw[at : at + number], _within(raw, at + number)
     if major == _NEGATIVE:
         return -1 - number, _within(raw, at)
@@ -151,14 +195,14 @@ def _read_map(raw: bytes, at: int, n: int, room: int) -> tuple[Mapping[int, Valu
         key, at = _read(raw, at, 0)
         keys.append(raw[start:at])
         pairs[key], at = _read(raw, at, room - 1)  # type: ignore[index]  # all integers or all text: _check_keys
-    if any(one >= other for one, other in itertools.pairwise(keys)):
-        raise MalformedCbor("A map's keys are not in order, or one is there twice.")
     _check_keys(keys)
     return pairs, at
 
 
 def _check_keys(keys: list[bytes]) -> None:
-    """All integers or all text; encoded and in order, so that the first and the last speak for all."""
+    """In order, each once, all integers or all text; the first and the last speak for those between."""
+    if any(one >= other for one, other in itertools.pairwise(keys)):
+        raise MalformedCbor("A map's keys are not in order, or one is there twice.")
     if keys and not (keys[-1][0] >> 5 <= _NEGATIVE or keys[0][0] >> 5 == _TEXT == keys[-1][0] >> 5):
         raise MalformedCbor("A map has keys that are neither all integers nor all text.")
 

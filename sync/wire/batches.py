@@ -12,12 +12,13 @@ from typing import Final
 from edge.audit.chain import EPOCH_BYTES, VISIBLE_HEAD_BYTES, Entry
 from edge.ports.sealing import Tips
 from edge.records.fields import SCHEMA_VERSION, Stream
-from sync.wire import columns, cose, keys, sessions, shapes
+from sync.wire import cose, keys, sessions, shapes, squeeze
+from sync.wire.columns import Row
 from sync.wire.cose import Purpose
 from sync.wire.errors import EnvelopeRefused
 from sync.wire.sessions import SessionKey
 
-MAX_ENTRIES: Final = columns.MAX_ENTRIES
+MAX_ENTRIES: Final = squeeze.MAX_ENTRIES
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,14 +103,14 @@ def seal_batch(author: Author, entries: Sequence[Entry], tips: Tips, session: Se
         SCHEMA_VERSION,
         author.kid,
     )
-    rows: list[columns.Row] = []
+    rows: list[Row] = []
     for seq, entry in enumerate(entries, entries[0].seq):
         assert entry.payload is not None  # noqa: S101  what was erased is re-sealed by rules that are not written yet
         assert entry.seq == seq  # noqa: S101  the caller reads them in order
         assert entry.stream is last.stream  # noqa: S101  the same
-        rows.append(columns.Row(entry.kind, entry.payload))
+        rows.append(Row(entry.kind, entry.payload))
     protected = _encode_header(header)
-    inner = cose.encrypt(columns.pack(rows), session.key, session.id, session.next_nonce(), protected)
+    inner = cose.encrypt(squeeze.pack(rows), session.key, session.id, session.next_nonce(), protected)
     return cose.sign(protected, inner, author.sign_private, Purpose.UP, author.realm)
 
 
@@ -176,7 +177,7 @@ def open_batch(signed: SignedBatch, session_key: bytes) -> list[WireEntry]:
     if header.first is None or header.n is None:
         raise EnvelopeRefused("decode")
     packed = cose.decrypt(signed.inner, session_key, signed.protected)
-    rows = columns.unpack(packed, header.n)
+    rows = squeeze.unpack(packed, header.n)
     return [WireEntry(seq, row.kind, row.payload) for seq, row in enumerate(rows, header.first)]
 
 

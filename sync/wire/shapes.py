@@ -1,10 +1,12 @@
 """Take decoded CBOR apart with every bound stated; anything else is refused as ``form``."""
 
+from typing import Final
+
 from edge.cbor import Value
 from sync.wire.errors import EnvelopeRefused
 from sync.wire.topics import UNIT_ID
 
-SEQ_MAX = 2**63 - 1
+SEQ_MAX: Final = 2**63 - 1
 """Sequence numbers and times fit a signed 64-bit column."""
 
 

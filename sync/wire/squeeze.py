@@ -1,0 +1,70 @@
+"""Rows to what is sealed, and back, bounded: columns, zstd, padding.
+
+What is sealed is the plain list, as a zstd frame where that is shorter, the bits, and the padding. A frame
+begins with 0x28, a list never does.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from backports import zstd
+
+from edge import cbor
+from sync.wire import columns, padding, primer
+from sync.wire.columns import Packed, Row
+from sync.wire.errors import EnvelopeRefused
+
+MAX_ENTRIES: Final = 4096
+MAX_UNPACKED_BYTES: Final = 4 * 1024 * 1024
+
+_PRIMED: Final = columns.prime(primer.rows())
+_FRAME: Final = b"\x28\xb5\x2f\xfd"
+_LEVEL: Final = 19
+_WINDOW_LOG_MAX: Final = 22
+
+
+def pack(rows: Sequence[Row]) -> bytes:
+    packed = columns.take_apart(rows, _PRIMED)
+    squeezed = zstd.compress(
+        packed.plain,
+        options={
+            zstd.CompressionParameter.compression_level: _LEVEL,
+            zstd.CompressionParameter.content_size_flag: 0,
+            zstd.CompressionParameter.checksum_flag: 0,
+        },
+    )
+    return padding.pad(min(packed.plain, squeezed, key=len) + packed.bits)
+
+
+def unpack(packed: bytes, n: int) -> list[Row]:
+    """The rows again.
+
+    Raises:
+        EnvelopeRefused: decode, for anything that `pack` would not have given, or that is larger than a
+            message may unpack to.
+    """
+    content = padding.unpad(packed)
+    if content.startswith(_FRAME):
+        plain, bits = _unsqueeze(content)
+    else:
+        plain, bits = _cut(content)
+    return columns.put_together(Packed(plain, bits), n, _PRIMED, MAX_UNPACKED_BYTES)
+
+
+def _unsqueeze(content: bytes) -> tuple[bytes, bytes]:
+    frame = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG_MAX})
+    try:
+        plain = frame.decompress(content, MAX_UNPACKED_BYTES)
+    except zstd.ZstdError:
+        raise EnvelopeRefused("decode") from None
+    if not frame.eof:
+        raise EnvelopeRefused("decode")
+    return plain, frame.unused_data
+
+
+def _cut(content: bytes) -> tuple[bytes, bytes]:
+    try:
+        _, end = cbor.decode_first(content)
+    except cbor.MalformedCbor:
+        raise EnvelopeRefused("decode") from None
+    return content[:end], content[end:]
