@@ -31,7 +31,8 @@ def test_a_good_pin_is_taken(pin: str) -> None:
 
 @pytest.mark.parametrize(
     "pin",
-    ["", "4829", "48291", "111111", "123456", "654321", "890123", "024680", "121212", "aaaaaaaa", "abcdefgh", "words",
+    ["", "4829", "48291", "111111", "123456", "654321", "890123", "024680", "121212", "aaaaaaaa",
+     "abcdefgh", "words",
      "pass123", "x" * 129],
 )  # fmt: skip
 def test_a_weak_pin_is_refused(pin: str) -> None:
