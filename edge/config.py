@@ -212,7 +212,8 @@ def load(path: Path) -> UnitConfig:
     try:
         return UnitConfig.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        found = error.errors(include_url=False, include_input=False)
+        first = min(found, key=lambda each: each["type"] != "extra_forbidden")  # a misspelt key is also missing
         raise _refused(path, text, first["loc"], first["type"], first["msg"]) from error
 
 

@@ -9,14 +9,18 @@ from edge.security import slots
 from tests.edge.agent.agent_world import Centre, ScriptedDriver, World
 
 
+@pytest.fixture(autouse=True)
+def quick_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "ARGON2", (1, 1, 64))
+
+
 @pytest.fixture
 def oximeter() -> ScriptedDriver:
     return ScriptedDriver("oximeter-1")
 
 
 @pytest.fixture
-def world(tmp_path: Path, oximeter: ScriptedDriver, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(slots, "ARGON2", (1, 1, 64))
+def world(tmp_path: Path, oximeter: ScriptedDriver) -> World:
     made = World(tmp_path, Centre(), [Device(oximeter)])
     made.make()
     return made

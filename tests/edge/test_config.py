@@ -1,0 +1,120 @@
+"""The unit's configuration: every key known, every refusal with its line and its next step."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.config import ConfigMissing, ConfigRefused, Places, load, write_initial
+
+GOOD = """\
+[unit]
+id = "van-07"
+realm = "training"
+
+[clock]
+quality = "rtc"
+scale = 60.0
+
+[[device]]
+key = "oximeter-1"
+kind = "contec-cms50"
+port = "/dev/ttyUSB0"
+
+[[device]]
+key = "oximeter-2"
+kind = "contec-cms50"
+port = "/dev/ttyUSB1"
+simulated = true
+"""
+
+
+def refusal(tmp_path: Path, text: str) -> ConfigRefused:
+    path = tmp_path / "unit.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigRefused) as error:
+        load(path)
+    assert error.value.stable_code == "config-refused"
+    assert error.value.next_step
+    return error.value
+
+
+def test_a_good_configuration_with_its_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "unit.toml"
+    path.write_text(GOOD, encoding="utf-8")
+    config = load(path)
+    assert (config.unit.id, config.seal.batch, config.security.device_secret) == (
+        "van-07",
+        200,
+        "media/device.secret",
+    )
+    assert [device.simulated for device in config.device] == [False, True]
+    places = Places.at(tmp_path)
+    assert config.device_secret(places) == tmp_path / "media" / "device.secret"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "says"),
+    [
+        ("realm =", "rea1m =", "line 3", "realm"),
+        ("quality =", "qualty =", "line 6", "quality"),
+        ('port = "/dev/ttyUSB1"', 'prot = "/dev/ttyUSB1"', "line 17", "port"),
+        ("[clock]", "[clok]", "line 5", "clock"),
+    ],
+)
+def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one(
+    tmp_path: Path, before: str, after: str, line: str, says: str
+) -> None:
+    error = refusal(tmp_path, GOOD.replace(before, after))
+    assert line in error.sentence
+    assert f"`{says}`" in error.next_step
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ('id = "van-07"', 'id = "Van 07"', "unit.id"),
+        ('id = "van-07"', "", "unit.id` is missing"),
+        ('realm = "training"', 'realm = "test"', "unit.realm"),
+        ("scale = 60.0", "scale = 0", "clock.scale"),
+        ('key = "oximeter-2"', 'key = "oximeter-1"', "share one key"),
+        ("[unit]", "[unit", "line 1"),
+        ('realm = "training"', 'realm = "production"\n', "training realm"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_named(tmp_path: Path, before: str, after: str, says: str) -> None:
+    assert says in refusal(tmp_path, GOOD.replace(before, after)).sentence
+
+
+def test_production_takes_neither_a_simulator_nor_a_scaled_clock(tmp_path: Path) -> None:
+    production = GOOD.replace("training", "production").replace("scale = 60.0", "")
+    assert "simulated" in refusal(tmp_path, production).sentence
+    scaled = GOOD.replace("training", "production").replace("simulated = true", "")
+    assert "scale" in refusal(tmp_path, scaled).sentence
+
+
+def test_no_configuration_means_no_unit_here(tmp_path: Path) -> None:
+    with pytest.raises(ConfigMissing) as error:
+        load(tmp_path / "unit.toml")
+    assert "unit init" in error.value.next_step
+
+
+def test_the_first_configuration_is_written_once_and_reads_back(tmp_path: Path) -> None:
+    places = Places.at(tmp_path / "home")
+    write_initial(places, "van-07", "training")
+    assert load(places.config).unit.realm == "training"
+    with pytest.raises(ConfigRefused):
+        write_initial(places, "van-08", "training")
+    assert load(places.config).unit.id == "van-07"
+
+
+def test_a_home_holds_everything_and_none_means_the_systems_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = Places.at(tmp_path)
+    for field in Places.__dataclass_fields__:
+        assert getattr(places, field).is_relative_to(tmp_path)
+    system = Places.at(None)
+    assert system.config == Path("/etc/qafila/unit.toml")
+    assert system.socket == Path("/run/qafila/agent.sock")
+    monkeypatch.setenv("QAFILA_HOME", str(tmp_path))
+    assert Places.from_environment(None) == places
