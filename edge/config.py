@@ -213,7 +213,8 @@ def load(path: Path) -> UnitConfig:
         return UnitConfig.model_validate(raw)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        first = min(found, key=lambda each: each["type"] != "extra_forbidden")  # a misspelt key is also missing
+        # A misspelt key is a missing one too; its spelling is what helps.
+        first = min(found, key=lambda each: each["type"] != "extra_forbidden")
         raise _refused(path, text, first["loc"], first["type"], first["msg"]) from error
 
 

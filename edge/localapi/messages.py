@@ -22,29 +22,58 @@ class Method:
 
     takes: type[Message]
     answers: type[Message]
+    does: str
 
 
 METHODS: Final[dict[str, Method]] = {
-    "status": Method(Nothing, answers.Status),
-    "sign-in": Method(requests.SignIn, answers.SignedIn),
-    "sign-out": Method(Nothing, Nothing),
-    "lock": Method(Nothing, Nothing),
-    "patient.register": Method(requests.Register, answers.Registered),
-    "patient.list": Method(Nothing, answers.Patients),
-    "patient.find": Method(requests.Find, answers.Patients),
-    "encounter.open": Method(requests.PatientNamed, answers.EncounterOpened),
-    "encounter.close": Method(requests.EncounterNamed, answers.EncounterClosed),
-    "encounter.show": Method(requests.EncounterNamed, answers.Encounter),
-    "observe": Method(requests.Observe, Saved),
-    "take": Method(requests.Take, Saved),
-    "alert.raise": Method(requests.RaiseAlert, Saved),
-    "tray.list": Method(Nothing, answers.Tray),
-    "tray.assign": Method(requests.Assign, Saved),
-    "snapshot": Method(requests.SnapshotAsked, answers.Snapshot),
-    "subscribe": Method(requests.Subscribe, Nothing),
-    "users.add": Method(requests.AddUser, Nothing),
-    "users.list": Method(Nothing, answers.Users),
-    "store.verify": Method(Nothing, answers.Verified),
+    "status": Method(Nothing, answers.Status, "What anybody may know who may connect; needs no session."),
+    "sign-in": Method(
+        requests.SignIn,
+        answers.SignedIn,
+        "Open a session on this connection; unlocks the store if it is locked.",
+    ),
+    "sign-out": Method(
+        Nothing, Nothing, "End this connection's session; the store stays open for measuring."
+    ),
+    "lock": Method(Nothing, Nothing, "Close the store and end all sessions."),
+    "patient.register": Method(requests.Register, answers.Registered, "Enter a new patient."),
+    "patient.list": Method(Nothing, answers.Patients, "The patients entered last."),
+    "patient.find": Method(
+        requests.Find,
+        answers.Patients,
+        "Patients by a part of name, village or phone, or by a whole identifier.",
+    ),
+    "encounter.open": Method(
+        requests.PatientNamed,
+        answers.EncounterOpened,
+        "Open a visit; readings are bound to its patient. One is open at a time.",
+    ),
+    "encounter.close": Method(requests.EncounterNamed, answers.EncounterClosed, "Close the open visit."),
+    "encounter.show": Method(
+        requests.EncounterNamed, answers.Encounter, "A visit and its observations with their states."
+    ),
+    "observe": Method(
+        requests.Observe, Saved, "Store values typed by a person: all of them, or none and the reason."
+    ),
+    "take": Method(requests.Take, Saved, "Store what a continuous device shows now."),
+    "alert.raise": Method(requests.RaiseAlert, Saved, "Send a coded alert ahead of everything else."),
+    "tray.list": Method(Nothing, answers.Tray, "Readings that belong to nobody yet."),
+    "tray.assign": Method(
+        requests.Assign, Saved, "Give readings of the tray to the open visit, with the reason."
+    ),
+    "snapshot": Method(
+        requests.SnapshotAsked,
+        answers.Snapshot,
+        "What is committed: by default all that is not received yet.",
+    ),
+    "subscribe": Method(
+        requests.Subscribe, Nothing, "Choose the events of this connection; replaces the former choice."
+    ),
+    "users.add": Method(requests.AddUser, Nothing, "Let another person sign in; for supervisors."),
+    "users.list": Method(Nothing, answers.Users, "Who may sign in."),
+    "store.verify": Method(
+        Nothing, answers.Verified, "Check every entry against its leaf, its chain and its stream's tip."
+    ),
 }
 """Every method. The agent has one handler for each; a test compares their parameters."""
 
@@ -90,6 +119,7 @@ def schema() -> dict[str, Any]:
         "error": ErrorAnswer.model_json_schema(),
         "methods": {
             name: {
+                "does": method.does,
                 "takes": method.takes.model_json_schema(),
                 "answers": method.answers.model_json_schema(mode="serialization"),
             }

@@ -1,10 +1,11 @@
 """The unit's configuration: every key known, every refusal with its line and its next step."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from edge.config import ConfigMissing, ConfigRefused, Places, load, write_initial
+from edge.config import ConfigMissing, ConfigRefused, Places, UnitConfig, load, write_initial
 
 GOOD = """\
 [unit]
@@ -118,3 +119,15 @@ def test_a_home_holds_everything_and_none_means_the_systems_places(
     assert system.socket == Path("/run/qafila/agent.sock")
     monkeypatch.setenv("QAFILA_HOME", str(tmp_path))
     assert Places.from_environment(None) == places
+
+
+def test_the_reference_describes_every_key_as_the_models_do() -> None:
+    document = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
+    text = document.read_text(encoding="utf-8")
+    for name, section in UnitConfig.model_fields.items():
+        annotation = section.annotation
+        assert annotation is not None
+        model = (get_args(annotation) or (annotation,))[0]
+        for key, field in model.model_fields.items():
+            default = "required" if field.is_required() else f"`{field.default!r}`"
+            assert f"| `{key}` | {field.description} | {default} |" in text, f"{name}.{key}"
