@@ -61,19 +61,20 @@ class Outgoing:
         self._bytes = 0
         self._wave_bytes = 0
 
-    def refresh(self) -> None:
-        """Look whether the directory has changed; cheap when it has not."""
+    def refresh(self) -> bool:
+        """Look whether the directory has changed, and list it if so; cheap when it has not."""
         try:
             seen = self._directory.stat()
         except OSError:
-            return  # not there yet, or for a moment: what cannot be seen cannot be sent
+            return False  # not there yet, or for a moment: what cannot be seen cannot be sent
         stamp = (seen.st_ino, seen.st_mtime_ns)
         if stamp == self._stamp and self._settled:
-            return
+            return False
         # Two changes within one tick of the kernel's clock bear one time: list once more after each.
         self._settled = stamp == self._stamp
         self._stamp = stamp
         self._list()
+        return True
 
     def _list(self) -> None:
         names = os.listdir(self._directory)  # noqa: PTH208  plain names are wanted, ten thousand of them

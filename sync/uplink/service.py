@@ -130,12 +130,11 @@ class Uplink:
         raise AssertionError("a connection ends with a reason")
 
     def _backoff(self, code: str) -> float:
-        """Full jitter: evenly from zero to a ceiling that doubles."""
+        """Full jitter: evenly from zero to a ceiling that doubles with every refusal."""
         patience = self._settings.patience
-        most_s = patience.backoff_max_s
-        if code == "broker-unreachable":
-            most_s = min(most_s, NEAR_RETRY_S)
-        ceiling_s = min(most_s, patience.backoff_min_s * 2 ** min(self._failures, 16))
+        if code == "broker-unreachable":  # nobody was asked, so nobody is spared by a longer wait
+            return self._jitter.uniform(0.0, min(NEAR_RETRY_S, patience.backoff_max_s))
+        ceiling_s = min(patience.backoff_max_s, patience.backoff_min_s * 2 ** min(self._failures, 16))
         self._failures += 1
         return self._jitter.uniform(0.0, ceiling_s)
 
@@ -212,11 +211,11 @@ class Uplink:
         self._outgoing.rewind()
         while True:
             now_s = self._clock.monotonic_s()
-            self._outgoing.refresh()
+            if self._outgoing.refresh():
+                flight.forget(self._outgoing.has)
             receipt = self._take(connection)
             if receipt is not None:
                 self._learn(receipt, flight, now_s)
-            flight.forget(self._outgoing.has)
             self._send(connection, flight, limits)
             if now_s - noted_s >= NOTE_S:
                 noted_s = now_s
