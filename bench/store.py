@@ -60,21 +60,34 @@ def _save(tx: Transaction, visit: _Visit) -> None:
 
 
 def _saving(root: Path) -> list[dict[str, Any]]:
-    """The call the agent makes: chain, CBOR, rows, journal, commit."""
-    times_ms: list[float] = []
-    store = Store.create(
-        root / "saving.db", os.urandom(32), unit=UNIT, realm=REALM, moment=SystemClock().now()
-    )
-    for visit in _visits(_VISITS):
-        start = time.perf_counter()
-        with store.write() as tx:
-            _save(tx, visit)
-        times_ms.append((time.perf_counter() - start) * 1000)
-    store.close()
-    times_ms = sorted(times_ms[_WARM_UP:])
+    """The call the agent makes: chain, CBOR, rows, journal, commit; in turn on a store and a plain file."""
+    whose = Whose(UNIT, REALM)
+    plain = _side(root / "saving-plain.db", None)
+    for statement in DDL:
+        plain.execute(statement)
+    moment = SystemClock().now()
+    stores = [
+        Store.create(root / "saving.db", os.urandom(32), unit=UNIT, realm=REALM, moment=moment),
+        Store(plain, whose, begin_epoch(plain, whose, moment, None)),
+    ]
+    times_ms: list[list[float]] = [[], []]
+    for round_, visit in enumerate(_visits(_VISITS)):
+        for each in (0, 1) if round_ % 2 else (1, 0):
+            start = time.perf_counter()
+            with stores[each].write() as tx:
+                _save(tx, visit)
+            times_ms[each].append((time.perf_counter() - start) * 1000)
+    for store in stores:
+        store.close()
+    encrypted_ms, plain_ms = (sorted(times[_WARM_UP:]) for times in times_ms)
+    p50, plain_p50 = statistics.median(encrypted_ms), statistics.median(plain_ms)
     return [
-        _row("durable visit save, p50", statistics.median(times_ms), "ms"),
-        _row("durable visit save, p99", times_ms[int(len(times_ms) * 0.99)], "ms", "≤ 20"),
+        _row("durable visit save, 13 entries, p50", p50, "ms"),
+        _row(
+            "durable visit save, 13 entries, p99", encrypted_ms[int(len(encrypted_ms) * 0.99)], "ms", "≤ 20"
+        ),
+        _row("the same into plain SQLite, p50", plain_p50, "ms"),
+        _row("visit saves per second against plain SQLite", plain_p50 / p50, "ratio", "≥ 0.8"),
     ]
 
 
@@ -131,9 +144,9 @@ def _same_statements(root: Path) -> list[dict[str, Any]]:
         side.close()
     encrypted, plain = (statistics.median(times[_WARM_UP:]) for times in times_ms)
     return [
-        _row("same statements on SQLCipher, p50", encrypted, "ms"),
-        _row("same statements on plain SQLite, p50", plain, "ms"),
-        _row("visits per second against plain SQLite", plain / encrypted, "ratio", "≥ 0.8"),
+        _row("their SQL statements alone on SQLCipher, p50", encrypted, "ms"),
+        _row("their SQL statements alone on plain SQLite, p50", plain, "ms"),
+        _row("the statements alone against plain SQLite", plain / encrypted, "ratio", "≥ 0.8"),
     ]
 
 

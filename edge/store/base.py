@@ -13,7 +13,7 @@ class Epoch:
 
     number: int
     epoch: bytes
-    secret: bytes
+    secret: bytes = dataclasses.field(repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -137,7 +137,8 @@ def _check_file(path: Path) -> None:
 
 
 def _opened(path: Path, key: bytes) -> sqlite.Connection:
-    connection = sqlite.connect(f"{path.absolute().as_uri()}?mode=rw")  # never creates
+    with translated():
+        connection = sqlite.connect(f"{path.absolute().as_uri()}?mode=rw")  # never creates
     try:
         with translated():
             connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")

@@ -81,6 +81,22 @@ def test_a_missing_store_is_never_made_by_opening(tmp_path: Path, key: bytes) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_store_that_vanishes_while_it_is_opened_is_not_made_anew(
+    store: Store, database: Path, key: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.close()
+
+    def fits_and_goes(path: Path, key: bytes) -> bool:
+        fits = key_fits(path, key)
+        path.unlink()
+        return fits
+
+    monkeypatch.setattr(connection, "key_fits", fits_and_goes)
+    with pytest.raises(StoreError):
+        Store.open(database, key)
+    assert list(database.parent.iterdir()) == []
+
+
 def test_a_directory_in_its_place_is_no_store(database: Path, key: bytes) -> None:
     database.mkdir(parents=True)
     with pytest.raises(StoreMissing):

@@ -18,6 +18,7 @@ from edge.records.fields import Field, Kind, Stream
 from edge.store import Store, StoreError, StoreRefused, Transaction
 from edge.store.base import Whose
 from edge.store.creation import begin_epoch
+from sync.wire import keys
 
 MOMENT = Moment(1_795_334_400_000, b"bootboot", 1000, ClockQuality.OPERATOR)
 
@@ -275,12 +276,27 @@ def test_the_units_keys_are_made_once_and_do_not_show(store: Store, database: Pa
     identity = store.identity()
     assert (len(identity.sign_private), len(identity.recv_private)) == (32, 96)
     assert (len(identity.sign_public), len(identity.recv_public)) == (32, 1216)
-    assert identity.sign_private.hex() not in repr(identity)
-    assert repr(identity.sign_private) not in repr(identity)
     store.close()
     again = Store.open(database, key)
     assert again.identity() == identity
     again.close()
+
+
+def test_the_links_keys_are_of_the_same_form(store: Store) -> None:
+    """The centre seals to what the unit shows; the two ends never import each other's code."""
+    identity = store.identity()
+    assert keys.signing_public(identity.sign_private) == identity.sign_public
+    assert keys.sealing_public(identity.recv_private) == identity.recv_public
+    sealed = keys.seal_to(identity.recv_public, b"advice", b"info")
+    assert keys.open_sealed(identity.recv_private, sealed, b"info") == b"advice"
+
+
+def test_no_secret_shows_when_a_store_is_printed(store: Store) -> None:
+    shown = repr(store) + repr(store._epoch) + repr(store.identity()) + repr(vars(store))
+    [(secret,)] = store._rows("SELECT secret FROM epochs")
+    for hidden in (secret, store.identity().sign_private, store.identity().recv_private):
+        assert repr(hidden) not in shown
+        assert hidden.hex() not in shown
 
 
 def test_a_new_epoch_tells_the_patients_secret_again(store: Store, visit: Visits) -> None:
