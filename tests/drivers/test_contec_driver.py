@@ -173,8 +173,8 @@ async def test_another_agent_takes_over_from_a_killed_one(tmp_path: Path) -> Non
 
 
 async def test_an_agent_that_comes_later_meets_no_old_finger(tmp_path: Path) -> None:
-    with simulator(tmp_path / "port", "--generation", "old", "--finger", "on", "--speed", "20") as unit:
-        await asyncio.sleep(1)  # twenty seconds of a finger that nobody reads
+    with simulator(tmp_path / "port", "--generation", "old", "--finger", "on", "--speed", "100") as unit:
+        await asyncio.sleep(1)  # more than a minute of a finger that nobody reads
         unit.say("finger off")
         await asyncio.sleep(0.5)
         async with ContecCms50("o", str(unit.link)).session() as events:
@@ -292,6 +292,28 @@ async def test_a_unit_that_only_rattles_is_told_too(
         with pytest.raises(DeviceMisbehaved) as refused:
             await next_reading(events)
     assert refused.value.stable_code == "device-not-understood"
+
+
+async def test_half_a_packet_after_a_long_session_is_no_silence(
+    nine_byte: AnsweringTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver_module, "SILENCE_S", 0.1)
+    async with ContecCms50("o", nine_byte.path).session() as events:
+        loop = asyncio.get_running_loop()
+        os.write(nine_byte.near, NINE * 60)
+        await next_reading(events, lambda reading: reading.device_s == 1.0)
+        for _ in range(5):
+            os.write(nine_byte.near, NINE * 59 + NINE[:4])
+            loop.call_later(0.02, os.write, nine_byte.near, NINE[4:6])  # a read without a packet
+            loop.call_later(0.04, os.write, nine_byte.near, NINE[6:])
+            await next_reading(events)
+
+
+async def test_noise_that_looks_like_the_other_generation_is_noise(nine_byte: AnsweringTerminal) -> None:
+    async with ContecCms50("o", nine_byte.path).session() as events:
+        os.write(nine_byte.near, NINE * 3 + b"\xff" * 50 + FIVE * 100 + NINE * 60)
+        told = [await next_reading(events) for _ in range(2)]
+    assert [(reading.raw, reading.device_s) for reading in told] == [(NINE, 3 / 60), (NINE, 1.0)]
 
 
 async def test_a_slow_listener_is_not_taken_for_a_silent_unit(

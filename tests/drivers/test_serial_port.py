@@ -143,8 +143,8 @@ def test_a_port_belongs_to_one(terminal: Terminal) -> None:
     assert refused.value.stable_code == "port-busy"
 
 
-def _open_as_nobody(path: str) -> str:
-    """Open it in a child without our rights, and give the code of the refusal."""
+def _open_as_nobody(path: str, *, politely: bool = True) -> str:
+    """Open it in a child without our rights, lock and all or as any program does; give what came of it."""
     read, write = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it has threads; the child needs none of them
@@ -155,8 +155,14 @@ def _open_as_nobody(path: str) -> str:
                 os.setgid(65534)
                 os.setuid(65534)
             try:
-                with open_port(path, LINE):
+                if politely:
+                    with open_port(path, LINE):
+                        os.write(write, b"opened")
+                else:
+                    os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
                     os.write(write, b"opened")
+            except OSError:
+                os.write(write, b"refused")
             except DeviceUnavailable as refused:
                 os.write(write, refused.stable_code.encode())
         finally:
@@ -178,6 +184,7 @@ def test_an_exclusive_hold_ends_with_its_holder(terminal: Terminal) -> None:
     os.chmod(terminal.path, 0o666)  # noqa: PTH101, S103  a device node that anybody may open
     with open_port(terminal.path, LINE):
         assert _open_as_nobody(terminal.path) == "port-busy"
+        assert _open_as_nobody(terminal.path, politely=False) == "refused"
     assert _open_as_nobody(terminal.path) == "opened"
     with open_port(terminal.path, LINE):
         pass
