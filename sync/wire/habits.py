@@ -67,18 +67,19 @@ def to_numbers(field: int, raw: bytes, wall_ms: int) -> tuple[int, ...] | None:
 
     Dates count days from 1980-01-01; monotonic time counts back from the entry's wall time.
     """
+    numbers: tuple[int, ...]
     match cbor.decode(raw):
-        case [int(first), int(second)] if field in _PAIRS:
-            numbers: tuple[int, ...] = (first, second)
-        case int(number) if field == Field.MONOTONIC_MS:
-            numbers = (wall_ms - number,)
-        case int(number) if field not in _PAIRS:
-            numbers = (number,)
         case str(date) if field == Field.BIRTH:
             try:
                 numbers = ((datetime.date.fromisoformat(date) - _DAY_ZERO).days,)
             except ValueError:
                 return None
+        case [int(first), int(second)] if field in _PAIRS:
+            numbers = (int(first), int(second))  # True is an int, and must not come back as one
+        case int(number) if field == Field.MONOTONIC_MS:
+            numbers = (wall_ms - number,)
+        case int(number) if field != Field.BIRTH and field not in _PAIRS:
+            numbers = (int(number),)
         case _:
             return None
     return numbers if from_numbers(field, numbers, wall_ms) == raw else None

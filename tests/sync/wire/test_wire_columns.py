@@ -1,0 +1,205 @@
+"""Whatever goes in comes back byte for byte, and nothing hostile gets far."""
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from backports import zstd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench import vanday
+from edge import cbor
+from edge.records.fields import Field, Payload
+from sync.wire import bits, columns, padding, primer, squeeze
+from sync.wire.columns import Packed, Row
+from sync.wire.errors import EnvelopeRefused
+from sync.wire.memory import Memory
+from tests.sync.wire.wire_world import PAYLOADS
+
+_SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**64), 2**64 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+    | st.binary(max_size=20)
+    | st.binary(min_size=16, max_size=16)
+    | st.sampled_from(["1971-03-14", "0001-01-01", "9999-12-31", "20260101", "2026-W01-1", "spo2", ""])
+)
+_VALUES = st.recursive(
+    _SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.integers(0, 99), inner, max_size=2),
+)
+_FIELDS = st.sampled_from([0, *Field]) | st.integers(0, 2**64 - 1)
+_MAPS = st.dictionaries(_FIELDS, _VALUES, max_size=8).map(cbor.encode)
+_ROWS = st.builds(Row, st.integers(0, 255), _MAPS | st.binary(max_size=40) | _VALUES.map(cbor.encode))
+
+
+def _encode(fields: Mapping[Field, Any]) -> bytes:
+    payload: Payload = {int(field): value for field, value in fields.items()}
+    return cbor.encode(payload)
+
+
+@given(st.lists(_ROWS, max_size=12))
+@settings(max_examples=300)
+def test_any_payload_comes_back(rows: list[Row]) -> None:
+    assert squeeze.unpack(squeeze.pack(rows), len(rows)) == rows
+
+
+@given(st.lists(st.sampled_from(primer.rows()), max_size=30))
+def test_usual_payloads_in_any_order_come_back(rows: list[Row]) -> None:
+    assert squeeze.unpack(squeeze.pack(rows), len(rows)) == rows
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                Field.WALL_MS: st.integers(0, 2**63),
+                Field.MONOTONIC_MS: st.integers(0, 2**63),
+                Field.PATIENT: st.sampled_from([bytes(16), b"\xff" * 16])
+                | st.binary(min_size=16, max_size=16),
+                Field.PLACE: st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=3),
+                Field.BIRTH: st.dates().map(str) | st.just("1971-03"),
+                Field.CODE: st.sampled_from(["spo2", "hr", 5, None, ["spo2"]]),
+                Field.VALUE: st.lists(st.integers(-(2**63), 2**63), min_size=1, max_size=3),
+                Field.SOURCE: st.sampled_from([0, 1, True, False]),
+                Field.FLAGS: st.lists(st.sampled_from(["low-signal", "motion"])),
+                Field.READING: st.integers(0, 50) | st.booleans(),
+                Field.COUNT: st.integers(0, 3),
+            },
+        ).map(_encode),
+        max_size=10,
+    )
+)
+@settings(max_examples=300)
+def test_journal_fields_with_odd_values_come_back(payloads: list[bytes]) -> None:
+    rows = [Row(4, payload) for payload in payloads]
+    assert squeeze.unpack(squeeze.pack(rows), len(rows)) == rows
+
+
+def test_a_van_s_day_comes_back_and_is_small() -> None:
+    rows = [Row(entry.kind, entry.payload or b"") for entry in vanday.entries(20)]
+    packed = squeeze.pack(rows[:200])
+    assert squeeze.unpack(packed, 200) == rows[:200]
+    assert len(packed) / 200 < 14.5
+
+
+def test_one_entry_is_small_too() -> None:
+    rows = [Row(entry.kind, entry.payload or b"") for entry in vanday.entries(3)]
+    sizes = [len(squeeze.pack([row])) for row in rows if row.kind == 4]
+    assert max(sizes) < 100
+
+
+def test_a_young_identifier_costs_its_random_bits_only() -> None:
+    stamp: dict[Field, Any] = {Field.WALL_MS: 1_767_225_660_000}
+    young = bytes.fromhex("019b76da2a707a119c22334455667788")
+    old = bytes.fromhex("018976da2a707a119c22334455667788")
+    sizes = [
+        len(columns.take_apart([Row(3, _encode({**stamp, Field.PATIENT: uuid}))], Memory()).bits)
+        for uuid in (young, old)
+    ]
+    assert sizes[0] < sizes[1]
+
+
+def test_the_wrong_count_is_refused() -> None:
+    rows = [Row(kind, cbor.encode(payload)) for kind, payload in PAYLOADS]
+    packed = squeeze.pack(rows)
+    for n in (0, 1, len(rows) - 1, len(rows) + 1, 4096):
+        with pytest.raises(EnvelopeRefused):
+            squeeze.unpack(packed, n)
+
+
+def test_a_bomb_of_zstd_does_not_go_off() -> None:
+    bomb = zstd.compress(cbor.encode([bytes(5_000_000)]), 19)
+    assert len(bomb) < 1000
+    with pytest.raises(EnvelopeRefused):
+        squeeze.unpack(padding.pad(bomb), 1)
+
+
+def test_a_bomb_of_repetition_does_not_go_off() -> None:
+    """One large value, said again four thousand times by rank."""
+    rows = [Row(4, _encode({Field.VILLAGE: "x" * 60_000}))] * 4096
+    packed = squeeze.pack(rows)
+    assert len(packed) < 4096
+    with pytest.raises(EnvelopeRefused):
+        squeeze.unpack(packed, 4096)
+    assert squeeze.unpack(squeeze.pack(rows[:60]), 60) == rows[:60]
+
+
+def test_a_frame_with_a_large_window_is_refused() -> None:
+    options: dict[int, int] = {
+        zstd.CompressionParameter.window_log: 26,
+        zstd.CompressionParameter.content_size_flag: 0,
+    }
+    frame = zstd.compress(cbor.encode([bytes(range(256)) * 40]), options=options)
+    with pytest.raises(EnvelopeRefused):
+        squeeze.unpack(padding.pad(frame), 0)
+
+
+@pytest.mark.parametrize(
+    ("plain", "first_bits", "what"),
+    [
+        (b"\x80", b"\x80", "a shape that is not there"),
+        (cbor.encode([[4, b"\x00", 50]]), b"\x80", "the same as nothing"),
+        (cbor.encode([[4, b"\x05", 50]]), b"\x80", "a mode that does not exist"),
+        (cbor.encode([[4, b"\x01\x01", 51, 50]]), b"\x80", "fields out of order"),
+        (cbor.encode([[4, b"\x01\x01", 50, 50]]), b"\x80", "a field twice"),
+        (cbor.encode([[4, b"\x01", -1]]), b"\x80", "a negative field"),
+        (cbor.encode([[4, b"\x01", "a"]]), b"\x80", "a field that is no number"),
+        (cbor.encode([[4, b"\x01"]]), b"\x80", "a mode without a field"),
+        (cbor.encode([[256]]), b"\x80", "a kind beyond one byte"),
+        (cbor.encode([[True]]), b"\x80", "a kind that is no number"),
+        (cbor.encode([[4, b"\x01" * 300, *range(300)]]), b"\x80", "too many fields"),
+        (cbor.encode([[4, b"\x03", 2]]), b"\x80\x00\x00\x00", "a length without end"),
+        (cbor.encode({}), b"", "no list"),
+        (cbor.encode([0, 0]), b"", "values nobody asks for"),
+        (b"\x9f\xff", b"", "a list of another spelling"),
+    ],
+)
+def test_odd_columns_are_refused(plain: bytes, first_bits: bytes, what: str) -> None:
+    for n in (0, 1) if not first_bits else (1,):
+        with pytest.raises(EnvelopeRefused):
+            pytest.fail(f"{what}: {columns.put_together(Packed(plain, first_bits), n, Memory(), 999)}")
+
+
+def test_a_number_without_end_is_refused() -> None:
+    with pytest.raises(EnvelopeRefused):
+        bits.BitReader(bytes(64)).number(0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**66), st.integers(0, 40)), max_size=200), st.binary())
+def test_bits_come_back(numbers: list[tuple[int, int]], content: bytes) -> None:
+    writer = bits.BitWriter()
+    for number, k in numbers:
+        writer.number(number, k)
+    writer.octets(content)
+    reader = bits.BitReader(writer.finish())
+    assert [reader.number(k) for _, k in numbers] == [number for number, _ in numbers]
+    assert reader.octets(len(content)) == content
+    reader.finish()
+
+
+def test_bits_that_nobody_reads_are_refused() -> None:
+    for raw in (b"\x01", b"\x00\x00"):
+        with pytest.raises(EnvelopeRefused):
+            bits.BitReader(raw).finish()
+
+
+@pytest.mark.fuzz
+def test_no_columns_raise_anything_else() -> None:
+    chance = random.Random(12)  # noqa: S311  the same inputs every time
+    rows = [Row(kind, cbor.encode(payload)) for kind, payload in PAYLOADS]
+    seeds = [squeeze.pack(rows), squeeze.pack(rows[1:3]), squeeze.pack([Row(1, b"opaque")])]
+    for _ in range(10_000):
+        raw = bytearray(padding.unpad(chance.choice(seeds)))
+        for _ in range(chance.randrange(1, 5)):
+            raw[chance.randrange(len(raw))] = chance.randrange(256)
+        try:
+            read = squeeze.unpack(padding.pad(bytes(raw)), chance.randrange(1, 7))
+        except EnvelopeRefused as refused:
+            assert refused.stable_code == "decode"  # noqa: PT017  what is raised is the point
+        else:
+            assert squeeze.unpack(squeeze.pack(read), len(read)) == read
