@@ -156,6 +156,7 @@ class Rehearsal:
                 async with asyncio.TaskGroup() as group:
                     watching = group.create_task(_keep_an_eye_on(keeper))
                     self._progress.say("making a unit and a centre")
+                    stage.tell("curtain")
                     await stage.build()
                     with spy:
                         await keeper.wait(lambda: spy.listening, "the stranger to listen on the broker")
@@ -210,10 +211,13 @@ class Rehearsal:
                 nurse = Nurse(her_seat, log, stage.oximeters, interrupt)
                 for number, visit in enumerate(self._script.visits, start=1):
                     self._progress.step(f"patient {number} of {self._options.patients}")
+                    stage.tell(f"patient {number}")
                     await nurse.visit(visit)
                 self._progress.step("waiting for the centre")
+                stage.tell("the last patient has gone")
                 await recorder.take_snapshot()
                 await self._until_received()
+                stage.tell("the centre has what it is to have, or its time is up")
                 verified = await her_seat.ask("store.verify")
                 morning = _Morning(bool(verified["valid"]), await stage.bytes_up(), nurse)
                 listening.cancel()

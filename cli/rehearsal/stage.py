@@ -25,8 +25,8 @@ _BACKOFF_MAX_S: Final = "2"
 """A lost broker is tried again within these seconds; a van waits up to a minute, a rehearsal may not."""
 _DOWN_S: Final = 0.3
 """How long a killed process stays away."""
-_AGENT_KILLED_WITHIN_S: Final = 0.012
-"""A request is answered within some milliseconds, so this falls before, into and after its commit."""
+_AGENT_KILLED_WITHIN_S: Final = 0.025
+"""A request is answered after some ten milliseconds, so this falls before, into and after its commit."""
 
 _CONFIGURATION: Final = """\
 [unit]
@@ -76,6 +76,7 @@ class Stage:
         self._script = script
         self._keeper = keeper
         self._rng = random.Random(f"agent {script.seed}")  # noqa: S311  a story to be told again
+        self._clock = SystemClock()
         self._carried = home / "carried"
         self._carried.mkdir()
 
@@ -95,10 +96,8 @@ class Stage:
         self._keeper.start("uplink", qafila(self.home, "uplink", "--backoff-max", _BACKOFF_MAX_S))
 
     async def do(self, fault: Fault) -> None:
-        """Break or mend one thing, and note when, to be read beside the logs."""
-        with (self.own / "story.txt").open("a", encoding="utf-8") as story:
-            moment = datetime.datetime.fromtimestamp(SystemClock().now().wall_ms / 1000, tz=datetime.UTC)
-            story.write(f"{moment:%H:%M:%S.%f} {fault}\n")
+        """Break or mend one thing."""
+        self.tell(fault)
         match fault:
             case Fault.CUT_LINK:
                 await self._tell_link("cut")
@@ -121,6 +120,12 @@ class Stage:
                 self.breakages.collector_kills += 1
                 await asyncio.sleep(_DOWN_S)
                 self._keeper.restart("collector")
+
+    def tell(self, event: str) -> None:
+        """Note what happens now, to be read beside the logs."""
+        moment = datetime.datetime.fromtimestamp(self._clock.now().wall_ms / 1000, tz=datetime.UTC)
+        with (self.own / "story.txt").open("a", encoding="utf-8") as story:
+            story.write(f"{moment:%H:%M:%S.%f} {event}\n")
 
     async def bytes_up(self) -> int:
         """What the link carried from the unit towards the centre so far."""
