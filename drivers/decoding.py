@@ -46,7 +46,10 @@ class Decoded:
         return {
             "kind": kind,
             "readings": [_reading_as_json(reading) for reading in self.readings],
-            "refused": [dataclasses.asdict(refused) for refused in self.refused],
+            "refused": [
+                {"offset": refused.offset, "length": refused.length, "code": refused.code}
+                for refused in self.refused
+            ],
             "waves": [
                 {
                     "code": wave.code.value,

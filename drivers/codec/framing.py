@@ -126,14 +126,13 @@ class Framer:
         return events
 
     def _discard(self, raw: bytes, code: str, events: list[StreamEvent]) -> None:
-        # Byte by byte, so that stretches end at the same places however long the grammar's answers are.
-        for byte in raw:
-            if self._garbage and code != self._garbage_code:
-                self._hand_on_garbage(events)
+        if code != self._garbage_code:
+            self._hand_on_garbage(events)
             self._garbage_code = code
-            self._garbage.append(byte)
-            if len(self._garbage) == LONGEST_GARBAGE:
-                self._hand_on_garbage(events)
+        self._garbage += raw
+        while len(self._garbage) >= LONGEST_GARBAGE:
+            events.append(Garbage(bytes(self._garbage[:LONGEST_GARBAGE]), code))
+            del self._garbage[:LONGEST_GARBAGE]
 
     def _hand_on_garbage(self, events: list[StreamEvent]) -> None:
         if self._garbage:
