@@ -1,5 +1,6 @@
 """The unit's configuration: every key known, every refusal with its line and its next step."""
 
+import json
 from pathlib import Path
 from typing import get_args
 
@@ -129,5 +130,6 @@ def test_the_reference_describes_every_key_as_the_models_do() -> None:
         assert annotation is not None
         model = (get_args(annotation) or (annotation,))[0]
         for key, field in model.model_fields.items():
-            default = "required" if field.is_required() else f"`{field.default!r}`"
+            default = "required" if field.is_required() else f"`{json.dumps(field.default)}`"
+            default = "unset" if default == "`null`" else default
             assert f"| `{key}` | {field.description} | {default} |" in text, f"{name}.{key}"
