@@ -314,6 +314,20 @@ def test_a_restart_tries_again_what_was_refused_and_says_it_once(centre: Centre,
     assert centre.last("opened").nacks == (Nack(Stream.VITALS, 1, 10, "decode"),)
 
 
+def test_what_was_refused_opens_once_the_right_key_is_at_hand(centre: Centre, unit: Unit) -> None:
+    right = centre.home.seal_to_key.read_bytes()
+    centre.home.seal_to_key.write_bytes(keys.make_sealing())
+    centre.restart()
+    receipt = centre.take(unit.key_message(), unit.batch(Stream.VITALS, 1, 10))
+    assert [nack.reason for nack in receipt.nacks] == ["key"]
+    centre.home.seal_to_key.write_bytes(right)
+    centre.restart()
+    receipt = centre.take()
+    assert receipt.nacks == ()
+    assert receipt.streams[Stream.VITALS].through == 10
+    assert centre.rows("SELECT * FROM quarantine") == []
+
+
 def test_nothing_of_a_round_is_there_when_its_commit_fails(
     centre: Centre, unit: Unit, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,6 +130,15 @@ def test_two_heads_after_one_entry_are_a_conflict_and_the_first_stays(centre: Ce
     assert centre.value("SELECT count(*) FROM alarms") == 1
 
 
+def test_a_wider_batch_with_another_end_does_not_replace_the_head_either(centre: Centre, unit: Unit) -> None:
+    other = unit.fork(Stream.VITALS, 9)
+    other.observe(os.urandom(16), os.urandom(16), "spo2", 91)
+    centre.land(unit.batch(Stream.VITALS, 9, 10))
+    (receipt,) = centre.land(other.batch(Stream.VITALS, 1, 10))
+    assert receipt.streams[Stream.VITALS].through == 10
+    assert receipt.streams[Stream.VITALS].head == unit.journal[Stream.VITALS][9].head[:16]
+
+
 def test_each_unit_and_epoch_is_receipted_by_itself(centre: Centre, unit: Unit) -> None:
     other = centre.unit("van-08")
     receipts = centre.land(unit.batch(Stream.VITALS, 1, 10), other.batch(Stream.VITALS, 1, 1))
