@@ -9,12 +9,12 @@ import pwd
 from importlib import metadata
 from typing import Final
 
-from edge.agent.service import run
-
 from cli.unit_setup import BUNDLE_FILE, installed
+from drivers.kinds import DriverContext
 from drivers.registry import KINDS
 from edge import logs
 from edge.agent.parts import Device, Enrolled, Parts
+from edge.agent.service import run
 from edge.clock import Clock, ClockQuality, SystemClock
 from edge.config import ConfigRefused, DeviceSection, Places, UnitConfig, load
 from edge.errors import QafilaError
@@ -116,7 +116,7 @@ def _device(section: DeviceSection) -> Device:
             f"The device {section.key} is of an unknown kind, {section.kind!r}.",
             next_step=f"Did you mean {near[0]}?" if near else "See qafila devices kinds.",
         )
-    return Device(kind.make_driver(section.key, section.port), simulated=section.simulated)
+    return Device(kind.make_driver(DriverContext(section.key, section.port)), simulated=section.simulated)
 
 
 def _uid(name: str) -> int | None:

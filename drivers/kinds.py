@@ -5,6 +5,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from drivers.decoding import Decode
+from drivers.transport.link import Radio
 from edge.ports.driver import Driver
 
 
@@ -27,13 +28,28 @@ class Evidence(StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class DriverContext:
+    """What a driver is made from.
+
+    Attributes:
+        key: what the configuration calls the device.
+        port: where it is: a path, or ``ble:`` and an address.
+        radio: the Bluetooth adapter; None where the unit has no Bluetooth device.
+    """
+
+    key: str
+    port: str
+    radio: Radio | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class DeviceKind:
     """One device family.
 
     Attributes:
         kind: what configuration and commands call it.
         decode: bytes in, everything they said out; needs no port.
-        make_driver: given what the configuration calls the device and its port. Opens nothing yet.
+        make_driver: opens nothing yet.
     """
 
     kind: str
@@ -42,4 +58,4 @@ class DeviceKind:
     evidence: Evidence
     models: tuple[str, ...]
     decode: Decode
-    make_driver: Callable[[str, str], Driver]
+    make_driver: Callable[[DriverContext], Driver]

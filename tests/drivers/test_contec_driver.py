@@ -17,6 +17,7 @@ from drivers.devices.contec_cms50 import driver as driver_module
 from drivers.devices.contec_cms50.codec import Command, Generation, command
 from drivers.devices.contec_cms50.driver import ContecCms50
 from drivers.devices.contec_cms50.unit import Picture, Unit, encode
+from drivers.kinds import DriverContext
 from drivers.registry import KINDS
 from drivers.simulation.pulse import Pulse
 from edge.ports.driver import DeviceEvent, DeviceMisbehaved, DeviceUnavailable
@@ -78,7 +79,7 @@ def has_number(reading: Reading) -> bool:
 @pytest.mark.parametrize("generation", ["new", "old"])
 async def test_readings_and_pleth_arrive_from_both_generations(tmp_path: Path, generation: str) -> None:
     options = ("--generation", generation, "--finger", "on", "--spo2", "94", "--pulse", "150", "--speed", "5")
-    driver = KINDS["contec-cms50"].make_driver("oximeter-1", str(tmp_path / "port"))
+    driver = KINDS["contec-cms50"].make_driver(DriverContext("oximeter-1", str(tmp_path / "port")))
     assert (driver.key, driver.kind) == ("oximeter-1", "contec-cms50")
     with simulator(tmp_path / "port", *options):
         async with driver.session() as events:

@@ -10,8 +10,9 @@ import pytest
 
 import drivers
 from drivers.decoding import Chunk, Decoded
-from drivers.kinds import DeviceKind
+from drivers.kinds import DeviceKind, DriverContext, Medium
 from drivers.registry import KINDS
+from tests.drivers.radio_fake import FakeRadio
 
 ROOT: Final = Path(drivers.__file__).parent
 PURE: Final = sorted(
@@ -64,5 +65,6 @@ def test_a_kind_is_described_documented_and_has_vectors(kind: DeviceKind) -> Non
 def test_a_kind_decodes_and_makes_a_driver_without_touching_a_port(kind: DeviceKind) -> None:
     assert kind.decode([]) == Decoded()
     assert isinstance(kind.decode([Chunk(b"\x00" * 100)]), Decoded)
-    driver = kind.make_driver("device-1", "/nowhere")
+    port = "ble:AA:BB:CC:DD:EE:FF" if kind.transport is Medium.BLE else "/nowhere"
+    driver = kind.make_driver(DriverContext("device-1", port, FakeRadio()))
     assert (driver.key, driver.kind) == ("device-1", kind.kind)

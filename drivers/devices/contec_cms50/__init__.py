@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from drivers.decoding import Chunk, Decoded
-from drivers.kinds import DeviceKind, Evidence, Medium
+from drivers.kinds import DeviceKind, DriverContext, Evidence, Medium
 from edge.ports.driver import Driver
 
 
@@ -17,10 +17,10 @@ def _decode(chunks: Sequence[Chunk]) -> Decoded:
     return decode_chunks(chunks)
 
 
-def _make_driver(key: str, port: str) -> Driver:
+def _make_driver(context: DriverContext) -> Driver:
     from drivers.devices.contec_cms50.driver import ContecCms50
 
-    return ContecCms50(key, port)
+    return ContecCms50(context.key, context.port)
 
 
 KIND: Final = DeviceKind(
