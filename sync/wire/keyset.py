@@ -30,6 +30,13 @@ class Use(StrEnum):
     RECOVERY = "recovery"
 
 
+_SIZES: Final[dict[str, int]] = {
+    Use.SEAL_TO: keys.SEAL_PUBLIC_BYTES,
+    **dict.fromkeys(set(Use) - {Use.SEAL_TO, Use.RECOVERY}, keys.SIGN_PUBLIC_BYTES),
+}
+"""How long a key of each use is; what a recovery key looks like is not laid down yet."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Key:
     """A public key with its use and its validity.
@@ -119,9 +126,8 @@ def read(raw: bytes, roots: Sequence[bytes], realm: str) -> Keyset:
 def _decode_key(item: cbor.Value) -> Key:
     key, use, not_before, not_after = shapes.items(item, 4)
     use = shapes.text(use, 32)
-    size = keys.SEAL_PUBLIC_BYTES if use == Use.SEAL_TO else None
     return Key(
-        shapes.octets(key, size),
+        shapes.octets(key, _SIZES.get(use)),
         use,
         shapes.integer(not_before),
         None if not_after is None else shapes.integer(not_after),

@@ -39,7 +39,7 @@ class SessionKey:
         try:
             return next(self._counter).to_bytes(cose.NONCE_BYTES)
         except OverflowError:
-            raise NonceExhausted("This session has sealed all it may.") from None
+            raise NonceExhausted("This session has sealed all it may; a new one has to begin.") from None
 
 
 def make_key() -> bytes:
@@ -64,7 +64,10 @@ def seal_key(key: bytes, recipients: Iterable[bytes], info: bytes) -> bytes:
     """
     sealed = [[keys.kid(public), keys.seal_to(public, key, info)] for public in recipients]
     if not sealed:
-        raise NoRecipient("The keyset names no key to seal to.")
+        raise NoRecipient(
+            "The centre's keyset names no key to seal to; readings are kept and wait.",
+            next_step="Ask the centre for a new bundle and install it with `qafila unit enrol`.",
+        )
     return cbor.encode([list(keys.HYBRID_SUITE), sealed])
 
 
