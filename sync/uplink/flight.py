@@ -59,8 +59,6 @@ class Flight:
 
     def admits(self, ready: Ready) -> bool:
         """Whether this file may go now."""
-        if str(ready.name) in self._unanswered:
-            return True
         counted = [sent.size for sent in self._out.values() if sent.counted]
         return self.window.admits(
             len(ready.content), bytes_out=sum(counted), files_out=len(counted), urgent=ready.urgent
