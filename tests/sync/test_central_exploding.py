@@ -328,6 +328,22 @@ def test_what_was_refused_opens_once_the_right_key_is_at_hand(centre: Centre, un
     assert centre.rows("SELECT * FROM quarantine") == []
 
 
+def test_a_schema_from_the_future_waits_in_quarantine_for_the_update(
+    centre: Centre, unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.wire.batches.SCHEMA_VERSION", 2)
+    message = unit.batch(Stream.VITALS, 1, 10)
+    monkeypatch.undo()
+    receipt = centre.take(unit.key_message(), message, unit.batch(Stream.DOC, 1, 1))
+    assert [nack.reason for nack in receipt.nacks] == ["decode"]
+    assert set(receipt.streams) == {Stream.DOC}
+    assert centre.rows("SELECT code FROM quarantine") == [("schema",)]
+    monkeypatch.setattr("sync.wire.batches.SCHEMA_VERSION", 2)
+    centre.restart()
+    assert centre.take().streams[Stream.VITALS].through == 10
+    assert centre.rows("SELECT * FROM quarantine") == []
+
+
 def test_nothing_of_a_round_is_there_when_its_commit_fails(
     centre: Centre, unit: Unit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
