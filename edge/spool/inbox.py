@@ -1,5 +1,6 @@
 """The agent's side of ``spool/in``: whatever lies there was written by a process that faces the internet."""
 
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -48,11 +49,27 @@ class Inbox:
         return taken
 
     def link(self) -> bytes | None:
-        """The uplink's unsigned note about its connection, or None; a hint, never evidence."""
+        """The uplink's unsigned note about its connection, or None; a hint, never evidence.
+
+        The uplink keeps its note locked while it lives: one that can be locked was left behind by an
+        uplink that was killed, and nothing in it holds any more.
+        """
         try:
-            return self._read(LINK_NAME)
+            descriptor = os.open(self._directory / LINK_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return None
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            content = os.read(descriptor, MOST_BYTES + 1)
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return content if len(content) <= MOST_BYTES else None  # its writer lives
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+        return None
 
     def remove(self, name: str) -> None:
         """Remove one thing, of whatever kind; gone already is fine."""

@@ -1,6 +1,5 @@
 """A visit over the socket, from sign-in to received, on a real store, spool and wire."""
 
-import json
 import re
 
 import pytest
@@ -9,6 +8,7 @@ from edge import cbor
 from edge.localapi.client import connect, new_request_id
 from edge.ports.caller import CallRefused
 from edge.records.fields import Field, Kind, Stream
+from sync.uplink.notes import LinkNote
 from tests.edge.agent.agent_world import Nurse, ScriptedDriver, World, finger_off, steady, until
 
 
@@ -65,11 +65,19 @@ async def test_sent_is_a_hint_that_falls_back_when_the_connection_ends(world: Wo
     async with world.nurse() as nurse:
         await nurse.patient()
         names = [str(name) for name in world.spooled("vitals")]
-        note = {"connected": True, "since_ms": 1, "connection": "a", "sent": names, "broker": "mqtt5"}
-        world.deliver(json.dumps(note).encode(), "", "link")
+        note = LinkNote(world.home / "in")
+
+        def say(*, connected: bool) -> None:
+            note.write(connected=connected, since_ms=1, connection="a", sent=names, broker="mqtt5", code="")
+
+        say(connected=True)
         assert await patient_state(nurse, "sent") == "sent"
         assert (await nurse.ask("status"))["link"] == {"connected": True, "since_ms": 1, "broker": "mqtt5"}
-        world.deliver(json.dumps({**note, "connected": False}).encode(), "", "link")
+        say(connected=False)
+        assert await patient_state(nurse, "saved") == "saved"
+        say(connected=True)
+        assert await patient_state(nurse, "sent") == "sent"
+        note.close()  # what the kernel does for an uplink that was killed: its lock is gone, its note stays
         assert await patient_state(nurse, "saved") == "saved"
 
 

@@ -1,5 +1,6 @@
 """The spool: whole files or none, names that sort, an inbox that trusts nobody."""
 
+import fcntl
 import os
 import random
 import stat
@@ -170,7 +171,10 @@ def test_a_note_is_replaced_whole(tmp_path: Path) -> None:
     assert inbox.link() is None
     for content in (b"{}", b'{"connected": true}'):
         write_atomically(tmp_path, "link", content)
-        assert inbox.link() == content
+        with (tmp_path / "link").open() as writers:
+            fcntl.flock(writers, fcntl.LOCK_EX)  # as the uplink holds it while it lives
+            assert inbox.link() == content
+        assert inbox.link() is None, "its writer is dead, so nothing in it holds"
     assert [path.name for path in tmp_path.iterdir()] == ["link"]
     assert inbox.take() == []
 
