@@ -31,7 +31,8 @@ KEEPALIVE_S: Final = 30
 LARGEST_PACKET: Final = 300_000
 """A message is at most 256 kB; the broker is asked to keep larger ones."""
 LARGEST_GROUP: Final = 256
-"""How many messages one poll gives at most."""
+LARGEST_GROUP_BYTES: Final = 4 * 1024 * 1024
+"""How many messages one poll gives at most, and about how much they hold together."""
 _IN_FLIGHT: Final = 20
 _WAITING_RECEIPTS: Final = 20_000
 _SESSION_S: Final = 86_400
@@ -91,19 +92,23 @@ class Link:
         """Give what came within ``wait_s``.
 
         Once one message came, more are gathered until none comes for ``quiet_s``, or ``gather_s`` have
-        passed, or there are `LARGEST_GROUP`.
+        passed, or there are as many as one group may hold.
         """
         if self._client is None and not self._connect(wait_s):
             return []
         self._turn(wait_s)
         end = time.monotonic() + gather_s
-        while self._inbox and len(self._inbox) < LARGEST_GROUP:
+        while self._inbox and not self._group_is_full():
             before = len(self._inbox)
             self._turn(max(0.0, min(quiet_s, end - time.monotonic())))
             if len(self._inbox) == before or time.monotonic() >= end:
                 break
         messages, self._inbox = self._inbox, []
         return messages
+
+    def _group_is_full(self) -> bool:
+        size = sum(len(message.payload) for message in self._inbox)
+        return len(self._inbox) >= LARGEST_GROUP or size >= LARGEST_GROUP_BYTES
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Tell the broker that these are in safe hands.

@@ -31,8 +31,10 @@ KEY_GRACE_MS: Final = 5_000
 """A batch whose key message is missing waits this long before its range is asked for again: the key
 message was sent first and is probably on its way."""
 ROUND_ENTRIES: Final = 20_000
+ROUND_BYTES: Final = 16 * 1024 * 1024
 ROUND_S: Final = 0.5
-"""A round ends after so many entries or so long, so that receipts keep flowing in a backlog."""
+"""A round ends after so many entries, so much in memory or so long: receipts keep flowing in a backlog,
+and a unit that sends what unpacks to megabytes fills no memory."""
 _SESSION_KEYS: Final = 256
 
 
@@ -89,7 +91,7 @@ class Exploder:
         self._find_news(now_ms)
         self._open_sessions(plan)
         end = self._clock.monotonic_s() + ROUND_S
-        while self._dirty and plan.entries < ROUND_ENTRIES and self._clock.monotonic_s() < end:
+        while self._dirty and not self._full(plan, end):
             journal = next(iter(self._dirty))
             if self._advance(journal, plan, now_ms, end):
                 del self._dirty[journal]
@@ -139,7 +141,7 @@ class Exploder:
         reach = self._reach(journal)
         place = (0, 0)
         while (batch := self._next(journal, place, reach + 1, plan)) is not None:
-            if plan.entries >= ROUND_ENTRIES or self._clock.monotonic_s() >= end:
+            if self._full(plan, end):
                 return False
             place = (batch.first, batch.id)
             opened = self._open(journal, batch, plan, now_ms)
@@ -158,6 +160,9 @@ class Exploder:
                     plan.chains[journal] = (through, head)
         self._settle_covered(journal, plan, through)
         return True
+
+    def _full(self, plan: Plan, end: float) -> bool:
+        return plan.entries >= ROUND_ENTRIES or plan.size >= ROUND_BYTES or self._clock.monotonic_s() >= end
 
     def _open(self, journal: Journal, batch: _Batch, plan: Plan, now_ms: int) -> OpenedBatch | None:
         """The batch opened; None when it waits or is refused, which the plan then knows."""

@@ -35,6 +35,7 @@ class Plan:
 
     def __init__(self) -> None:
         self.entries = 0
+        self.size = 0
         self.handled: set[int] = set()
         self.fresh: defaultdict[Journal, dict[int, dict[bytes, bytes]]] = defaultdict(dict)
         """Entries of this round: by journal and seq, leaf to head."""
@@ -79,6 +80,7 @@ class Plan:
         for patient, secret in opened.secrets.items():
             secrets.setdefault(patient, secret)
         self.entries += len(opened.entries)
+        self.size += sum(len(entry.payload) for entry in opened.entries)
         self.settle(batch, "opened")
         if conflicts:
             self._conflicts.append((journal, "opened", batch, conflicts))

@@ -431,10 +431,11 @@ def test_a_secret_that_changes_is_alarmed_and_the_first_stays(centre: Centre, un
     assert centre.value("SELECT count(*) FROM alarms WHERE code = 'secret-changed'") == 1
 
 
+@pytest.mark.parametrize("bound", ["ROUND_ENTRIES", "ROUND_BYTES"])
 def test_a_backlog_is_receipted_as_it_goes(
-    centre: Centre, unit: Unit, monkeypatch: pytest.MonkeyPatch
+    centre: Centre, unit: Unit, bound: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sync.central.exploder.ROUND_ENTRIES", 3)
+    monkeypatch.setattr(f"sync.central.exploder.{bound}", 3)
     centre.land(unit.key_message(), *unit.batches(Stream.VITALS, 2, 4, 6, 8, 10))
     seen = [receipt.streams[Stream.VITALS].through for receipt in centre.explode()]
     assert seen == sorted(seen)
