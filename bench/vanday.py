@@ -1,8 +1,8 @@
 """A van's morning as journal payloads: made up, seeded, shaped like what the agent commits.
 
-Every visit registers a patient who was never seen (the dearest case: names, identifiers and 32 bytes of
-salt), opens an encounter, has an oximeter on the finger, writes a pressure and then six values by hand, and
-closes: thirteen entries a visit, five requests.
+A visit registers a patient who was never seen (the dearest case: names, identifiers and 32 bytes of salt)
+unless some are said to be known, opens an encounter, has an oximeter on the finger, writes a pressure and
+then six values by hand, and closes: thirteen entries a visit, five requests.
 """
 
 import dataclasses
@@ -21,6 +21,7 @@ from edge.records.identity import request_digest
 
 UNIT: Final = "van-07"
 REALM: Final = "training"
+_YEAR_MS: Final = 365 * 24 * 3_600_000
 
 _FAMILIES: Final = """
     Benali El-Fassi Amrani Ouazzani Chraibi Tazi Bennani Alaoui Idrissi Berrada Lahlou Sefrioui Naciri Zniber
@@ -55,14 +56,23 @@ class _Clock:
         }
 
 
-def payloads(visits: int, seed: int = 7) -> Iterator[tuple[Kind, Payload]]:
-    """The vitals stream of a morning after its genesis, entry by entry."""
+def payloads(visits: int, seed: int = 7, *, known: float = 0.0) -> Iterator[tuple[Kind, Payload]]:
+    """The vitals stream of a morning after its genesis, entry by entry.
+
+    Args:
+        visits: how many patients come.
+        seed: another seed, another morning.
+        known: which part of them was registered on an earlier day.
+    """
     chance = random.Random(seed)  # noqa: S311  a made-up morning, the same every time
     clock = _Clock(1_795_334_400_000 + chance.randrange(10**6), 1_795_320_000_123, chance.randbytes(8))
     reading = 0
     for _ in range(visits):
-        patient = _uuid7(clock.wall_ms, chance)
-        yield Kind.PATIENT, _request(clock, chance) | {Field.PATIENT: patient} | _person(chance)
+        if chance.random() < known:
+            patient = _uuid7(clock.wall_ms - chance.randrange(_YEAR_MS), chance)
+        else:
+            patient = _uuid7(clock.wall_ms, chance)
+            yield Kind.PATIENT, _request(clock, chance) | {Field.PATIENT: patient} | _person(chance)
         clock.wall_ms += chance.randrange(4_000, 15_000)
         encounter = _uuid7(clock.wall_ms, chance)
         who: Payload = {Field.PATIENT: patient, Field.ENCOUNTER: encounter}
@@ -87,12 +97,12 @@ def payloads(visits: int, seed: int = 7) -> Iterator[tuple[Kind, Payload]]:
         clock.wall_ms += chance.randrange(6 * 60_000, 15 * 60_000)
 
 
-def entries(visits: int, seed: int = 7) -> list[Entry]:
+def entries(visits: int, seed: int = 7, *, known: float = 0.0) -> list[Entry]:
     """The same as entries of a journal, with leaves and heads."""
     epoch = hashlib.sha256(b"epoch %d" % seed).digest()[: chain.EPOCH_BYTES]
     head = chain.first_head(REALM, UNIT, epoch, Stream.VITALS)
     journal: list[Entry] = []
-    for seq, (kind, fields) in enumerate(payloads(visits, seed), 2):
+    for seq, (kind, fields) in enumerate(payloads(visits, seed, known=known), 2):
         payload = cbor.encode(fields)
         leaf = chain.leaf(b"s" * chain.SALT_BYTES, epoch, Stream.VITALS, seq, payload)
         head = chain.next_head(head, Stream.VITALS, seq, kind, leaf)

@@ -22,7 +22,7 @@ numbers that stood in its place before.
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from edge import cbor
 from edge.records.fields import Field
@@ -106,9 +106,8 @@ def put_together(packed: Packed, n: int, memory: Memory, most_bytes: int) -> lis
     return rows
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Step:
-    """How one field is going to be written."""
+class _Step(NamedTuple):
+    """How one field is going to be written; a tuple, because there are a dozen in every entry."""
 
     context: Context
     mode: Mode
@@ -143,9 +142,9 @@ class _Writer:
         context = self._memory.context(field, code)
         habit = habits.HABITS.get(field, Habit.STEADY)
         known = self._memory.known(context)
-        if habit in {Habit.STEADY, Habit.TICKING} and known and known[0] == raw:
+        if habit <= Habit.TICKING and known and known[0] == raw:
             return _Step(context, Mode.SAME, raw)
-        if habit in {Habit.TICKING, Habit.MEASURED}:
+        if Habit.TICKING <= habit <= Habit.MEASURED:
             numbers = habits.to_numbers(field, raw, wall_ms)
             if numbers is not None:
                 return _Step(context, Mode.NEAR, raw, numbers)

@@ -15,16 +15,16 @@ _DAY_ZERO: Final = datetime.date(1980, 1, 1)
 
 
 class Habit(IntEnum):
-    """What usually comes next."""
+    """What usually comes next. Up to TICKING it may be the same again; TICKING and MEASURED are numbers."""
 
     STEADY = 0
     """The same again; else one of the values before, or a new one."""
-    VARIED = 1
-    """One of the values before, or a new one; the same again is no likelier than others."""
-    TICKING = 2
+    TICKING = 1
     """A number that stays for a while, then goes on a little."""
-    MEASURED = 3
+    MEASURED = 2
     """A number near the one before, hardly ever the same."""
+    VARIED = 3
+    """One of the values before, or a new one; the same again is no likelier than others."""
 
 
 HABITS: Final[dict[int, Habit]] = {
@@ -42,7 +42,6 @@ HABITS: Final[dict[int, Habit]] = {
     Field.VALUE: Habit.MEASURED,
     Field.MISSING: Habit.VARIED,
     Field.DEVICE: Habit.VARIED,
-    Field.SOURCE: Habit.VARIED,
     Field.FLAGS: Habit.VARIED,
     Field.READING: Habit.TICKING,
     Field.COUNT: Habit.MEASURED,

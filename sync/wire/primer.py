@@ -44,13 +44,17 @@ class _Primer:
         self._move()
 
     def beginnings(self) -> Iterator[tuple[Kind, Payload]]:
-        """A visit in which every entry comes from another box, so that nothing of it was there before."""
-        for kind, payload in self.visit(0):
-            self._move()
-            fresh = self._by() | self._patient() | self._encounter()
-            if Field.SALT in payload:
-                fresh[Field.SALT] = self._random(32)
-            yield kind, payload | {field: value for field, value in fresh.items() if field in payload}
+        """A visit in which every entry comes from another box, so that nothing of it was there before.
+
+        Once of a patient who was just registered, once of one who is known for long.
+        """
+        for patient in (self._patient, self._old_patient):
+            for kind, payload in self.visit(0):
+                self._move()
+                fresh = self._by() | patient() | self._encounter() | {Field.READING: next(self._fresh)}
+                if Field.SALT in payload:
+                    fresh[Field.SALT] = self._random(32)
+                yield kind, payload | {field: value for field, value in fresh.items() if field in payload}
         self._box[Field.CLOCK_QUALITY] = int(_RAREST)  # so that a real batch begins with another
 
     def rarer(self) -> Iterator[tuple[Kind, Payload]]:
@@ -76,6 +80,8 @@ class _Primer:
         for more in ({}, where, known | phone, known | where, known | phone | where):
             patient = self._patient()
             yield Kind.PATIENT, self._by() | patient | self._person(n) | more
+        if n == 1:
+            patient = self._old_patient()
         visit = patient | self._encounter()
         yield Kind.ENCOUNTER_OPENED, self._by() | visit
 
@@ -124,6 +130,9 @@ class _Primer:
 
     def _patient(self) -> Payload:
         return {Field.PATIENT: self._uuid7()}
+
+    def _old_patient(self) -> Payload:
+        return {Field.PATIENT: self._random(16)}
 
     def _encounter(self) -> Payload:
         return {Field.ENCOUNTER: self._uuid7()}
