@@ -20,6 +20,7 @@ _GROUPS: Final[dict[str, tuple[str, str]]] = {
 _COMMANDS: Final[dict[str, str]] = {
     "demo": "cli.commands.demo",
     "status": "cli.commands.status",
+    "tui": "cli.commands.tui",
     "uplink": "cli.commands.uplink",
     "version": "cli.commands.version",
 }

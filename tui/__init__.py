@@ -1,0 +1,1 @@
+"""The nurse's terminal: it shows, asks and sends commands; it holds no data and no key."""

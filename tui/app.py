@@ -1,0 +1,225 @@
+"""The application: keeps in touch with the agent, and decides which screen is on top."""
+
+import asyncio
+import secrets
+import signal
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Final
+
+from rich.segment import Segment, Segments
+from textual import on, work
+from textual.app import App
+from textual.binding import BindingType
+
+from edge.errors import QafilaError
+from edge.i18n.catalogue import Catalogue
+from edge.localapi.client import AgentUnreachable
+from edge.localapi.shapes import Message
+from edge.ports.caller import CallRefused
+from tui import theme
+from tui.agent import TOPICS, WAVES, Agent
+from tui.glyphs import Level, LevelFilter
+from tui.hub import Hub
+from tui.screens.base import QafilaScreen
+from tui.screens.confirm import Confirm, Help
+from tui.screens.patients import PatientsScreen
+from tui.screens.sign_in import SignInScreen
+
+_TICK_S: Final = 0.2
+_AGAIN_S: Final = 0.3
+"""Pause between two attempts to reach the agent."""
+
+
+class QafilaApp(App[None], inherit_bindings=False):
+    """The nurse's terminal.
+
+    Args:
+        agent: what is asked.
+        say: the language.
+        level: what the terminal can draw.
+        waves: whether live waves are followed.
+        person: who is signed in at once, as user and PIN; for a training screen only.
+        now_s: a clock for measuring.
+        first: makes the screen shown once somebody is signed in.
+    """
+
+    ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
+    BINDINGS: ClassVar[list[BindingType]] = []
+    CSS: ClassVar[str] = theme.CSS
+    TITLE = "Qafila"
+
+    def __init__(
+        self,
+        agent: Agent,
+        say: Catalogue,
+        level: Level = Level.BRAILLE,
+        *,
+        waves: bool = True,
+        person: tuple[str, str] | None = None,
+        now_s: Callable[[], float] = time.monotonic,
+        first: Callable[[Hub], QafilaScreen] = PatientsScreen,
+    ) -> None:
+        super().__init__()
+        self.hub = Hub(agent, say, level, now_s, waves=waves)
+        self.register_theme(theme.THEME)
+        self.theme = "qafila"
+        self._first = first
+        self._person = person
+        self._user = ""
+        self._was_signed_in = False
+        if level is not Level.BRAILLE:
+            self._filters.append(LevelFilter(level))
+
+    def on_mount(self) -> None:
+        self._end_on_signals()
+        self.push_screen(SignInScreen(self.hub))
+        self.set_interval(_TICK_S, self.tick)
+        self.keep_in_touch()
+
+    def tick(self) -> None:
+        """Show what holds now on every screen, the covered ones too."""
+        for screen in self.screen_stack:
+            if isinstance(screen, QafilaScreen) and screen.is_mounted:
+                screen.tick()
+
+    # ── the agent ───────────────────────────────────────────────────────────────────────────────
+
+    @work(exclusive=True, group="touch")
+    async def keep_in_touch(self) -> None:
+        """Stay connected; when the agent goes away, say so at once and wait for it."""
+        situation = self.hub.situation
+        while True:
+            try:
+                async with self.hub.agent.connected() as events:
+                    situation.connected = True
+                    situation.greet(await self.hub.agent.status(), self.hub.now_s())
+                    self._greeted()
+                    async for name, message in events:
+                        self._heard(name, message)
+            except (AgentUnreachable, CallRefused):
+                pass  # whatever ended it: connect again, sign in again, look again
+            situation.connected = False
+            situation.person = None
+            self.tick()
+            await asyncio.sleep(_AGAIN_S)
+
+    def _greeted(self) -> None:
+        if self._was_signed_in:
+            self.sign_in_again("agent-back")
+        self.tick()
+        if self._person is not None:
+            self._sign_in_at_once(*self._person)
+
+    def _heard(self, name: str, message: Message) -> None:
+        self.hub.situation.hear(message, self.hub.now_s())
+        if name == "locked":
+            self.sign_in_again("store-locked")
+            return
+        for screen in self.screen_stack:
+            if isinstance(screen, QafilaScreen) and screen.is_mounted:
+                screen.heard(message)
+
+    # ── sessions ────────────────────────────────────────────────────────────────────────────────
+
+    def sign_in_again(self, reason: str) -> None:
+        """Ask for a PIN above whatever is shown."""
+        self.hub.situation.person = None
+        self._was_signed_in = False
+        if not any(isinstance(screen, SignInScreen) for screen in self.screen_stack):
+            self.push_screen(SignInScreen(self.hub, reason=reason, user=self._user))
+
+    @on(SignInScreen.Done)
+    async def signed_in(self, event: SignInScreen.Done) -> None:
+        """Follow events, uncover what was shown, or begin with the patients."""
+        hub = self.hub
+        topics = [*TOPICS, WAVES] if hub.waves else list(TOPICS)
+        try:
+            await hub.agent.subscribe(topics)
+            hub.situation.greet(await hub.agent.status(), hub.now_s())
+        except QafilaError:
+            return  # the agent went away again; the screen keeps asking
+        hub.situation.person = event.person
+        self._user, self._was_signed_in = event.person.user, True
+        while isinstance(self.screen, SignInScreen | Help | Confirm):
+            await self.pop_screen()
+        shown = [screen for screen in self.screen_stack if isinstance(screen, QafilaScreen)]
+        if not shown:
+            await self.push_screen(self._first(hub))
+        for screen in shown:
+            await screen.resumed()
+
+    @work
+    async def _sign_in_at_once(self, user: str, pin: str) -> None:
+        try:
+            person = await self.hub.agent.sign_in(user, pin)
+        except QafilaError:
+            self._person = None  # then a person has to
+            return
+        await self.signed_in(SignInScreen.Done(person))
+
+    # ── keys ────────────────────────────────────────────────────────────────────────────────────
+
+    def action_help(self) -> None:
+        self.push_screen(Help(self.hub))
+
+    def action_lock(self) -> None:
+        """Cover the screen; measuring goes on."""
+        self._lock()
+
+    @work
+    async def _lock(self) -> None:
+        self.sign_in_again("locked-here")
+        try:
+            await self.hub.agent.sign_out()
+        except QafilaError:
+            pass  # an agent that is gone has no session either
+
+    def action_leave(self) -> None:
+        say = self.hub.say
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.exit()
+
+        lines = [say("quit.question"), say("quit.what-stays")]
+        self.push_screen(Confirm(self.hub, say("quit.title"), lines, say("key.yes-quit")), answered)
+
+    # ── the end ─────────────────────────────────────────────────────────────────────────────────
+
+    def _end_on_signals(self) -> None:
+        """SIGTERM and SIGHUP end the screen so that the terminal is left as it was found."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._end, number)
+
+    def _end(self, number: int) -> None:
+        self.exit(return_code=128 + number)
+
+    def panic(self, *renderables: Any) -> None:  # noqa: ANN401  Textual's own signature
+        """Whatever was to be shown may hold patient data: only that there was a fault is said."""
+        del renderables
+        self._fatal_error()
+
+    def _fatal_error(self) -> None:
+        """Leave a page without values instead of Textual's traceback, which prints local variables."""
+        lines = crash_page(self.hub.say, self._exception, secrets.token_hex(3).upper())
+        self._exit_renderables.append(Segments([Segment("\n".join(lines) + "\n")]))
+        self._close_messages_no_wait()
+
+
+def crash_page(say: Catalogue, error: BaseException | None, reference: str) -> Sequence[str]:
+    """What a person reads after a fault of ours: where it was, never what was in it."""
+    inner = error
+    while inner is not None and inner.__cause__ is not None:
+        inner = inner.__cause__
+    frames = traceback.extract_tb(inner.__traceback__)[-3:] if inner is not None else []
+    where = " < ".join(f"{f.filename.rsplit('/', 2)[-1]}:{f.lineno}" for f in reversed(frames))
+    kind = type(inner).__name__ if inner is not None else "?"
+    return (
+        say("crash.title", reference=reference),
+        say("crash.safe"),
+        say("crash.next"),
+        f"[{reference}] {kind} {where}",
+    )

@@ -1,0 +1,176 @@
+"""The numbers of the capture screen: which is shown, how old it is, and when it is one no longer. Pure."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from typing import Final
+
+from edge.localapi.events import ReadingEvent
+from edge.localapi.shapes import ObservationShown, ShownValue
+from edge.vitals.codes import VITALS, Code
+
+STREAM_STALE_S: Final = 10.0
+SPOT_STALE_S: Final = 15 * 60.0
+"""A single measurement older than this is history: it stands in the list of records."""
+NOTHING: Final = "--"
+
+
+class Kind(StrEnum):
+    """The tiles; the value is their code in the catalogue."""
+
+    PRESSURE = "pressure"
+    OXYGEN = "oxygen"
+    PULSE = "pulse"
+    HEART = "heart"
+    TEMPERATURE = "temperature"
+
+
+CODES: Final[Mapping[Kind, tuple[Code, ...]]] = {
+    Kind.PRESSURE: (Code.SYSTOLIC, Code.DIASTOLIC),
+    Kind.OXYGEN: (Code.OXYGEN_SATURATION,),
+    Kind.PULSE: (Code.PULSE_OXIMETER, Code.PULSE_CUFF),
+    Kind.HEART: (Code.HEART_RATE,),
+    Kind.TEMPERATURE: (Code.TEMPERATURE,),
+}
+"""What a tile shows: the first that is there; both of a pressure."""
+STREAMED: Final = frozenset({Code.OXYGEN_SATURATION, Code.PULSE_OXIMETER, Code.HEART_RATE})
+UNITS: Final[Mapping[Kind, str]] = {
+    Kind.PRESSURE: "mmHg",
+    Kind.OXYGEN: "%",
+    Kind.PULSE: "/min",
+    Kind.HEART: "/min",
+    Kind.TEMPERATURE: "°C",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tile:
+    """What a tile shows.
+
+    Attributes:
+        value: the number as text, or `NOTHING`.
+        age_s: how old it is; of what is no longer shown too; None when nothing ever came.
+        missing: the device's reason why there is no number.
+        stale: there was a number and it is too old to be shown.
+        settled: the display is steady, so it was or may be kept.
+        kept: the number is stored.
+        manual: a person typed it.
+        flags: what the device said beside it.
+    """
+
+    kind: Kind
+    value: str = NOTHING
+    age_s: float | None = None
+    missing: str | None = None
+    stale: bool = False
+    settled: bool = False
+    kept: bool = False
+    manual: bool = False
+    flags: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Seen:
+    value: str | None
+    missing: str | None
+    at_s: float
+    settled: bool = False
+    kept: bool = False
+    manual: bool = False
+    flags: tuple[str, ...] = ()
+
+
+class Monitor:
+    """Follows what devices show and what is stored of one visit."""
+
+    def __init__(self) -> None:
+        self._shown: dict[Code, _Seen] = {}
+        self._stored: dict[Code, _Seen] = {}
+
+    def hear(self, reading: ReadingEvent, now_s: float) -> None:
+        """Take what a device shows now."""
+        for value in reading.values:
+            code = _code(value.code)
+            if code is not None:
+                self._shown[code] = _Seen(
+                    value.value, value.missing, now_s, reading.settled, flags=reading.flags
+                )
+
+    def hold(self, observations: Iterable[ObservationShown], now_s: float, wall_ms: int) -> None:
+        """Take what is stored of the visit, with each value's age on the box's clock."""
+        self._stored = {}
+        for each in observations:
+            code = _code(each.code)
+            if code is not None:
+                age_s = max(0.0, (wall_ms - each.wall_ms) / 1000)
+                manual = each.source in {"manual", "late"}
+                self._stored[code] = _Seen(each.value, each.missing, now_s - age_s, kept=True, manual=manual)
+
+    def kinds(self) -> tuple[Kind, ...]:
+        """The tiles to show: temperature only once there is one."""
+        there = Code.TEMPERATURE in self._stored or Code.TEMPERATURE in self._shown
+        return tuple(kind for kind in Kind if kind is not Kind.TEMPERATURE or there)
+
+    def tile(self, kind: Kind, now_s: float) -> Tile:
+        """What a tile shows now."""
+        tiles = [self._one(kind, code, now_s) for code in CODES[kind]]
+        if kind is Kind.PRESSURE:
+            return _joined(tiles)
+        return next((tile for tile in tiles if tile.value != NOTHING), tiles[0])
+
+    def _one(self, kind: Kind, code: Code, now_s: float) -> Tile:
+        shown, stored = self._shown.get(code), self._stored.get(code)
+        seen = max((s for s in (shown, stored) if s is not None), key=lambda s: s.at_s, default=None)
+        if code in STREAMED and shown is not None and now_s - shown.at_s <= STREAM_STALE_S:
+            seen = shown  # what the sensor says now, though something was stored a second ago
+        if seen is None:
+            return Tile(kind)
+        age_s = now_s - seen.at_s
+        live = code in STREAMED and not seen.manual
+        stale = age_s > (STREAM_STALE_S if live else SPOT_STALE_S)
+        return Tile(
+            kind,
+            NOTHING if stale or seen.value is None else spelled(code, seen.value),
+            age_s,
+            None if stale else seen.missing,
+            stale=stale,
+            settled=seen.settled,
+            kept=seen.kept or (stored is not None and stored.value == seen.value),
+            manual=seen.manual,
+            flags=() if stale else seen.flags,
+        )
+
+
+def spelled(code: Code, value: str) -> str:
+    """A value with the decimals a screen shows of it."""
+    try:
+        step = Decimal(1).scaleb(-VITALS[code].decimals)
+        return format(Decimal(value).quantize(step, ROUND_HALF_UP), "f")
+    except ArithmeticError:
+        return value
+
+
+def measured(value: ShownValue | ObservationShown) -> str:
+    """A value as a list shows it."""
+    code = _code(value.code)
+    if value.value is None:
+        return NOTHING
+    return value.value if code is None else spelled(code, value.value)
+
+
+def _joined(tiles: Sequence[Tile]) -> Tile:
+    """Systolic and diastolic as one; half a pressure is none."""
+    first, second = tiles
+    whole = NOTHING not in {first.value, second.value}
+    value = f"{first.value}/{second.value}" if whole else NOTHING
+    return dataclasses.replace(
+        first, value=value, missing=first.missing or second.missing, stale=first.stale or second.stale
+    )
+
+
+def _code(text: str) -> Code | None:
+    try:
+        return Code(text)
+    except ValueError:
+        return None

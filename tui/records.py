@@ -1,0 +1,74 @@
+"""The records of a visit as rows: what was measured together is one row. Pure."""
+
+import dataclasses
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Final
+
+from edge.localapi.shapes import ObservationShown, State, StreamShown
+from edge.vitals.codes import Code
+from tui.monitor import measured
+
+ORDER: Final[tuple[State, ...]] = ("saved", "sent", "arrived", "received")
+SYMBOLS: Final[dict[State, str]] = {"saved": "●", "sent": "↑", "arrived": "▲", "received": "✓"}
+_SHORT_UNITS: Final = {"mm[Hg]": "mmHg", "Cel": "°C", "{score}": "/10"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """One reading: its parts in order, and how far all of it has come."""
+
+    reading: int
+    wall_ms: int
+    parts: tuple[tuple[str, str, str], ...]
+    """Of each: code, value, unit. Both pressures are one part of code ``bp``."""
+    missing: tuple[str, ...]
+    source: str
+    device: str | None
+    flags: tuple[str, ...]
+    state: State
+
+
+def rows(observations: Iterable[ObservationShown], stream: StreamShown | None) -> list[Row]:
+    """The latest first."""
+    ordered = sorted(observations, key=lambda each: each.seq)
+    made = [
+        _row(reading, list(group), stream)
+        for reading, group in groupby(ordered, key=lambda each: each.reading)
+    ]
+    return made[::-1]
+
+
+def state_of(seq: int, shown: State, stream: StreamShown | None) -> State:
+    """How far an entry has come, by the stream's marks where they are newer than the entry's own state."""
+    if stream is None:
+        return shown
+    if seq <= stream.opened:
+        return "received"
+    if seq <= stream.landed:
+        return "arrived"
+    return "sent" if seq <= stream.sent else "saved"
+
+
+def _row(reading: int, group: list[ObservationShown], stream: StreamShown | None) -> Row:
+    by_code = {each.code: each for each in group}
+    parts: list[tuple[str, str, str]] = []
+    systolic, diastolic = by_code.pop(Code.SYSTOLIC, None), by_code.pop(Code.DIASTOLIC, None)
+    if systolic is not None and diastolic is not None and systolic.value and diastolic.value:
+        parts.append(("bp", f"{measured(systolic)}/{measured(diastolic)}", "mmHg"))
+    else:
+        by_code = {each.code: each for each in (systolic, diastolic) if each is not None} | by_code
+    for code, each in by_code.items():
+        parts.append((code, measured(each), _SHORT_UNITS.get(each.unit or "", each.unit or "")))
+    first = group[0]
+    states = [state_of(each.seq, each.state, stream) for each in group]
+    return Row(
+        reading,
+        first.wall_ms,
+        tuple(parts),
+        tuple(dict.fromkeys(each.missing for each in group if each.missing)),
+        first.source,
+        first.device,
+        first.flags,
+        min(states, key=ORDER.index),
+    )

@@ -1,0 +1,101 @@
+"""What all screens share: a header, a footer with every key, words about trouble, and news."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, ClassVar, Final, Protocol, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import ModalScreen, Screen
+
+from edge.errors import QafilaError
+from edge.localapi.client import AgentUnreachable
+from edge.localapi.shapes import Message
+from tui.hub import Hub
+from tui.widgets.bars import Footer, Header, Notice
+
+T = TypeVar("T")
+_SIGN_IN_CODES: Final = frozenset({"sign-in-needed", "store-locked"})
+
+
+class Desk(Protocol):
+    """What a screen needs of the application around it."""
+
+    def sign_in_again(self, reason: str) -> None:
+        """Ask for a PIN above whatever is shown."""
+        ...
+
+
+class QafilaScreen(Screen[None]):
+    """A whole screen.
+
+    Attributes:
+        KEYS: keys and the codes of their words, as the footer shows them.
+    """
+
+    KEYS: ClassVar[Sequence[tuple[str, str]]] = ()
+    BINDINGS: ClassVar[list[BindingType]] = []
+    AUTO_FOCUS = None
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__()
+        self.hub = hub
+        self.header = Header(hub, id="header")
+        self.footer = Footer(hub, self.KEYS)
+        self.notice = Notice("", id="notice")
+
+    def compose(self) -> ComposeResult:
+        yield self.header
+        yield self.notice
+        yield from self.body()
+        yield self.footer
+
+    def body(self) -> ComposeResult:
+        """What stands between header and footer."""
+        raise NotImplementedError
+
+    def tick(self) -> None:
+        """Some times a second: show what holds now."""
+        self.header.tick()
+        self.footer.tick()
+
+    def heard(self, message: Message) -> None:
+        """Something happened at the agent."""
+
+    async def resumed(self) -> None:
+        """Somebody signed in: what is shown may be old."""
+
+    async def ask(self, question: Callable[[], Awaitable[T]]) -> T | None:
+        """Ask the agent; what goes wrong is told in words and gives None."""
+        try:
+            answer = await question()
+        except AgentUnreachable as error:
+            self.notice.tell(self.hub.trouble(error))
+            return None
+        except QafilaError as error:
+            self.notice.tell(self.hub.trouble(error))
+            if error.stable_code in _SIGN_IN_CODES:
+                desk(self).sign_in_again(error.stable_code)
+            return None
+        self.notice.tell("")
+        return answer
+
+
+class Box(ModalScreen[T]):
+    """A question above the screen."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    Box { align: center middle; background: black 40%; }
+    Box > .box { width: 100%; max-width: 76; height: auto; max-height: 100%; }
+    Box Input { width: 1fr; }
+    """
+    AUTO_FOCUS = None
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__()
+        self.hub = hub
+
+
+def desk(screen: Screen[Any]) -> Desk:
+    """The application around a screen."""
+    app: Any = screen.app
+    return app  # type: ignore[no-any-return]  # Textual knows its app only as an App

@@ -1,0 +1,306 @@
+"""The screen of a visit: what devices show now, what is stored, and how far it has come."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+from uuid import UUID
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical
+from textual.timer import Timer
+from textual.widgets import Static
+
+from edge.localapi.client import new_request_id
+from edge.localapi.events import NotSavedEvent, ReadingEvent, SavedEvent, StreamsEvent, WaveEvent
+from edge.localapi.shapes import Message, ObservationShown, PatientShown
+from edge.vitals.codes import Code
+from tui import theme
+from tui.agent import full_name
+from tui.hub import Hub
+from tui.monitor import Kind, Monitor
+from tui.records import rows
+from tui.screens.base import QafilaScreen
+from tui.screens.confirm import Confirm
+from tui.screens.entry import Entry
+from tui.tiers import Tier, tier_of
+from tui.widgets.flow import Part, content
+from tui.widgets.record_list import RecordList
+from tui.widgets.tile import COLOURS, TileView, words_of
+from tui.widgets.wave import FRAMES_PER_S, WaveView
+
+_WAVES: Final = (Code.ECG, Code.PLETH)
+
+
+class CaptureScreen(QafilaScreen):
+    """One patient, one visit.
+
+    Args:
+        encounter: the visit that is open.
+    """
+
+    KEYS = (
+        ("F4", "key.enter"),
+        ("F5", "key.wave"),
+        ("F12", "key.close"),
+        ("Esc", "key.patients"),
+        ("F1", "key.help"),
+        ("F9", "key.lock"),
+        ("F10", "key.quit"),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,f2", "back", show=False),
+        Binding("f1", "app.help", show=False),
+        Binding("f4", "enter", show=False),
+        Binding("f5", "wave", show=False),
+        Binding("f9", "app.lock", show=False),
+        Binding("f10", "app.leave", show=False),
+        Binding("f12", "close", show=False),
+    ]
+    DEFAULT_CSS: ClassVar[str] = """
+    CaptureScreen #tiles { height: auto; layout: grid; grid-size: 3; grid-rows: 2; grid-gutter: 0; }
+    CaptureScreen.-four #tiles { grid-size: 4; }
+    CaptureScreen.medium #tiles, CaptureScreen.large #tiles { grid-rows: 6; grid-size: 4; }
+    CaptureScreen.medium #tiles, CaptureScreen.large #tiles { grid-columns: 4fr 3fr; }
+    CaptureScreen.medium.-five #tiles, CaptureScreen.large.-five #tiles {
+        grid-size: 5; grid-columns: 9fr 5fr 5fr 5fr 5fr;
+    }
+    CaptureScreen.medium.-four #tiles, CaptureScreen.large.-four #tiles {
+        grid-size: 4; grid-columns: 7fr 5fr 5fr 5fr;
+    }
+    CaptureScreen #live { height: 1fr; layout: vertical; }
+    CaptureScreen #waves { height: 1fr; padding: 0 1; }
+    CaptureScreen RecordList { height: 6; }
+    CaptureScreen.medium RecordList { height: 7; }
+    CaptureScreen.large #live { layout: horizontal; }
+    CaptureScreen.large RecordList { width: 56; height: 1fr; }
+    CaptureScreen.-quiet #waves { display: none; }
+    CaptureScreen.-quiet RecordList { height: 1fr; }
+    CaptureScreen #numbers { display: none; padding: 0 1; }
+    CaptureScreen.tiny #numbers { display: block; height: 1fr; }
+    CaptureScreen.tiny #tiles, CaptureScreen.tiny #live, CaptureScreen.tiny Notice { display: none; }
+    """
+
+    def __init__(self, hub: Hub, patient: PatientShown, encounter: str) -> None:
+        super().__init__(hub)
+        self.header.patient = patient
+        self.patient = patient
+        self.encounter = UUID(encounter)
+        self.monitor = Monitor()
+        self.tier = Tier.SMALL
+        self._observations: Sequence[ObservationShown] = ()
+        self._tiles = {kind: TileView(hub, kind) for kind in Kind}
+        self._records = RecordList(hub)
+        self._numbers = Static("", id="numbers")
+        self._waves = {
+            Code.ECG: WaveView(
+                self._ecg_words, colour=theme.HEART, least_span=1500, level=hub.level, now_s=hub.now_s,
+                millivolts=True, id="ecg",
+            ),
+            Code.PLETH: WaveView(
+                self._pleth_words, colour=theme.OXYGEN, least_span=40, level=hub.level, now_s=hub.now_s,
+                sweep_s=6, id="pleth",
+            ),
+        }  # fmt: skip
+        self._wave_device: dict[Code, str] = {}
+        self._lead = ""
+        self._chosen_wave: Code | None = None
+        self._leaving = False
+        self._frames: Timer | None = None
+
+    def body(self) -> ComposeResult:
+        with Container(id="tiles"):
+            yield from self._tiles.values()
+        with Container(id="live"):
+            with Vertical(id="waves"):
+                yield from self._waves.values()
+            yield self._records
+        yield self._numbers
+
+    def on_mount(self) -> None:
+        self.set_class(not self.hub.waves, "-quiet")
+        if self.hub.waves:
+            self._frames = self.set_interval(1 / FRAMES_PER_S, self._draw)
+        self._lay_out()
+        self.read()
+
+    def on_resize(self) -> None:
+        self._lay_out()
+
+    def on_screen_resume(self) -> None:
+        if self._frames is not None:
+            self._frames.resume()
+
+    def on_screen_suspend(self) -> None:
+        if self._frames is not None:
+            self._frames.pause()  # nobody sees them
+
+    # ── news ────────────────────────────────────────────────────────────────────────────────────
+
+    def heard(self, message: Message) -> None:
+        match message:
+            case WaveEvent():
+                self._take_wave(message)
+            case ReadingEvent():
+                self.monitor.hear(message, self.hub.now_s())
+                self._show_numbers()
+            case SavedEvent() if message.patient == self.patient.patient or message.what == "assignment":
+                self.read()
+            case StreamsEvent():
+                self._show_records()
+            case NotSavedEvent():
+                sentence, next_step = self.hub.say.error(message.code, message.sentence, message.next)
+                self.notice.tell(self.hub.say("capture.not-saved", why=f"{sentence} {next_step}"))
+            case _:
+                pass
+
+    async def resumed(self) -> None:
+        self.read()
+
+    def tick(self) -> None:
+        super().tick()
+        self._show_numbers()
+        present = self.hub.present
+        for wave in self._waves.values():
+            wave.set_live(live=present)
+            wave.tick()
+        if self._chosen_wave is None:
+            self._show_waves()
+
+    @work(exclusive=True, group="read")
+    async def read(self) -> None:
+        """Ask for what is stored of the visit; each look is written to the audit trail."""
+        visit = await self.ask(lambda: self.hub.agent.encounter(self.encounter))
+        if visit is None:
+            return
+        if not visit.open and not self._leaving:
+            self._leave()  # closed at another seat
+            return
+        self._observations = visit.observations
+        now_s = self.hub.now_s()
+        self.monitor.hold(visit.observations, now_s, self.hub.situation.wall_now_ms(now_s) or 0)
+        self._lay_out()
+        self._show_records()
+
+    # ── keys ────────────────────────────────────────────────────────────────────────────────────
+
+    def action_back(self) -> None:
+        self._leave()
+
+    def action_enter(self) -> None:
+        self.app.push_screen(Entry(self.hub, self.encounter, self.notice.tell))
+
+    def action_wave(self) -> None:
+        """In the small layout, show the other wave."""
+        shown = self._wave_shown()
+        self._chosen_wave = Code.PLETH if shown is Code.ECG else Code.ECG
+        self._show_waves()
+
+    def action_close(self) -> None:
+        say = self.hub.say
+        count = len(rows(self._observations, None))
+        lines = [full_name(self.patient), self.hub.identifiers(self.patient), say("capture.count", n=count)]
+        request = new_request_id()
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._close(request)
+
+        self.app.push_screen(Confirm(self.hub, say("capture.close"), lines, say("key.yes-close")), answered)
+
+    @work(exclusive=True, group="close")
+    async def _close(self, request: str) -> None:
+        closed = await self.ask(lambda: self.hub.agent.close_encounter(request, self.encounter))
+        if closed is not None:
+            self._leave()
+
+    def _leave(self) -> None:
+        if not self._leaving and self.is_current:
+            self._leaving = True
+            self.app.pop_screen()
+
+    # ── drawing ─────────────────────────────────────────────────────────────────────────────────
+
+    def _lay_out(self) -> None:
+        """Choose the layout for the terminal's size and the tiles there are."""
+        self.tier = tier_of(self.app.size.width, self.app.size.height)
+        for tier in Tier:
+            self.set_class(tier is self.tier, tier.value)
+        kinds = self.monitor.kinds()
+        for kind, tile in self._tiles.items():
+            tile.display = kind in kinds
+        roomy = self.tier in {Tier.MEDIUM, Tier.LARGE} or self.app.size.width >= 80
+        self.set_class(len(kinds) == 4 and roomy, "-four")
+        self.set_class(len(kinds) == 5, "-five")
+        self._show_waves()
+        self._show_numbers()
+
+    def _show_numbers(self) -> None:
+        hub = self.hub
+        now_s, present = hub.now_s(), hub.present
+        kinds = self.monitor.kinds()
+        if Kind.TEMPERATURE in kinds and not self._tiles[Kind.TEMPERATURE].display:
+            self._lay_out()
+            return
+        tiles = [self.monitor.tile(kind, now_s) for kind in kinds]
+        for tile in tiles:
+            self._tiles[tile.kind].show(tile, present=present)
+        if self.tier is Tier.TINY:
+            lines: list[list[Part]] = []
+            for tile in tiles:
+                words = words_of(tile, hub, present=present)
+                grey = not present or tile.stale
+                style = theme.GREY if grey else f"bold {COLOURS[tile.kind]}"
+                lines.append([Part(f"{words.label} {words.value} {words.unit}", style), Part(words.note)])
+            self._numbers.update(content(lines), layout=False)
+
+    def _show_records(self) -> None:
+        self._records.show(rows(self._observations, self.hub.situation.streams.get("vitals")))
+
+    def _show_waves(self) -> None:
+        shown = self._wave_shown() if self.tier is Tier.SMALL else None
+        for code, wave in self._waves.items():
+            wave.display = shown is None or code is shown
+
+    def _wave_shown(self) -> Code:
+        """Of the two the one that was chosen, else the one that runs, the ECG first."""
+        if self._chosen_wave is not None:
+            return self._chosen_wave
+        return next((code for code in _WAVES if not self._waves[code].silent), Code.ECG)
+
+    def _take_wave(self, event: WaveEvent) -> None:
+        code = Code.ECG if event.code == Code.ECG else Code.PLETH if event.code == Code.PLETH else None
+        if code is None or not self.hub.waves:
+            return
+        wave = self._waves[code]
+        if wave.silent:
+            self._wave_device[code] = event.device  # of two that send the same signal the first is drawn
+        if self._wave_device.get(code) == event.device:
+            if code is Code.ECG:
+                self._lead = event.lead or ""
+            wave.feed(event.samples, float(event.rate))
+
+    def _draw(self) -> None:
+        for wave in self._waves.values():
+            if wave.display:
+                wave.frame()
+
+    def _ecg_words(self, wave: WaveView) -> str:
+        bar = f"{wave.bar_mv:g} mV" if wave.bar_mv is not None else ""
+        return self._wave_words(wave, f"{self.hub.say('wave.ecg')} {self._lead}".strip(), bar)
+
+    def _pleth_words(self, wave: WaveView) -> str:
+        return self._wave_words(wave, self.hub.say("wave.pleth"), "")
+
+    def _wave_words(self, wave: WaveView, name: str, bar: str) -> str:
+        say = self.hub.say
+        if not self.hub.present:
+            return f"{name}  {say('tile.absent')}"
+        silent_s = wave.silent_s
+        if silent_s is None:
+            return f"{name}  {say('wave.none')}"
+        if wave.silent:
+            return f"{name}  {say('wave.stopped', age=self.hub.age(silent_s))}"
+        return "  ".join(
+            part for part in (name, say("wave.sweep", s=wave.sweep_s), f"▏ {bar}" if bar else "") if part
+        )

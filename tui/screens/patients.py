@@ -1,0 +1,232 @@
+"""Today's patients: find one, enter a new one, open a visit."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from rich.cells import cell_len
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from edge.localapi.client import new_request_id
+from edge.localapi.shapes import PatientShown
+from edge.records.people import user_id
+from tui.agent import full_name
+from tui.hub import Hub
+from tui.records import SYMBOLS
+from tui.screens.base import QafilaScreen
+from tui.screens.capture import CaptureScreen
+from tui.screens.confirm import Confirm
+from tui.screens.register import Register
+from tui.widgets.flow import Part, content, shortened
+
+MOST_ROWS: Final = 200
+"""More rows make a list slow; typing narrows it."""
+
+
+class PatientsScreen(QafilaScreen):
+    """The list, with a line to type in that narrows it."""
+
+    KEYS = (
+        ("Enter", "key.open"),
+        ("↑↓", "key.choose"),
+        ("F2", "key.new"),
+        ("F3", "key.all"),
+        ("F1", "key.help"),
+        ("F9", "key.lock"),
+        ("F10", "key.quit"),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", show=False, priority=True),
+        Binding("down", "move(1)", show=False, priority=True),
+        Binding("pageup", "move(-10)", show=False, priority=True),
+        Binding("pagedown", "move(10)", show=False, priority=True),
+        Binding("escape", "clear", show=False),
+        Binding("f1", "app.help", show=False),
+        Binding("f2", "new", show=False),
+        Binding("f3", "all", show=False),
+        Binding("f9", "app.lock", show=False),
+        Binding("f10", "app.leave", show=False),
+    ]
+    DEFAULT_CSS: ClassVar[str] = """
+    PatientsScreen OptionList { height: 1fr; }
+    PatientsScreen #above { height: 1; padding: 0 1; }
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__(hub)
+        self._patients: Sequence[PatientShown] = ()
+        self._shown: list[PatientShown] = []
+        self._open: tuple[str, str] | None = None
+        self._everybody = False
+        self._tray = 0
+
+    def body(self) -> ComposeResult:
+        yield Static("", id="above", markup=False)
+        yield Input(placeholder=self.hub.say("patients.search"), id="search", max_length=60)
+        options = OptionList(id="list", markup=False)
+        options.can_focus = False
+        yield options
+
+    def on_mount(self) -> None:
+        self.query_one("#search", Input).focus()
+
+    def on_screen_resume(self) -> None:
+        self.read()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._fill)
+
+    async def resumed(self) -> None:
+        self.read()
+
+    @work(exclusive=True, group="read")
+    async def read(self) -> None:
+        """Ask for the patients, and for a visit that is open."""
+        agent = self.hub.agent
+        if self.hub.situation.person is None:
+            return
+        patients = await self.ask(agent.patients)
+        snapshot = None if patients is None else await self.ask(agent.snapshot)
+        if patients is None or snapshot is None:
+            return
+        self._patients = patients.patients
+        self._open = None
+        if snapshot.encounter is not None:
+            encounter = snapshot.encounter
+            visit = await self.ask(lambda: agent.encounter(encounter))
+            if visit is not None:
+                self._open = str(visit.patient), str(encounter)
+        tray = await self.ask(agent.tray)
+        self._tray = 0 if tray is None else len({each.reading for each in tray.observations})
+        self._fill()
+
+    def action_move(self, by: int) -> None:
+        options = self.query_one("#list", OptionList)
+        if options.option_count:
+            at = options.highlighted or 0
+            options.highlighted = max(0, min(options.option_count - 1, at + by))
+
+    def action_clear(self) -> None:
+        self.query_one("#search", Input).value = ""
+
+    def action_all(self) -> None:
+        self._everybody = not self._everybody
+        self._fill()
+
+    def action_new(self) -> None:
+        self.app.push_screen(Register(self.hub), self._registered)
+
+    @on(Input.Changed, "#search")
+    def _narrow(self, event: Input.Changed) -> None:
+        if len(event.value) == 1 and event.value in "123456789" and int(event.value) <= len(self._shown):
+            event.input.value = ""
+            self._choose(int(event.value) - 1)
+            return
+        self._fill()
+
+    @on(Input.Submitted, "#search")
+    def _enter(self) -> None:
+        highlighted = self.query_one("#list", OptionList).highlighted
+        if highlighted is not None:
+            self._choose(highlighted)
+
+    def _choose(self, index: int) -> None:
+        """Back into the visit that is open, or ask whether this is the person."""
+        if not 0 <= index < len(self._shown):
+            return
+        patient = self._shown[index]
+        if self._open is not None and self._open[0] == str(patient.patient):
+            self.app.push_screen(CaptureScreen(self.hub, patient, self._open[1]))
+            return
+        self._confirm(patient)
+
+    def _confirm(self, patient: PatientShown) -> None:
+        say = self.hub.say
+        lines = [full_name(patient), self.hub.facts(patient), self.hub.identifiers(patient)]
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._open_visit(patient, new_request_id())
+
+        self.app.push_screen(
+            Confirm(self.hub, say("patients.confirm"), lines, say("key.yes-visit")), answered
+        )
+
+    def _registered(self, patient: PatientShown | None) -> None:
+        if patient is not None:
+            self._open_visit(patient, new_request_id())
+
+    @work(exclusive=True, group="open")
+    async def _open_visit(self, patient: PatientShown, request: str) -> None:
+        opened = await self.ask(lambda: self.hub.agent.open_encounter(request, patient.patient))
+        if opened is not None:
+            self.app.push_screen(CaptureScreen(self.hub, patient, str(opened.encounter)))
+
+    def _fill(self) -> None:
+        """Show who fits what is typed; the visit that is open first, then the latest."""
+        say = self.hub.say
+        wanted = user_id(self.query_one("#search", Input).value).replace(".", " ").split()
+        today = self.hub.today()
+        found = [
+            patient
+            for patient in self._patients
+            if (self._everybody or wanted or self._is_open(patient) or self._day(patient) == today)
+            and all(word in _searched(patient) for word in wanted)
+        ]
+        found.sort(key=lambda patient: not self._is_open(patient))
+        self._shown = found[:MOST_ROWS]
+        options = self.query_one("#list", OptionList)
+        kept = options.highlighted
+        options.clear_options()
+        width = max(20, self.size.width - 6)
+        options.add_options([Option(self._row(i, patient, width)) for i, patient in enumerate(self._shown)])
+        if self._shown:
+            options.highlighted = min(kept or 0, len(self._shown) - 1)
+        which = "patients.everybody" if self._everybody or wanted else "patients.today"
+        above = say(which, n=len(found))
+        if self._tray:
+            above += "   " + say("patients.tray", n=self._tray)
+        if not self._shown:
+            above += "   " + say("patients.none")
+        self.query_one("#above", Static).update(shortened(above, max(10, self.size.width - 2)))
+
+    def _row(self, index: int, patient: PatientShown, width: int) -> object:
+        say = self.hub.say
+        number = f"{index + 1:>3}"
+        state = f"{SYMBOLS[patient.state]} {say(f'state.{patient.state}')}"
+        if self._is_open(patient):
+            state = f"▶ {say('patients.open')}"
+        time = f"{self.hub.local(_entered_ms(patient)):%H:%M}"
+        known = "  ".join(
+            part for part in (say(f"sex.{patient.sex}"), patient.birth or "", _identifier(patient)) if part
+        )
+        free = width - len(number) - len(time) - cell_len(state) - 8
+        name = shortened(full_name(patient), max(8, free - cell_len(known)))
+        known = shortened(known, max(0, free - cell_len(name)))
+        gap = " " * max(0, free - cell_len(name) - cell_len(known))
+        parts = [Part(number), Part(time), Part(name, "bold"), Part(known + gap), Part(state)]
+        return content([parts])
+
+    def _is_open(self, patient: PatientShown) -> bool:
+        return self._open is not None and self._open[0] == str(patient.patient)
+
+    def _day(self, patient: PatientShown) -> object:
+        return self.hub.local(_entered_ms(patient)).date()
+
+
+def _entered_ms(patient: PatientShown) -> int:
+    """When a patient was entered: a UUIDv7 begins with it."""
+    return patient.patient.int >> 80
+
+
+def _identifier(patient: PatientShown) -> str:
+    return patient.identifiers[0].value if patient.identifiers else ""
+
+
+def _searched(patient: PatientShown) -> str:
+    """Everything a patient is found by, without case and accents."""
+    words = [full_name(patient), patient.birth or "", *(each.value for each in patient.identifiers)]
+    return user_id(" ".join(words)).replace(".", " ")

@@ -1,0 +1,107 @@
+"""Who is there? A user and a PIN, typed here and nowhere else."""
+
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message as TextualMessage
+from textual.widgets import Input, Static
+
+from edge.errors import QafilaError
+from edge.localapi.answers import SignedIn
+from edge.localapi.client import AgentUnreachable
+from tui.hub import Hub
+from tui.screens.base import QafilaScreen
+
+
+class SignInScreen(QafilaScreen):
+    """Covers everything until somebody has signed in.
+
+    Args:
+        reason: the code of why the person is asked again, or an empty text.
+        user: who was signed in before; then only the PIN is missing.
+    """
+
+    KEYS = (("Enter", "key.next"), ("↑↓", "key.field"), ("F1", "key.help"), ("F10", "key.quit"))
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "app.focus_previous", show=False),
+        Binding("down", "app.focus_next", show=False),
+        Binding("f1", "app.help", show=False),
+        Binding("f10", "app.leave", show=False),
+    ]
+    DEFAULT_CSS: ClassVar[str] = """
+    SignInScreen > #middle { align: center middle; height: 1fr; }
+    SignInScreen .box { width: 100%; max-width: 60; }
+    """
+
+    class Done(TextualMessage):
+        """Somebody signed in."""
+
+        def __init__(self, person: SignedIn) -> None:
+            super().__init__()
+            self.person = person
+
+    def __init__(self, hub: Hub, *, reason: str = "", user: str = "") -> None:
+        super().__init__(hub)
+        self._reason = reason
+        self._user = user
+        self._busy = False
+        self._waiting = False
+
+    def body(self) -> ComposeResult:
+        say = self.hub.say
+        with Vertical(id="middle"), Vertical(classes="box") as box:
+            box.border_title = say("sign-in.title")
+            yield Static(say("sign-in.user"), classes="label")
+            yield Input(self._user, id="user", max_length=32)
+            yield Static(say("sign-in.pin"), classes="label")
+            yield Input(id="pin", password=True, max_length=128)
+            yield Static(self._words(), id="problem", classes="problem", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#pin" if self._user else "#user", Input).focus()
+
+    def tick(self) -> None:
+        super().tick()
+        waiting = not self.hub.situation.connected
+        if waiting != self._waiting:
+            self._waiting = waiting
+            self._tell(self._words())
+
+    @on(Input.Submitted, "#user")
+    def _to_pin(self) -> None:
+        self.query_one("#pin", Input).focus()
+
+    @on(Input.Submitted, "#pin")
+    def _try(self) -> None:
+        user, pin = self.query_one("#user", Input), self.query_one("#pin", Input)
+        if not user.value.strip():
+            user.focus()
+        elif pin.value and not self._busy:
+            typed, pin.value = pin.value, ""
+            self._sign_in(user.value.strip(), typed)
+
+    @work
+    async def _sign_in(self, user: str, pin: str) -> None:
+        self._busy = True
+        self._tell(self.hub.say("sign-in.trying"))
+        try:
+            person = await self.hub.agent.sign_in(user, pin)
+        except AgentUnreachable:
+            self._tell(self.hub.say("sign-in.no-agent"))
+        except QafilaError as error:
+            self._tell(self.hub.trouble(error))
+        else:
+            self.post_message(self.Done(person))
+        finally:
+            self._busy = False
+
+    def _words(self) -> str:
+        if not self.hub.situation.connected:
+            return self.hub.say("sign-in.no-agent")
+        return self.hub.say(f"sign-in.again.{self._reason}") if self._reason else ""
+
+    def _tell(self, words: str) -> None:
+        self.query_one("#problem", Static).update(words)

@@ -1,0 +1,95 @@
+"""What is known of the unit around the patient: agent, queue, link, clock. Plain values and their rules."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Final
+
+from edge.localapi.answers import SignedIn, Status
+from edge.localapi.events import DeviceEvent, Heartbeat, StreamsEvent
+from edge.localapi.shapes import LinkShown, Message, StreamShown
+
+SILENT_AFTER_S: Final = 1.7
+"""The agent's heart beats every second: after this long without a word from it, it is gone."""
+_COUNTED: Final = ("alert", "vitals", "doc", "wave")
+"""Streams whose entries a nurse waits for; the audit trail goes by the hour."""
+
+
+@dataclasses.dataclass(slots=True)
+class Situation:
+    """What the header shows.
+
+    Attributes:
+        connected: a connection to the agent is there.
+        heard_s: when the agent was last heard, on the measuring clock.
+        wall_ms: the box's wall time at that moment.
+        person: who is signed in on this screen.
+    """
+
+    unit: str = ""
+    realm: str = ""
+    connected: bool = False
+    enrolled: bool = False
+    heard_s: float = float("-inf")
+    wall_ms: int | None = None
+    clock_quality: str = "none"
+    link: LinkShown | None = None
+    streams: Mapping[str, StreamShown] = dataclasses.field(default_factory=dict[str, StreamShown])
+    devices: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
+    person: SignedIn | None = None
+    problem: str | None = None
+    _wall_at_s: float = dataclasses.field(default=0.0, init=False)
+
+    def greet(self, status: Status, now_s: float) -> None:
+        """Take what the agent says of itself."""
+        self.unit, self.realm, self.enrolled = status.unit, status.realm, status.enrolled
+        self.clock_quality = status.clock.quality
+        self.link, self.problem = status.link, status.problem
+        self.streams = {word: stream for word, stream in status.streams.items()} or self.streams
+        self.devices = {device.key: device.state for device in status.devices}
+        self._heard(status.clock.wall_ms, now_s)
+
+    def hear(self, message: Message, now_s: float) -> None:
+        """Take an event; any word is a sign of life."""
+        match message:
+            case Heartbeat():
+                self._heard(message.wall_ms, now_s)
+                return
+            case StreamsEvent():
+                self.streams = {word: stream for word, stream in message.streams.items()}
+            case LinkShown():
+                self.link = message
+            case DeviceEvent():
+                self.devices[message.key] = message.state
+            case _:
+                pass
+        self.heard_s = now_s
+
+    def present(self, now_s: float) -> bool:
+        """Whether the agent is there: connected and not silent."""
+        if not self.connected:
+            return False
+        return self.person is None or now_s - self.heard_s < SILENT_AFTER_S
+
+    def wall_now_ms(self, now_s: float) -> int | None:
+        """The box's wall time now."""
+        if self.wall_ms is None:
+            return None
+        return self.wall_ms + int((now_s - self._wall_at_s) * 1000)
+
+    @property
+    def queued(self) -> int:
+        """Entries the centre has not yet."""
+        return sum(s.tip - max(s.landed, s.opened) for w in _COUNTED if (s := self.streams.get(w)))
+
+    @property
+    def queued_alerts(self) -> int:
+        alerts = self.streams.get("alert")
+        return 0 if alerts is None else alerts.tip - max(alerts.landed, alerts.opened)
+
+    @property
+    def stopped(self) -> str | None:
+        """Why a stream no longer moves, if one does not."""
+        return next((stream.stopped for stream in self.streams.values() if stream.stopped), None)
+
+    def _heard(self, wall_ms: int, now_s: float) -> None:
+        self.wall_ms, self._wall_at_s, self.heard_s = wall_ms, now_s, now_s

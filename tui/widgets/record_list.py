@@ -1,0 +1,102 @@
+"""The records of a visit: what, from where, and how far each has come, in words and a symbol."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from rich.cells import cell_len
+from textual.widgets import Static
+
+from tui import theme
+from tui.hub import Hub
+from tui.monitor import NOTHING
+from tui.records import SYMBOLS, Row
+from tui.widgets.flow import Part, content, shortened
+
+_STATE_COLOURS: Final = {
+    "saved": theme.WHITE,
+    "sent": theme.NOTICE,
+    "arrived": theme.OXYGEN,
+    "received": theme.HEART,
+}
+
+
+def row_lines(row: Row, hub: Hub, width: int) -> list[list[Part]]:
+    """A row on as many lines as its values need; values and state are whole, only the source is cut."""
+    state = f"{SYMBOLS[row.state]} {hub.say(f'state.{row.state}')}"
+    time = f"{hub.local(row.wall_ms):%H:%M}"
+    values = [_value(row, part, hub) for part in row.parts]
+    room = max(1, width - len(time) - 1)
+    lines: list[str] = []
+    for value in values:
+        joined = f"{lines[-1]}  {value}" if lines else value
+        if lines and cell_len(joined) <= room - cell_len(state) - 2:
+            lines[-1] = joined
+        else:
+            lines.append(value)
+    made: list[list[Part]] = []
+    for index, line in enumerate(lines):
+        last = index == len(lines) - 1
+        parts = [Part(f"{time if index == 0 else ' ' * len(time)} {line}", f"bold {theme.WHITE}")]
+        if last:
+            free = width - len(time) - 1 - cell_len(line) - cell_len(state) - 4
+            source = shortened(_source(row, hub), free) if free >= 4 else ""
+            parts.append(Part(source.ljust(max(0, free)), theme.LABEL))
+            parts.append(Part(state, _STATE_COLOURS[row.state]))
+        made.append(parts)
+    return made
+
+
+def _value(row: Row, part: tuple[str, str, str], hub: Hub) -> str:
+    code, value, unit = part
+    label = hub.say(f"vital.{code}")
+    if value == NOTHING:
+        reason = hub.say(f"missing.{row.missing[0]}") if row.missing else ""
+        return f"{label} — ({reason})" if reason else f"{label} —"
+    return f"{label} {value} {unit}"
+
+
+def _source(row: Row, hub: Hub) -> str:
+    return hub.say(f"source.{row.source}") if row.device is None else f"{row.device} {_how(row, hub)}".strip()
+
+
+def _how(row: Row, hub: Hub) -> str:
+    return hub.say("source.simulated") if row.source == "simulated" else ""
+
+
+class RecordList(Static):
+    """The latest records, as many as fit; how many more there are is said."""
+
+    DEFAULT_CSS: ClassVar[str] = f"""
+    RecordList {{ height: auto; padding: 0 1; border: round {theme.LABEL}; border-title-color: {theme.WHITE}; }}
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__("", id="records")
+        self._hub = hub
+        self._rows: Sequence[Row] = ()
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Show these, the latest first."""
+        self._rows = rows
+        self._redraw()
+
+    def on_resize(self) -> None:
+        self._redraw()
+
+    def _redraw(self) -> None:
+        hub, size = self._hub, self.content_size
+        self.border_title = hub.say("records.title", n=len(self._rows))
+        lines: list[list[Part]] = []
+        shown = 0
+        for row in self._rows:
+            more = row_lines(row, hub, size.width)
+            last = shown == len(self._rows) - 1
+            if len(lines) + len(more) > size.height - (0 if last else 1):
+                break
+            lines += more
+            shown += 1
+        if not self._rows:
+            lines = [[Part(hub.say("records.none"), theme.LABEL)]]
+        elif shown < len(self._rows):
+            lines.append([Part(hub.say("records.more", n=len(self._rows) - shown), theme.LABEL)])
+        self.update(content(lines), layout=False)
