@@ -62,14 +62,11 @@ class Inbox:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None
             content = os.read(descriptor, MOST_BYTES + 1)
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return content if len(content) <= MOST_BYTES else None  # its writer lives
+            return content if len(content) <= MOST_BYTES and _writer_lives(descriptor) else None
         except OSError:
             return None
         finally:
             os.close(descriptor)
-        return None
 
     def remove(self, name: str) -> None:
         """Remove one thing, of whatever kind; gone already is fine."""
@@ -96,3 +93,11 @@ class Inbox:
         finally:
             os.close(descriptor)
         return content if len(content) <= MOST_BYTES else None
+
+
+def _writer_lives(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
