@@ -116,12 +116,12 @@ class Centre:
     def __init__(self, database: Path) -> None:
         self._uri = f"{database.resolve().as_uri()}?mode=ro"
 
-    def _read(self, statement: str) -> list[tuple[Any, ...]]:
+    def _read(self, statement: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         connection = dbapi2.connect(  # pyright: ignore[reportAttributeAccessIssue]  # it ships no types
             self._uri, uri=True, timeout=_BUSY_S
         )
         try:
-            return list(connection.execute(statement).fetchall())
+            return list(connection.execute(statement, parameters).fetchall())
         finally:
             connection.close()
 
@@ -132,6 +132,28 @@ class Centre:
             " ORDER BY unit, epoch, stream, seq"
         )
         return [Row(*row) for row in found]
+
+    def holds(self, unit: str, epoch: str, stream: str, through: int) -> bool:
+        """Whether every entry of a stream up to ``through`` is among its rows: what *received* claims."""
+        counted = self._read(
+            "SELECT count(DISTINCT seq) FROM entries WHERE unit = ? AND epoch = ? AND stream = ?"
+            " AND seq BETWEEN 1 AND ?",
+            (unit, epoch, stream, through),
+        )
+        return int(counted[0][0]) == through
+
+    def landed(self, unit: str, epoch: str, stream: str, through: int) -> bool:
+        """Whether sealed batches cover a stream up to ``through``: what *arrived* claims."""
+        batches = self._read(
+            "SELECT first, last FROM landing WHERE unit = ? AND epoch = ? AND stream = ? ORDER BY first",
+            (unit, epoch, stream),
+        )
+        covered = 0
+        for first, last in batches:
+            if first > covered + 1:
+                break
+            covered = max(covered, last)
+        return covered >= through
 
     def noted_conflicts(self) -> int:
         """How many conflicts the centre itself has noted."""

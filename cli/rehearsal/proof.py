@@ -20,6 +20,9 @@ class Proof:
         spied_messages: how many messages the stranger on the broker saw; none would prove nothing.
         bytes_up: what went through the link from the unit: MQTT with its connects and repeats, keys,
             audit; without TCP/IP headers.
+        claims: how often the unit claimed that something had arrived at, or been received by, the centre.
+        too_early: those of the claims that the centre's tables did not bear out when they were heard.
+        unit_knows: at the end the unit itself called everything received: signed receipts came back.
         slips_refused, confirmed, repeats_agreed: what the nurse met on the way.
     """
 
@@ -31,6 +34,9 @@ class Proof:
     scanner_control: bool
     spied_messages: int
     bytes_up: int
+    claims: int
+    too_early: list[str]
+    unit_knows: bool
     slips_refused: int
     confirmed: int
     repeats_agreed: int
@@ -65,6 +71,11 @@ class Proof:
                 verdict.chain_break is None,
                 f"The chain does not hold at the centre: {verdict.chain_break}.",
             ),
+            (
+                not self.too_early,
+                f"What the unit said of the centre was not so: {', '.join(self.too_early[:3])}.",
+            ),
+            (self.unit_knows, "The unit has not heard that everything was received."),
             (self.wrong_values == 0, f"{self.wrong_values} typed values are not at the centre as typed."),
             (
                 self.plaintext_hits == 0,
@@ -96,6 +107,9 @@ class Proof:
             "patients": self.patients,
             "seed": self.seed,
             "wrong_values": self.wrong_values,
+            "claims": self.claims,
+            "claims_too_early": len(self.too_early),
+            "unit_knows": self.unit_knows,
             "slips_refused": self.slips_refused,
             "confirmed": self.confirmed,
             "repeats_agreed": self.repeats_agreed,
@@ -114,6 +128,7 @@ class Proof:
             ("lost", len(verdict.lost), ""),
             ("duplicates", verdict.duplicates, ""),
             ("conflicts", verdict.conflicts, ""),
+            ("too early", len(self.too_early), f"of {self.claims} times it said arrived or received"),
             ("chain", "valid" if self.chain_valid else "BROKEN", "hashed again from the first entry"),
             ("in the clear", self.plaintext_hits, f"names, identifiers or the PIN; {control}"),
             ("on the link", self.bytes_per_entry, "bytes an entry: small live batches, keys and resends too"),

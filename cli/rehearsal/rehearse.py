@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 from cli.rehearsal import script as scripts
 from cli.rehearsal.broker import BrokerChoice, BrokerKind, choose
 from cli.rehearsal.nurse import Nurse
-from cli.rehearsal.oracle import Centre, Verdict, captured, judge
+from cli.rehearsal.oracle import COUNTED, Centre, Verdict, captured, judge
 from cli.rehearsal.processes import Keeper, RehearsalFailed
 from cli.rehearsal.procfs import ProcessWatcher
 from cli.rehearsal.progress import Progress
@@ -29,6 +29,8 @@ from edge.errors import QafilaError
 
 ARRIVED_WITHIN_S: Final = 30.0
 """How long the centre is given, after the last visit, to hold what was captured."""
+RECEIPTS_WITHIN_S: Final = 15.0
+"""How long the unit is then given to hear of it."""
 _LOOK_EVERY_S: Final = 0.25
 _WATCH_EVERY_S: Final = 0.25
 
@@ -118,7 +120,9 @@ class _Morning:
 
     store_valid: bool
     bytes_up: int
+    unit_knows: bool
     nurse: Nurse
+    recorder: Recorder
 
 
 class Rehearsal:
@@ -175,6 +179,9 @@ class Rehearsal:
             scanner_control=control,
             spied_messages=spy.messages,
             bytes_up=morning.bytes_up,
+            claims=morning.recorder.claims,
+            too_early=morning.recorder.too_early,
+            unit_knows=morning.unit_knows,
             slips_refused=morning.nurse.slips_refused,
             confirmed=morning.nurse.confirmed,
             repeats_agreed=morning.nurse.repeats_agreed,
@@ -202,10 +209,10 @@ class Rehearsal:
         try:
             async with (
                 Seat(stage.socket, user=user, pin=pin, topics=["saved"]) as her_seat,
-                Seat(stage.socket, user=user, pin=pin, topics=["saved"]) as its_seat,
+                Seat(stage.socket, user=user, pin=pin, topics=Recorder.TOPICS) as its_seat,
                 asyncio.TaskGroup() as group,
             ):
-                recorder = Recorder(its_seat, log)
+                recorder = Recorder(its_seat, log, self._centre)
                 listening = group.create_task(recorder.listen())
                 await recorder.ready.wait()
                 nurse = Nurse(her_seat, log, stage.oximeters, interrupt)
@@ -218,10 +225,11 @@ class Rehearsal:
                 await recorder.take_snapshot()
                 await self._until_received()
                 stage.tell("the centre has what it is to have, or its time is up")
+                unit_knows = await _until_the_unit_knows(her_seat)
                 verified = await her_seat.ask("store.verify")
-                morning = _Morning(bool(verified["valid"]), await stage.bytes_up(), nurse)
+                bytes_up = await stage.bytes_up()
                 listening.cancel()
-                return morning
+                return _Morning(bool(verified["valid"]), bytes_up, unit_knows, nurse, recorder)
         finally:
             log.close()
 
@@ -277,6 +285,17 @@ class Rehearsal:
         (self._own / "proof.txt").write_text(proof.as_text() + "\n")
         hits = "".join(f"{hit.place}: {hit.encoding} of {hit.canary}\n" for hit in sorted(self._hits))
         (self._own / "hits.txt").write_text(hits)
+
+
+async def _until_the_unit_knows(seat: Seat) -> bool:
+    """Wait for the last signed receipts to come back; whether the unit now calls everything received."""
+    give_up = time.monotonic() + RECEIPTS_WITHIN_S
+    while time.monotonic() < give_up:
+        streams = (await seat.ask("status"))["streams"]
+        if all(streams[stream]["opened"] == streams[stream]["tip"] for stream in COUNTED):
+            return True
+        await asyncio.sleep(_LOOK_EVERY_S)
+    return False
 
 
 async def _keep_an_eye_on(keeper: Keeper) -> None:

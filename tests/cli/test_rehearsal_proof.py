@@ -30,6 +30,9 @@ GOOD = Proof(
     scanner_control=True,
     spied_messages=5,
     bytes_up=900,
+    claims=4,
+    too_early=[],
+    unit_knows=True,
     slips_refused=1,
     confirmed=1,
     repeats_agreed=2,
@@ -84,6 +87,8 @@ def test_any_harm_the_oracle_found_fails_it(harm: dict[str, Any]) -> None:
         {"plaintext_hits": 1},
         {"scanner_control": False},
         {"spied_messages": 0},
+        {"too_early": ["vitals opened through 9"]},
+        {"unit_knows": False},
     ],
     ids=str,
 )

@@ -8,7 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from cli.rehearsal.oracle import captured
+import pytest
+from sqlcipher3 import dbapi2
+
+from cli.rehearsal.oracle import Centre, captured
 from cli.rehearsal.recorder import Recorder, RecorderLog
 from cli.rehearsal.seat import Seat
 from edge.localapi.server import serve
@@ -25,6 +28,7 @@ class Agent:
         self.asked: list[tuple[str, str]] = []
         self.listeners: list[Caller] = []
         self.silent = False
+        self.states: dict[str, dict[str, int]] = {}
 
     def handlers(self) -> dict[str, Any]:
         return {
@@ -39,7 +43,7 @@ class Agent:
         return {"user": user, "name": "Amina", "role": "supervisor"}
 
     async def subscribe(self, call: Call, topics: list[str]) -> dict[str, Any]:
-        assert list(topics) == ["saved"]
+        assert list(topics) == ["saved", "streams"]
         self.listeners.append(call.caller)
         return {}
 
@@ -53,7 +57,7 @@ class Agent:
         assert call.method == "snapshot"
         left = [(stream, seq) for stream, seq in self.committed if seq > after[stream]]
         saved = [["van-07", EPOCH, stream, seq] for stream, seq in left[:2]]
-        return {"unit": "van-07", "epoch": EPOCH, "encounter": None, "saved": saved, "states": {},
+        return {"unit": "van-07", "epoch": EPOCH, "encounter": None, "saved": saved, "states": self.states,
                 "more": len(left) > 2}  # fmt: skip
 
     @asynccontextmanager
@@ -67,7 +71,7 @@ class Agent:
 
 
 def seat(socket: Path) -> Seat:
-    return Seat(socket, user="amina", pin="482913", topics=["saved"])
+    return Seat(socket, user="amina", pin="482913", topics=Recorder.TOPICS)
 
 
 async def test_a_request_whose_answer_was_lost_is_asked_again_under_its_id(tmp_path: Path) -> None:
@@ -88,6 +92,20 @@ async def test_a_request_whose_answer_was_lost_is_asked_again_under_its_id(tmp_p
     assert agent.asked[0] == agent.asked[1]
 
 
+def centre(folder: Path, *, opened: int, landed: list[tuple[int, int]]) -> Centre:
+    database = folder / "central.db"
+    database.unlink(missing_ok=True)
+    connection = dbapi2.connect(database)
+    connection.execute("CREATE TABLE entries (unit, epoch, stream, seq)")
+    connection.execute("CREATE TABLE landing (unit, epoch, stream, first, last)")
+    key = ("van-07", EPOCH, "vitals")
+    connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?)", [(*key, n + 1) for n in range(opened)])
+    connection.executemany("INSERT INTO landing VALUES (?, ?, ?, ?, ?)", [(*key, *span) for span in landed])
+    connection.commit()
+    connection.close()
+    return Centre(database)
+
+
 async def test_the_recorder_takes_every_page_then_listens_and_starts_over_after_a_kill(
     tmp_path: Path,
 ) -> None:
@@ -102,7 +120,8 @@ async def test_the_recorder_takes_every_page_then_listens_and_starts_over_after_
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         async with agent.running(socket):
             place = await seat(socket).__aenter__()
-            listening = group.create_task(Recorder(place, log).listen())
+            recorder = Recorder(place, log, centre(tmp_path, opened=0, landed=[]))
+            listening = group.create_task(recorder.listen())
             await heard(5)
             agent.listeners[-1].post("saved", {"saved": [["van-07", EPOCH, "vitals", 5]], "what": "x"})
             await heard(6)
@@ -113,3 +132,28 @@ async def test_the_recorder_takes_every_page_then_listens_and_starts_over_after_
             await place.__aexit__()
     log.close()
     assert {json.loads(line)["in"] for line in file.read_text().splitlines()} == {"snapshot", "event"}
+
+
+@pytest.mark.parametrize(
+    ("landed", "opened", "too_early"),
+    [
+        ([(1, 3), (3, 5)], 4, []),
+        ([(1, 2), (4, 5)], 4, ["vitals landed through 5"]),
+        ([(2, 5)], 4, ["vitals landed through 5"]),
+        ([(1, 5)], 3, ["vitals opened through 4"]),
+        ([], 0, ["vitals landed through 5", "vitals opened through 4"]),
+    ],
+    ids=str,
+)
+async def test_a_claim_that_the_centre_does_not_bear_out_is_noted(
+    tmp_path: Path, landed: list[tuple[int, int]], opened: int, too_early: list[str]
+) -> None:
+    agent, socket = Agent(), tmp_path / "agent.sock"
+    agent.states = {"vitals": {"tip": 6, "sent": 6, "landed": 5, "opened": 4}}
+    log = RecorderLog(tmp_path / "recorder.jsonl")
+    async with asyncio.timeout(10), agent.running(socket), seat(socket) as place:
+        recorder = Recorder(place, log, centre(tmp_path, opened=opened, landed=landed))
+        await recorder.take_snapshot()
+    log.close()
+    assert recorder.claims == 2
+    assert recorder.too_early == too_early
