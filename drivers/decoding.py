@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from drivers.codec.framing import Frame, Framer, Garbage
+from edge.ports.driver import DeviceMisbehaved
 from edge.vitals.quantity import Missing
 from edge.vitals.reading import Reading, Wave
 
@@ -17,7 +18,8 @@ class Chunk:
     """Some bytes as they came.
 
     Attributes:
-        characteristic: the UUID they were read from, or None for the main one or for a stream.
+        characteristic: the UUID they were read from, 128-bit text in lower case; None for the main one
+            or for a stream.
     """
 
     data: bytes
@@ -77,6 +79,30 @@ def decode_stream(framer: Framer, chunks: Iterable[Chunk], take: Callable[[Frame
     return refused
 
 
+def decode_values(chunks: Iterable[Chunk], main: str, take: Callable[[str, bytes], None]) -> list[Refused]:
+    """Hand each chunk on as one value with its characteristic, and say which were refused.
+
+    ``take`` refuses a value by raising `DeviceMisbehaved`; a chunk that names no characteristic is a value
+    of ``main``.
+    """
+    refused: list[Refused] = []
+    offset = 0
+    for chunk in chunks:
+        try:
+            take(main if chunk.characteristic is None else chunk.characteristic, chunk.data)
+        except DeviceMisbehaved as error:
+            refused.append(Refused(offset, len(chunk.data), error.stable_code))
+        offset += len(chunk.data)
+    return refused
+
+
+def unknown_characteristic(raw: bytes) -> DeviceMisbehaved:
+    """What to raise for a value of a characteristic that the kind gives no meaning."""
+    return DeviceMisbehaved(
+        "Nothing here gives this characteristic a meaning.", raw=raw, code="unknown-characteristic"
+    )
+
+
 def _reading_as_json(reading: Reading) -> dict[str, Any]:
     as_sent = {code: (value, unit) for code, value, unit in reading.converted}
     values: list[dict[str, str]] = []
@@ -84,16 +110,19 @@ def _reading_as_json(reading: Reading) -> dict[str, Any]:
         if isinstance(measured, Missing):
             values.append({"code": code.value, "missing": measured.why.value})
             continue
-        value = {"code": code.value, "value": str(measured.value), "unit": measured.unit.value}
+        value = {"code": code.value, "value": format(measured.value, "f"), "unit": measured.unit.value}
         if code in as_sent:
-            value["device_value"] = str(as_sent[code][0])
+            value["device_value"] = format(as_sent[code][0], "f")
             value["device_unit"] = as_sent[code][1].value
         values.append(value)
-    return {
+    said: dict[str, Any] = {
         "at": reading.at.isoformat() if reading.at else None,
         "values": values,
         "flags": list(reading.flags),
     }
+    if reading.intervals_ms:
+        said["intervals_ms"] = [format(interval, "f") for interval in reading.intervals_ms]
+    return said
 
 
 Decode = Callable[[Sequence[Chunk]], Decoded]

@@ -1,6 +1,7 @@
 """What the registry knows of a device family."""
 
 import dataclasses
+import datetime
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -35,11 +36,14 @@ class DriverContext:
         key: what the configuration calls the device.
         port: where it is: a path, or ``ble:`` and an address.
         radio: the Bluetooth adapter; None where the unit has no Bluetooth device.
+        wall: local wall time without zone while the unit's clock is synchronised, else None; a device's
+            clock is set and judged by it.
     """
 
     key: str
     port: str
     radio: Radio | None = None
+    wall: Callable[[], datetime.datetime | None] = lambda: None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

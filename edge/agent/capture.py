@@ -27,12 +27,15 @@ from edge.records.identity import device_record
 from edge.store.errors import StoreError
 from edge.store.store import Store
 from edge.store.transaction import Transaction
+from edge.vitals.codes import Code
 from edge.vitals.limits import only_numbers_that_can_be
 from edge.vitals.quantity import Quantity
 from edge.vitals.reading import Mode, Reading, Wave
 
 FRESH_FOR_S: Final = 3.0
 """How old what a display shows may be when somebody takes it."""
+PASSING: Final = frozenset({Code.CUFF_PRESSURE})
+"""Codes that are shown while they change and never kept, not even when somebody asks for it."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -102,6 +105,9 @@ class Capture:
             self._show_wave(device, event)
             return
         display = self._displays[device]
+        if event.mode is Mode.CONTINUOUS and all(code in PASSING for code, _ in event.values):
+            self._show(device, event, settled=False)
+            return
         reading = _possible(event)
         if reading.mode is Mode.SPOT:
             self._show(device, reading, settled=True)
@@ -206,7 +212,8 @@ class Capture:
             )
         record = None if reading.record is None else device_record(device, reading.record)
         open_now = store.open_encounter()
-        bound = open_now is not None and open_now.encounter == encounter and record is None
+        live = record is None if reading.just_taken is None else reading.just_taken
+        bound = open_now is not None and open_now.encounter == encounter and live
         patient = open_now.patient if bound and open_now is not None else None
         stamp = self._distinct(display, stamp)
         number = tx.next_reading()

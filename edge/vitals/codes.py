@@ -17,6 +17,8 @@ class Code(StrEnum):
     SYSTOLIC = "bp.sys"
     DIASTOLIC = "bp.dia"
     MEAN_PRESSURE = "bp.map"
+    CUFF_PRESSURE = "bp.cuff"
+    """What the cuff holds while it measures: shown, never kept, no pressure of the patient."""
     HEART_RATE = "hr"
     PULSE_OXIMETER = "pulse.spo2"
     PULSE_CUFF = "pulse.nibp"
@@ -56,6 +58,7 @@ VITALS: Final[dict[Code, Vital]] = {
         Vital(Code.SYSTOLIC, "8480-6", 150021, Unit.MILLIMETRE_OF_MERCURY, 0),
         Vital(Code.DIASTOLIC, "8462-4", 150022, Unit.MILLIMETRE_OF_MERCURY, 0),
         Vital(Code.MEAN_PRESSURE, "8478-0", 150023, Unit.MILLIMETRE_OF_MERCURY, 0),
+        Vital(Code.CUFF_PRESSURE, "", None, Unit.MILLIMETRE_OF_MERCURY, 0),
         Vital(Code.HEART_RATE, "8867-4", 147842, Unit.PER_MINUTE, 0),
         Vital(Code.PULSE_OXIMETER, "8867-4", 149530, Unit.PER_MINUTE, 0),
         Vital(Code.PULSE_CUFF, "8867-4", 149546, Unit.PER_MINUTE, 0),

@@ -30,7 +30,11 @@ class Reading:
         device_s: seconds of device time since the session began, counted from its samples, or None.
         converted: for each code whose device unit was another: the number and unit as sent.
         raw: the frame as it came; evidence, never for a log.
-        record: what identifies a stored record on the device, or None for a live reading.
+        record: what identifies a record on the device, or None when it keeps none. A device may send one
+            again; it is kept once.
+        just_taken: whether this was measured just now, so that it belongs to whom the device is on. None
+            when the driver cannot say more than ``record`` does: a live reading yes, a record no.
+        intervals_ms: milliseconds between beats as the device tells them, oldest first.
     """
 
     values: tuple[tuple[Code, Measured], ...]
@@ -41,6 +45,8 @@ class Reading:
     converted: tuple[tuple[Code, Decimal, Unit], ...] = ()
     raw: bytes = b""
     record: bytes | None = None
+    just_taken: bool | None = None
+    intervals_ms: tuple[Decimal, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class Wave:
         lead: which ECG lead, or None.
         rate: samples per second.
         samples: integers in ``unit``; ``1`` when the scale is unknown.
+        gap: samples before these were lost: do not join them to the stretch before.
     """
 
     code: Code
@@ -58,3 +65,4 @@ class Wave:
     unit: Unit
     rate: Decimal
     samples: Sequence[int]
+    gap: bool = False

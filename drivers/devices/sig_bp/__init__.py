@@ -1,0 +1,34 @@
+"""Bluetooth blood pressure cuffs; what is known of them stands in this folder's README.
+
+What the registry takes from here imports its parts when it is called: listing the kinds loads no driver.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from drivers.decoding import Chunk, Decoded
+from drivers.kinds import DeviceKind, DriverContext, Evidence, Medium
+from edge.ports.driver import Driver
+
+
+def _decode(chunks: Sequence[Chunk]) -> Decoded:
+    from drivers.devices.sig_bp.readings import decode_chunks
+
+    return decode_chunks(chunks)
+
+
+def _make_driver(context: DriverContext) -> Driver:
+    from drivers.devices.sig_bp.driver import SigBloodPressure
+
+    return SigBloodPressure(context.key, context.port, context.radio, context.wall)
+
+
+KIND: Final = DeviceKind(
+    kind="sig-bp",
+    title="Bluetooth blood pressure cuff",
+    transport=Medium.BLE,
+    evidence=Evidence.SPECIFICATION,
+    models=("A&D UA-651BLE", "A&D UA-656BLE", "A&D UB-1100BLE", "Omron cuffs with service 0x1810"),
+    decode=_decode,
+    make_driver=_make_driver,
+)
