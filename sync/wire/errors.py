@@ -23,6 +23,18 @@ REFUSALS: Final[dict[Refusal, str]] = {
 """Every code of `EnvelopeRefused` with the sentence people see."""
 
 
+_NEXT_STEPS: Final[dict[Refusal, str]] = {
+    "version": "Update this program, or ask for the message in the present version.",
+    "form": "Ask for the message again; it is damaged, or not what it claims to be.",
+    "kid": "Compare the roots' fingerprints with the centre by telephone.",
+    "signature": "Ask for the message again; if it is refused again, tell the centre.",
+    "realm": "Use the file that was made for this realm; training and production never mix.",
+    "unit": "Use the file that answers this unit's present request.",
+    "schema": "Update this program; the message is kept.",
+}
+"""What a person can do about those that people meet, when they carry files."""
+
+
 class EnvelopeRefused(QafilaError):
     """Bytes from outside that may not be believed, or cannot be opened yet.
 
@@ -33,7 +45,7 @@ class EnvelopeRefused(QafilaError):
     code: ClassVar[str] = "envelope-refused"
 
     def __init__(self, refusal: Refusal) -> None:
-        super().__init__(REFUSALS[refusal], code=refusal)
+        super().__init__(REFUSALS[refusal], next_step=_NEXT_STEPS.get(refusal, ""), code=refusal)
         self.refusal: Refusal = refusal
 
 

@@ -16,7 +16,7 @@ from sync.wire.errors import EnvelopeRefused, NonceExhausted, NoRecipient
 
 SESSION_KEY_BYTES: Final = 32
 SESSION_ID_BYTES: Final = 8
-MAX_RECIPIENTS: Final = 16
+MAX_RECIPIENTS: Final = 64
 
 
 class SessionKey:
