@@ -27,8 +27,8 @@ class Link:
     sent: tuple[tuple[Stream, tuple[Span, ...]], ...] = ()
 
     def sent_of(self, stream: Stream) -> tuple[Span, ...]:
-        """The spans of one stream that are on their way; none once the connection has ended."""
-        return dict(self.sent).get(stream, ()) if self.connected else ()
+        """The spans of one stream that are on their way; `NO_LINK` has none."""
+        return dict(self.sent).get(stream, ())
 
 
 NO_LINK: Final = Link()

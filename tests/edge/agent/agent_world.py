@@ -155,15 +155,18 @@ class Centre:
         """Everything the spool's files hold, opened as the centre would."""
         sessions: dict[bytes, bytes] = {}
         entries: dict[Stream, dict[int, WireEntry]] = {stream: {} for stream in Stream}
+        files: dict[SpoolName, bytes] = {}
         for name in outbox.list():
-            raw = outbox.read(name)
+            with suppress(FileNotFoundError):  # merged or covered meanwhile
+                files[name] = outbox.read(name)
+        for name, raw in files.items():
             if name.word == "key":
                 signed = batches.verify(raw, sign_public, self.realm, Purpose.KEY)
                 sessions[signed.session_id] = batches.open_key_message(signed, self.sealing)
-        for name in outbox.list():
+        for name, raw in files.items():
             if name.word == "key":
                 continue
-            signed = batches.verify(outbox.read(name), sign_public, self.realm)
+            signed = batches.verify(raw, sign_public, self.realm)
             stream = signed.header.stream
             assert stream is not None
             for entry in batches.open_batch(signed, sessions[signed.session_id]):

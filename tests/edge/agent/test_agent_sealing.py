@@ -8,7 +8,7 @@ from edge.records.fields import Stream
 from edge.spool import Outbox, Prepared
 from edge.spool.files import SpoolFailed
 from edge.store.store import Store
-from tests.edge.agent.agent_world import Nurse, World, until
+from tests.edge.agent.agent_world import Nurse, World, state, until
 
 
 def sealed_seqs(world: World, stream: Stream = Stream.VITALS) -> list[int]:
@@ -77,11 +77,14 @@ async def test_an_older_sessions_key_stays_until_what_it_sealed_has_landed(world
         await nurse.patient()
     async with world.nurse() as nurse:
         assert len(world.spooled("key")) == 2
-        await nurse.ask("sign-out")
-        await nurse.ask("sign-in", user="amina", pin="482913")
+        store = world.store()
+        partly = {Stream.VITALS: state(store, Stream.VITALS, 1)}
+        world.deliver(world.centre.receipt("landed", store.epoch, partly), "landed")
+        await until(lambda: [name.first for name in world.spooled("vitals")] == [2])
+        assert len(world.spooled("key")) == 2
         world.deliver(world.receipt_for("landed"), "landed")
         await until(lambda: len(world.spooled("key")) == 1)
-        assert not world.spooled("vitals")
+        await until(lambda: not world.spooled("vitals"))
 
 
 async def test_a_new_session_begins_when_the_old_one_is_a_day_old(world: World) -> None:
@@ -100,7 +103,7 @@ async def test_many_small_files_become_few_that_hold_the_same(world: World) -> N
         for _ in range(70):
             await nurse.observe(visit)
         await until(lambda: len(world.spooled("vitals")) < 20)
-        assert sealed_seqs(world) == list(range(1, tip(world) + 1))
+        await until(lambda: sealed_seqs(world) == list(range(1, tip(world) + 1)))
         assert max(name.n for name in world.spooled("vitals")) == 50
 
 
@@ -178,6 +181,25 @@ async def test_nothing_is_in_the_spool_that_is_not_in_the_store(world: World) ->
         assert sealed_seqs(world) == list(range(1, tip(world) + 1))
         assert set(names) < set(world.outbox.list())
         assert not list((world.home / "out").glob(".tmp-*"))
+
+
+async def test_a_file_gets_its_name_only_when_its_entries_are_committed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published: list[tuple[int, int]] = []
+    genuine = Outbox.publish
+
+    def publish(outbox: Outbox, *prepared: Prepared) -> None:
+        last = [each.name.first + each.name.n - 1 for each in prepared if each.name.word == "vitals"]
+        published.extend((seq, tip(world)) for seq in last)  # as another connection sees it
+        genuine(outbox, *prepared)
+
+    async with world.nurse() as nurse:
+        monkeypatch.setattr(Outbox, "publish", publish)
+        visit = await nurse.visit()
+        await nurse.observe(visit)
+    assert {2, 3, 4} <= {seq for seq, _ in published}
+    assert all(seq <= committed for seq, committed in published)
 
 
 async def test_a_commit_that_fails_at_the_end_leaves_no_file(world: World) -> None:

@@ -5,11 +5,13 @@ import re
 import pytest
 
 from edge import cbor
+from edge.clock import SystemClock
 from edge.localapi.client import connect, new_request_id
 from edge.ports.caller import CallRefused
 from edge.records.fields import Field, Kind, Stream
+from edge.store.store import Store
 from sync.uplink.notes import LinkNote
-from tests.edge.agent.agent_world import Nurse, ScriptedDriver, World, finger_off, steady, until
+from tests.edge.agent.agent_world import KEY, Nurse, ScriptedDriver, World, finger_off, steady, until
 
 
 async def refused(nurse: Nurse, method: str, **fields: object) -> CallRefused:
@@ -279,6 +281,39 @@ async def test_another_person_is_given_a_slot_and_signs_in(world: World) -> None
             assert (
                 await refused(Nurse(api), "users.add", user="x", name="X", role="nurse", pin="1")
             ).stable_code
+
+
+async def test_an_old_slot_file_lets_nobody_back_in(world: World) -> None:
+    files = [world.home / "store" / name for name in ("slots", "slots.2")]
+    old = [file.read_bytes() for file in files]
+    async with world.nurse() as nurse:
+        await nurse.ask("users.add", user="leila", name="Leila", role="nurse", pin="604827")
+    for file, content in zip(files, old, strict=True):
+        file.write_bytes(content)
+    async with world.running(), connect(world.socket) as api:
+        error = await refused(Nurse(api), "sign-in", user="amina", pin="482913")
+        assert error.stable_code == "slots-outdated"
+        assert (await Nurse(api).ask("status"))["locked"] is True
+
+
+async def test_a_store_of_another_unit_is_not_opened(world: World) -> None:
+    (world.home / "store" / "qafila.db").unlink()
+    Store.create(
+        world.home / "store" / "qafila.db", KEY, unit="van-08", realm="training", moment=SystemClock().now()
+    ).close()
+    async with world.running(), connect(world.socket) as api:
+        error = await refused(Nurse(api), "sign-in", user="amina", pin="482913")
+        assert error.stable_code == "store-foreign"
+
+
+async def test_a_missing_store_and_a_missing_key_are_said_and_nothing_is_made(world: World) -> None:
+    (world.home / "store" / "qafila.db").rename(world.home / "aside")
+    async with world.running(), connect(world.socket) as api:
+        error = await refused(Nurse(api), "sign-in", user="amina", pin="482913")
+        assert error.stable_code == "store-missing"
+        assert not (world.home / "store" / "qafila.db").exists()
+        (world.home / "aside").rename(world.home / "store" / "qafila.db")
+        await Nurse(api).ask("sign-in", user="amina", pin="482913")
 
 
 async def test_verify_walks_the_store_and_says_it_is_sound(world: World) -> None:
