@@ -1,5 +1,7 @@
 """Whatever order, cut, repetition and restart: the same rows, the same receipts, and nothing twice."""
 
+import atexit
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from sync.central.landing import Upward
 from tests.sync.central_world import Centre, Unit, make_centre
 
 _SHARED = Path(tempfile.mkdtemp(prefix="qafila-centre-"))
+atexit.register(shutil.rmtree, _SHARED)
 _CENTRE = make_centre(_SHARED)
 """One centre for all examples; each example is a unit of its own."""
 
