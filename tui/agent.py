@@ -124,7 +124,7 @@ class SocketAgent:
         }
         return Saved.model_validate(await self._ask("observe", request, **fields))
 
-    async def _ask(self, method: str, request: str | None = None, **fields: object) -> dict[str, Any]:
+    async def _ask(self, method: str, request: str | None = None, **fields: Any) -> dict[str, Any]:  # noqa: ANN401  as wide as JSON
         if self._api is None:
             raise AgentUnreachable("There is no agent.", next_step="Wait until it is back.")
         return await self._api.call(method, request_id=request, **fields)

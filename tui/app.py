@@ -1,6 +1,7 @@
 """The application: keeps in touch with the agent, and decides which screen is on top."""
 
 import asyncio
+import contextlib
 import secrets
 import signal
 import time
@@ -171,10 +172,8 @@ class QafilaApp(App[None], inherit_bindings=False):
     @work
     async def _lock(self) -> None:
         self.sign_in_again("locked-here")
-        try:
+        with contextlib.suppress(QafilaError):  # an agent that is gone has no session either
             await self.hub.agent.sign_out()
-        except QafilaError:
-            pass  # an agent that is gone has no session either
 
     def action_leave(self) -> None:
         say = self.hub.say
@@ -205,7 +204,7 @@ class QafilaApp(App[None], inherit_bindings=False):
     def _fatal_error(self) -> None:
         """Leave a page without values instead of Textual's traceback, which prints local variables."""
         lines = crash_page(self.hub.say, self._exception, secrets.token_hex(3).upper())
-        self._exit_renderables.append(Segments([Segment("\n".join(lines) + "\n")]))
+        self._exit_renderables[:] = [Segments([Segment("\n".join(lines) + "\n")])]  # one page, the last
         self._close_messages_no_wait()
 
 

@@ -30,13 +30,14 @@ class Level(StrEnum):
 
 _CONSOLE: Final = str.maketrans({"₂": "2", "⇅": "↑", "✓": "■", "▏": "│", "\u00a0": " ", "\u202f": " "})
 """What Lat15-Terminus16 has not; a test compares every screen with that font's table."""
+_FROM: Final = "₂⇅✓●↑↓→▲▼■▶…–—’‘«»·•°±œŒ≤≥×≈"  # noqa: RUF001  what is replaced
+_TO: Final = "2^+o^v>Av#>~--''\"\"..o+oO<>x~"
 _ASCII: Final = {
     **dict.fromkeys("─━╌╶╴╺╸", "-"),
     **dict.fromkeys("│┃╵╷╹╻▏", "|"),
     **dict.fromkeys("╭╮╰╯┌┐└┘├┤┬┴┼╔╗╚╝", "+"),
-    **{"₂": "2", "⇅": "^", "✓": "+", "●": "o", "↑": "^", "↓": "v", "→": ">", "▲": "A", "▼": "v", "■": "#"},
-    **{"…": "~", "–": "-", "—": "-", "’": "'", "‘": "'", "«": '"', "»": '"', "·": ".", "°": " ", "±": "+"},
-    **{"œ": "o", "Œ": "O", "≤": "<", "≥": ">", "×": "x", "▶": ">", "•": ".", "\u00a0": " ", "\u202f": " "},
+    **dict.fromkeys("\u00a0\u202f", " "),
+    **dict(zip(_FROM, _TO, strict=True)),
 }  # each one cell wide, so that no line changes its length
 
 

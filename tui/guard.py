@@ -1,13 +1,13 @@
 """Watches over the terminal while a screen has it, and puts it right when the screen dies.
 
-The command ``qafila tui`` forks: the child is the screen, and the parent replaces itself by this script, which
-keeps the parent's place as child of the shell. SIGKILL and a crash of the interpreter leave a terminal raw,
-on its other screen, without a cursor; nobody but a process that outlives the screen can repair that.
+The command ``qafila tui`` forks: the child is the screen, and the parent replaces itself by this
+script, which keeps its place as child of the shell. SIGKILL and a crash of the interpreter leave a
+terminal raw, on its other screen, without a cursor; only a process that outlives the screen can repair
+that.
 
     python -I -S guard.py SCREEN_PID AGENT_PID|0 TERMINAL_STATE
 
-It imports nothing but the standard library's thinnest modules and knows nothing of patients. What follows is
-the exit status: the screen's own, or 128 and the signal that ended it.
+It knows nothing of patients. Its exit status is the screen's own, or 128 and the signal that ended it.
 """
 
 import contextlib

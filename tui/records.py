@@ -61,7 +61,7 @@ def _row(reading: int, group: list[ObservationShown], stream: StreamShown | None
     for code, each in by_code.items():
         parts.append((code, measured(each), _SHORT_UNITS.get(each.unit or "", each.unit or "")))
     first = group[0]
-    states = [state_of(each.seq, each.state, stream) for each in group]
+    states: list[State] = [state_of(each.seq, each.state, stream) for each in group]
     return Row(
         reading,
         first.wall_ms,

@@ -6,11 +6,11 @@ from typing import Final
 
 from edge.localapi.answers import SignedIn, Status
 from edge.localapi.events import DeviceEvent, Heartbeat, StreamsEvent
-from edge.localapi.shapes import LinkShown, Message, StreamShown
+from edge.localapi.shapes import LinkShown, Message, StreamShown, Word
 
 SILENT_AFTER_S: Final = 1.7
 """The agent's heart beats every second: after this long without a word from it, it is gone."""
-_COUNTED: Final = ("alert", "vitals", "doc", "wave")
+_COUNTED: Final[tuple[Word, ...]] = ("alert", "vitals", "doc", "wave")
 """Streams whose entries a nurse waits for; the audit trail goes by the hour."""
 
 
@@ -33,7 +33,7 @@ class Situation:
     wall_ms: int | None = None
     clock_quality: str = "none"
     link: LinkShown | None = None
-    streams: Mapping[str, StreamShown] = dataclasses.field(default_factory=dict[str, StreamShown])
+    streams: Mapping[Word, StreamShown] = dataclasses.field(default_factory=dict[Word, StreamShown])
     devices: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
     person: SignedIn | None = None
     problem: str | None = None
@@ -44,7 +44,7 @@ class Situation:
         self.unit, self.realm, self.enrolled = status.unit, status.realm, status.enrolled
         self.clock_quality = status.clock.quality
         self.link, self.problem = status.link, status.problem
-        self.streams = {word: stream for word, stream in status.streams.items()} or self.streams
+        self.streams = status.streams or self.streams
         self.devices = {device.key: device.state for device in status.devices}
         self._heard(status.clock.wall_ms, now_s)
 
@@ -55,7 +55,7 @@ class Situation:
                 self._heard(message.wall_ms, now_s)
                 return
             case StreamsEvent():
-                self.streams = {word: stream for word, stream in message.streams.items()}
+                self.streams = message.streams
             case LinkShown():
                 self.link = message
             case DeviceEvent():
@@ -79,12 +79,12 @@ class Situation:
     @property
     def queued(self) -> int:
         """Entries the centre has not yet."""
-        return sum(s.tip - max(s.landed, s.opened) for w in _COUNTED if (s := self.streams.get(w)))
+        return sum(_behind(stream) for word in _COUNTED if (stream := self.streams.get(word)))
 
     @property
     def queued_alerts(self) -> int:
         alerts = self.streams.get("alert")
-        return 0 if alerts is None else alerts.tip - max(alerts.landed, alerts.opened)
+        return 0 if alerts is None else _behind(alerts)
 
     @property
     def stopped(self) -> str | None:
@@ -93,3 +93,8 @@ class Situation:
 
     def _heard(self, wall_ms: int, now_s: float) -> None:
         self.wall_ms, self._wall_at_s, self.heard_s = wall_ms, now_s, now_s
+
+
+def _behind(stream: StreamShown) -> int:
+    """Entries not yet there; the first of every stream is its beginning and nobody's record."""
+    return max(0, stream.tip - max(stream.landed, stream.opened, 1))

@@ -44,7 +44,9 @@ def rich(colour: str, *, bold: bool = False) -> Style:
 
 
 CSS: Final = f"""
-Screen {{ background: {BLACK}; color: {WHITE}; layout: vertical; }}
+Screen {{ color: {WHITE}; layout: vertical; }}
+QafilaScreen {{ background: {BLACK}; }}
+Box {{ background: {BLACK} 50%; }}
 Input, OptionList {{
     border: round {LABEL}; background: {BLACK}; color: {WHITE}; padding: 0 1;
     scrollbar-size-vertical: 0;
@@ -55,7 +57,8 @@ Input > .input--placeholder {{ color: {LABEL}; }}
 OptionList > .option-list--option-highlighted {{
     background: {WHITE}; color: {BLACK}; text-style: bold reverse;
 }}
-OptionList:focus > .option-list--option-highlighted {{ background: {OXYGEN}; color: {BLACK}; text-style: bold; }}
+Register Input, Register Input:focus {{ border: none; height: 1; padding: 0; background: #263238; }}
+Register Input:focus {{ background: #37474f; text-style: bold; }}
 .box {{ border: round {OXYGEN}; background: {BLACK}; padding: 0 1; height: auto; }}
 .title {{ color: {WHITE}; text-style: bold; }}
 .label {{ color: {LABEL}; }}

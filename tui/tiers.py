@@ -7,13 +7,13 @@ class Tier(StrEnum):
     """The layout of a terminal's size; the value is the style class."""
 
     TINY = "tiny"
-    """Below 60×20: numbers as a list, nothing else."""
+    """Below 60 by 20: numbers as a list, nothing else."""
     SMALL = "small"
-    """60×20 to 99×29: values in plain bold text, one wave."""
+    """60 by 20 to 99 by 29: values in plain bold text, one wave."""
     MEDIUM = "medium"
-    """100×30 to 139×39: big digits, two waves."""
+    """100 by 30 to 139 by 39: big digits, two waves."""
     LARGE = "large"
-    """From 140×40: records beside the waves."""
+    """From 140 by 40: records beside the waves."""
 
 
 def tier_of(width: int, height: int) -> Tier:

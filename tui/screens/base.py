@@ -1,11 +1,14 @@
 """What all screens share: a header, a footer with every key, words about trouble, and news."""
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
 
 from edge.errors import QafilaError
 from edge.localapi.client import AgentUnreachable
@@ -14,6 +17,8 @@ from tui.hub import Hub
 from tui.widgets.bars import Footer, Header, Notice
 
 T = TypeVar("T")
+KEPT_WAITING_S: Final = 2.0
+"""Longest wait for an input line to take what was typed; a terminal's paste of 4 kB takes a tenth of it."""
 _SIGN_IN_CODES: Final = frozenset({"sign-in-needed", "store-locked"})
 
 
@@ -25,6 +30,25 @@ class Desk(Protocol):
         ...
 
 
+def keys(**actions: str) -> list[BindingType]:
+    """Bindings that come before what the focused line does with a key.
+
+    Keys are handled one after the other: a burst, as from a fast typist or a scanner, goes where it belongs
+    only if Enter has moved the focus before the next key is looked at.
+    """
+    return [Binding(key, action, show=False, priority=True) for key, action in actions.items()]
+
+
+async def taken(*lines: Widget) -> None:
+    """Wait until these have taken every key that was typed into them."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(KEPT_WAITING_S):
+            for line in lines:
+                done = asyncio.Event()
+                line.call_later(done.set)
+                await done.wait()
+
+
 class QafilaScreen(Screen[None]):
     """A whole screen.
 
@@ -33,7 +57,6 @@ class QafilaScreen(Screen[None]):
     """
 
     KEYS: ClassVar[Sequence[tuple[str, str]]] = ()
-    BINDINGS: ClassVar[list[BindingType]] = []
     AUTO_FOCUS = None
 
     def __init__(self, hub: Hub) -> None:
@@ -82,6 +105,8 @@ class QafilaScreen(Screen[None]):
 
 class Box(ModalScreen[T]):
     """A question above the screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = keys(f9="app.lock")
 
     DEFAULT_CSS: ClassVar[str] = """
     Box { align: center middle; background: black 40%; }

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.timer import Timer
 from textual.widgets import Static
@@ -20,7 +20,7 @@ from tui.agent import full_name
 from tui.hub import Hub
 from tui.monitor import Kind, Monitor
 from tui.records import rows
-from tui.screens.base import QafilaScreen
+from tui.screens.base import QafilaScreen, keys
 from tui.screens.confirm import Confirm
 from tui.screens.entry import Entry
 from tui.tiers import Tier, tier_of
@@ -49,13 +49,8 @@ class CaptureScreen(QafilaScreen):
         ("F10", "key.quit"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,f2", "back", show=False),
-        Binding("f1", "app.help", show=False),
-        Binding("f4", "enter", show=False),
-        Binding("f5", "wave", show=False),
-        Binding("f9", "app.lock", show=False),
-        Binding("f10", "app.leave", show=False),
-        Binding("f12", "close", show=False),
+        *keys(escape="back", f2="back", f4="enter", f5="wave", f12="close"),
+        *keys(f1="app.help", f9="app.lock", f10="app.leave"),
     ]
     DEFAULT_CSS: ClassVar[str] = """
     CaptureScreen #tiles { height: auto; layout: grid; grid-size: 3; grid-rows: 2; grid-gutter: 0; }
@@ -187,8 +182,8 @@ class CaptureScreen(QafilaScreen):
     def action_back(self) -> None:
         self._leave()
 
-    def action_enter(self) -> None:
-        self.app.push_screen(Entry(self.hub, self.encounter, self.notice.tell))
+    async def action_enter(self) -> None:
+        await self.app.push_screen(Entry(self.hub, self.encounter, self.notice.tell))
 
     def action_wave(self) -> None:
         """In the small layout, show the other wave."""
@@ -196,7 +191,7 @@ class CaptureScreen(QafilaScreen):
         self._chosen_wave = Code.PLETH if shown is Code.ECG else Code.ECG
         self._show_waves()
 
-    def action_close(self) -> None:
+    async def action_close(self) -> None:
         say = self.hub.say
         count = len(rows(self._observations, None))
         lines = [full_name(self.patient), self.hub.identifiers(self.patient), say("capture.count", n=count)]
@@ -206,7 +201,8 @@ class CaptureScreen(QafilaScreen):
             if yes:
                 self._close(request)
 
-        self.app.push_screen(Confirm(self.hub, say("capture.close"), lines, say("key.yes-close")), answered)
+        question = Confirm(self.hub, say("capture.close"), lines, say("key.yes-close"))
+        await self.app.push_screen(question, answered)
 
     @work(exclusive=True, group="close")
     async def _close(self, request: str) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
 from tui.hub import Hub
-from tui.screens.base import Box
+from tui.screens.base import Box, keys
 from tui.widgets.flow import Part, content, flow
 
 
@@ -22,10 +22,7 @@ class Confirm(Box[bool]):
         yes: what Enter does, in a word.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "answer(True)", show=False),
-        Binding("escape", "answer(False)", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = keys(enter="answer(True)", escape="answer(False)")
 
     def __init__(self, hub: Hub, title: str, lines: Sequence[str], yes: str) -> None:
         super().__init__(hub)
@@ -38,9 +35,9 @@ class Confirm(Box[bool]):
             box.border_title = self._title
             for index, line in enumerate(self._lines):
                 yield Static(line, markup=False, classes="title" if index == 0 else "")
-            keys = [Part(f"Enter {self._yes}", "bold"), Part(f"Esc {self.hub.say('key.no')}", "bold")]
+            answers = [Part(f"Enter {self._yes}", "bold"), Part(f"Esc {self.hub.say('key.no')}", "bold")]
             yield Static("")
-            yield Static(content(flow(keys, 70)))
+            yield Static(content(flow(answers, 70)))
 
     def action_answer(self, answer: bool) -> None:
         self.dismiss(answer)
@@ -49,7 +46,9 @@ class Confirm(Box[bool]):
 class Help(Box[None]):
     """What the keys and signs mean."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,f1,space", "dismiss", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = keys(
+        escape="dismiss", enter="dismiss", f1="dismiss", space="dismiss"
+    )
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:

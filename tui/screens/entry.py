@@ -5,10 +5,10 @@ from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
 from textual import on, work
+from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.events import Key
 from textual.widgets import Input, Static
 
 from edge.errors import QafilaError
@@ -16,7 +16,7 @@ from edge.localapi.client import new_request_id
 from edge.ports.caller import CallRefused
 from edge.vitals.codes import Code
 from tui.hub import Hub
-from tui.screens.base import Box
+from tui.screens.base import Box, keys, taken
 from tui.typed import read_number
 from tui.widgets.flow import Part, content, flow
 
@@ -53,9 +53,8 @@ class Entry(Box[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", show=False),
-        Binding("up", "app.focus_previous", show=False),
-        Binding("down", "app.focus_next", show=False),
+        *keys(escape="back", enter="enter", up="app.focus_previous", down="app.focus_next"),
+        *[Binding(str(digit), f"digit('{digit}')", show=False, priority=True) for digit in range(10)],
     ]
 
     def __init__(self, hub: Hub, encounter: UUID, saved: Callable[[str], None]) -> None:
@@ -83,23 +82,32 @@ class Entry(Box[None]):
     Entry #fields { height: auto; }
     """
 
-    async def on_key(self, event: Key) -> None:
-        """A digit chooses while nothing is chosen; Enter confirms what was asked about."""
-        if self._to_confirm and event.key == "enter":
-            event.stop()
+    async def action_digit(self, digit: str) -> None:
+        """Choose what to type, while nothing is chosen."""
+        if self._item is not None:
+            raise SkipAction
+        await self._choose(next(item for item in ITEMS if item.key == digit))
+
+    async def action_enter(self) -> None:
+        """To the second number, or give them to the agent, or confirm what it asked about."""
+        if self._item is None:
+            return
+        if self._to_confirm:
             self._send(confirmed=self._to_confirm)
-        elif self._item is None:
-            chosen = next((item for item in ITEMS if item.key == event.character), None)
-            if chosen is not None:
-                event.stop()
-                await self._choose(chosen)
+            return
+        at = self._inputs.index(self.focused) if isinstance(self.focused, Input) else -1
+        if at + 1 < len(self._inputs):
+            self.set_focus(self._inputs[at + 1])
+            return
+        await taken(*self._inputs)
+        self._send(confirmed=())
 
     async def action_back(self) -> None:
         """One step back: from the question to the number, from the number to the choice, then out."""
         if self._to_confirm:
             self._to_confirm = ()
             self._tell("")
-            self._inputs[0].focus()
+            self.set_focus(self._inputs[0])
         elif self._item is not None:
             await self._choose(None)
         else:
@@ -121,20 +129,11 @@ class Entry(Box[None]):
             field.border_title = self.hub.say(f"entry.{code}")
             self._inputs.append(field)
             await fields.mount(field)
-        self._inputs[0].focus()
+        self.set_focus(self._inputs[0])
 
     @on(Input.Changed)
     def _changed(self) -> None:
         self._to_confirm = ()
-
-    @on(Input.Submitted)
-    def _next(self, event: Input.Submitted) -> None:
-        event.stop()
-        at = self._inputs.index(event.input)
-        if at + 1 < len(self._inputs):
-            self._inputs[at + 1].focus()
-        else:
-            self._send(confirmed=())
 
     def _send(self, *, confirmed: tuple[str, ...]) -> None:
         if self._item is None or self._busy:
@@ -144,7 +143,7 @@ class Entry(Box[None]):
             number = read_number(code, field.value)
             if number is None:
                 self._tell(self.hub.say("entry.not-a-number"))
-                field.focus()
+                self.set_focus(field)
                 return
             values[code] = number
         if self._sent is not None and self._sent != (values, confirmed):
@@ -179,7 +178,7 @@ class Entry(Box[None]):
             return
         self._tell(self.hub.trouble(refusal))
         if self._inputs:
-            self._inputs[0].focus()
+            self.set_focus(self._inputs[0])
 
     def _tell(self, words: str) -> None:
         self.query_one("#problem", Static).update(words)

@@ -1,12 +1,15 @@
 """Today's patients: find one, enter a new one, open a visit."""
 
+import datetime
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from rich.cells import cell_len
 from textual import on, work
+from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -16,7 +19,7 @@ from edge.records.people import user_id
 from tui.agent import full_name
 from tui.hub import Hub
 from tui.records import SYMBOLS
-from tui.screens.base import QafilaScreen
+from tui.screens.base import QafilaScreen, keys, taken
 from tui.screens.capture import CaptureScreen
 from tui.screens.confirm import Confirm
 from tui.screens.register import Register
@@ -39,16 +42,10 @@ class PatientsScreen(QafilaScreen):
         ("F10", "key.quit"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", show=False, priority=True),
-        Binding("down", "move(1)", show=False, priority=True),
-        Binding("pageup", "move(-10)", show=False, priority=True),
-        Binding("pagedown", "move(10)", show=False, priority=True),
-        Binding("escape", "clear", show=False),
-        Binding("f1", "app.help", show=False),
-        Binding("f2", "new", show=False),
-        Binding("f3", "all", show=False),
-        Binding("f9", "app.lock", show=False),
-        Binding("f10", "app.leave", show=False),
+        *keys(up="move(-1)", down="move(1)", pageup="move(-10)", pagedown="move(10)"),
+        *keys(enter="enter", escape="clear", f1="app.help", f2="new", f3="all"),
+        *keys(f9="app.lock", f10="app.leave"),
+        *[Binding(str(digit), f"digit({digit})", show=False, priority=True) for digit in range(1, 10)],
     ]
     DEFAULT_CSS: ClassVar[str] = """
     PatientsScreen OptionList { height: 1fr; }
@@ -71,7 +68,7 @@ class PatientsScreen(QafilaScreen):
         yield options
 
     def on_mount(self) -> None:
-        self.query_one("#search", Input).focus()
+        self.set_focus(self.query_one("#search", Input))
 
     def on_screen_resume(self) -> None:
         self.read()
@@ -116,34 +113,40 @@ class PatientsScreen(QafilaScreen):
         self._everybody = not self._everybody
         self._fill()
 
-    def action_new(self) -> None:
-        self.app.push_screen(Register(self.hub), self._registered)
+    async def action_new(self) -> None:
+        await self.app.push_screen(Register(self.hub), self._registered)
 
-    @on(Input.Changed, "#search")
-    def _narrow(self, event: Input.Changed) -> None:
-        if len(event.value) == 1 and event.value in "123456789" and int(event.value) <= len(self._shown):
-            event.input.value = ""
-            self._choose(int(event.value) - 1)
-            return
+    async def action_digit(self, digit: int) -> None:
+        """Choose a row, unless something is being typed: then it is a digit like any other."""
+        search = self.query_one("#search", Input)
+        await taken(search)
+        if search.value:
+            raise SkipAction
+        await self._choose(digit - 1)
+
+    async def action_enter(self) -> None:
+        """Choose the row that is marked, among those that fit all that was typed."""
+        await taken(self.query_one("#search", Input))
         self._fill()
-
-    @on(Input.Submitted, "#search")
-    def _enter(self) -> None:
         highlighted = self.query_one("#list", OptionList).highlighted
         if highlighted is not None:
-            self._choose(highlighted)
+            await self._choose(highlighted)
 
-    def _choose(self, index: int) -> None:
+    @on(Input.Changed, "#search")
+    def _narrow(self) -> None:
+        self._fill()
+
+    async def _choose(self, index: int) -> None:
         """Back into the visit that is open, or ask whether this is the person."""
         if not 0 <= index < len(self._shown):
             return
         patient = self._shown[index]
         if self._open is not None and self._open[0] == str(patient.patient):
-            self.app.push_screen(CaptureScreen(self.hub, patient, self._open[1]))
+            await self.app.push_screen(CaptureScreen(self.hub, patient, self._open[1]))
             return
-        self._confirm(patient)
+        await self._confirm(patient)
 
-    def _confirm(self, patient: PatientShown) -> None:
+    async def _confirm(self, patient: PatientShown) -> None:
         say = self.hub.say
         lines = [full_name(patient), self.hub.facts(patient), self.hub.identifiers(patient)]
 
@@ -193,7 +196,7 @@ class PatientsScreen(QafilaScreen):
             above += "   " + say("patients.none")
         self.query_one("#above", Static).update(shortened(above, max(10, self.size.width - 2)))
 
-    def _row(self, index: int, patient: PatientShown, width: int) -> object:
+    def _row(self, index: int, patient: PatientShown, width: int) -> Content:
         say = self.hub.say
         number = f"{index + 1:>3}"
         state = f"{SYMBOLS[patient.state]} {say(f'state.{patient.state}')}"
@@ -213,7 +216,7 @@ class PatientsScreen(QafilaScreen):
     def _is_open(self, patient: PatientShown) -> bool:
         return self._open is not None and self._open[0] == str(patient.patient)
 
-    def _day(self, patient: PatientShown) -> object:
+    def _day(self, patient: PatientShown) -> datetime.date:
         return self.hub.local(_entered_ms(patient)).date()
 
 

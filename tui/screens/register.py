@@ -5,7 +5,7 @@ from uuid import UUID
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
@@ -13,29 +13,23 @@ from edge.errors import QafilaError
 from edge.localapi.client import new_request_id
 from edge.localapi.shapes import Identifier, PatientShown
 from tui.hub import Hub
-from tui.screens.base import Box
+from tui.screens.base import Box, keys, taken
 from tui.typed import read_birth
 from tui.widgets.flow import Part, content
 
 IDENTIFIER_SYSTEM: Final = "cnie"
 """The national identity card; other countries' systems come with their configuration."""
 _FIELDS: Final = ("family", "given", "sex", "birth", "identifier")
+_LETTERS: Final = {"f": "1", "m": "2", "h": "2"}
 _SEXES: Final = {"1": "female", "2": "male", "3": "other", "4": "unknown"}
 
 
 class Register(Box[PatientShown | None]):
     """Five fields; Enter goes to the next and, in the last, saves."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False),
-        Binding("up", "app.focus_previous", show=False),
-        Binding("down", "app.focus_next", show=False),
-        Binding("f12", "save", show=False),
-    ]
-    DEFAULT_CSS: ClassVar[str] = """
-    Register Input { border: none; height: 1; padding: 0; background: #263238; }
-    Register Input:focus { border: none; background: #37474f; }
-    """
+    BINDINGS: ClassVar[list[BindingType]] = keys(
+        escape="leave", up="app.focus_previous", down="app.focus_next", enter="enter", f12="save"
+    )
 
     def __init__(self, hub: Hub) -> None:
         super().__init__(hub)
@@ -51,37 +45,39 @@ class Register(Box[PatientShown | None]):
                 yield Static(say(f"register.{field}"), classes="label", markup=False)
                 yield Input(id=field, max_length=1 if field == "sex" else 120)
             yield Static("", id="problem", classes="problem", markup=False)
-            keys = [
+            words = [
                 Part(f"F12 {say('key.save')}"),
                 Part(f"↑↓ {say('key.field')}"),
                 Part(f"Esc {say('key.back')}"),
             ]
-            yield Static(content([keys]))
+            yield Static(content([words]))
 
     def on_mount(self) -> None:
-        self.query_one("#family", Input).focus()
+        self.set_focus(self._line("family"))
 
-    @on(Input.Submitted)
-    def _next(self, event: Input.Submitted) -> None:
-        at = _FIELDS.index(event.input.id or "")
+    async def action_enter(self) -> None:
+        """To the next field; in the last one, save."""
+        at = _FIELDS.index(self.focused.id or "") if isinstance(self.focused, Input) else -1
         if at + 1 < len(_FIELDS):
-            self.query_one(f"#{_FIELDS[at + 1]}", Input).focus()
+            self.set_focus(self._line(_FIELDS[at + 1]))
         else:
-            self.action_save()
+            await self.action_save()
 
     @on(Input.Changed, "#sex")
     def _letter(self, event: Input.Changed) -> None:
         """F and M say the same as 1 and 2."""
-        digit = {"f": "1", "m": "2", "h": "2"}.get(event.value.lower(), event.value)
+        digit = _LETTERS.get(event.value.lower(), event.value)
         if digit != event.value or digit not in {"", *_SEXES}:
             event.input.value = digit if digit in _SEXES else ""
 
     def action_leave(self) -> None:
         self.dismiss(None)
 
-    def action_save(self) -> None:
+    async def action_save(self) -> None:
         """Check what is typed, then save."""
-        typed = {field: self.query_one(f"#{field}", Input).value.strip() for field in _FIELDS}
+        await taken(*(self._line(field) for field in _FIELDS))
+        typed = {field: self._line(field).value.strip() for field in _FIELDS}
+        typed["sex"] = _LETTERS.get(typed["sex"].lower(), typed["sex"])
         birth = read_birth(typed["birth"], self.hub.today()) if typed["birth"] else None
         wrong = next(
             (
@@ -98,7 +94,7 @@ class Register(Box[PatientShown | None]):
         )
         if wrong is not None:
             self._tell(self.hub.say(f"register.wrong.{wrong}"))
-            self.query_one(f"#{wrong}", Input).focus()
+            self.set_focus(self._line(wrong))
             return
         fields: dict[str, object] = {
             "family": typed["family"],
@@ -126,6 +122,9 @@ class Register(Box[PatientShown | None]):
         finally:
             self._busy = False
         self.dismiss(_as_shown(answer.patient, fields))
+
+    def _line(self, field: str) -> Input:
+        return self.query_one(f"#{field}", Input)
 
     def _tell(self, words: str) -> None:
         self.query_one("#problem", Static).update(words)

@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from textual import on, work
+from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message as TextualMessage
 from textual.widgets import Input, Static
@@ -13,7 +13,7 @@ from edge.errors import QafilaError
 from edge.localapi.answers import SignedIn
 from edge.localapi.client import AgentUnreachable
 from tui.hub import Hub
-from tui.screens.base import QafilaScreen
+from tui.screens.base import QafilaScreen, keys, taken
 
 
 class SignInScreen(QafilaScreen):
@@ -25,12 +25,9 @@ class SignInScreen(QafilaScreen):
     """
 
     KEYS = (("Enter", "key.next"), ("↑↓", "key.field"), ("F1", "key.help"), ("F10", "key.quit"))
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "app.focus_previous", show=False),
-        Binding("down", "app.focus_next", show=False),
-        Binding("f1", "app.help", show=False),
-        Binding("f10", "app.leave", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = keys(
+        up="app.focus_previous", down="app.focus_next", enter="enter", f1="app.help", f10="app.leave"
+    )
     DEFAULT_CSS: ClassVar[str] = """
     SignInScreen > #middle { align: center middle; height: 1fr; }
     SignInScreen .box { width: 100%; max-width: 60; }
@@ -61,7 +58,7 @@ class SignInScreen(QafilaScreen):
             yield Static(self._words(), id="problem", classes="problem", markup=False)
 
     def on_mount(self) -> None:
-        self.query_one("#pin" if self._user else "#user", Input).focus()
+        self.set_focus(self.query_one("#pin" if self._user else "#user", Input))
 
     def tick(self) -> None:
         super().tick()
@@ -70,15 +67,15 @@ class SignInScreen(QafilaScreen):
             self._waiting = waiting
             self._tell(self._words())
 
-    @on(Input.Submitted, "#user")
-    def _to_pin(self) -> None:
-        self.query_one("#pin", Input).focus()
-
-    @on(Input.Submitted, "#pin")
-    def _try(self) -> None:
+    async def action_enter(self) -> None:
+        """From the user to the PIN; with both, try them."""
         user, pin = self.query_one("#user", Input), self.query_one("#pin", Input)
+        if self.focused is user:
+            self.set_focus(pin)
+            return
+        await taken(user, pin)
         if not user.value.strip():
-            user.focus()
+            self.set_focus(user)
         elif pin.value and not self._busy:
             typed, pin.value = pin.value, ""
             self._sign_in(user.value.strip(), typed)

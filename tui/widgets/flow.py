@@ -17,7 +17,7 @@ class Part(NamedTuple):
 
 
 def flow(parts: Sequence[Part], width: int) -> list[list[Part]]:
-    """The parts on as many lines as they need; a part wider than a line is shortened with a visible …"""
+    """The parts on as many lines as they need; a part wider than a line is shortened visibly."""
     lines: list[list[Part]] = [[]]
     used = 0
     for part in parts:

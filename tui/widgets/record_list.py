@@ -67,7 +67,9 @@ class RecordList(Static):
     """The latest records, as many as fit; how many more there are is said."""
 
     DEFAULT_CSS: ClassVar[str] = f"""
-    RecordList {{ height: auto; padding: 0 1; border: round {theme.LABEL}; border-title-color: {theme.WHITE}; }}
+    RecordList {{
+        height: auto; padding: 0 1; border: round {theme.LABEL}; border-title-color: {theme.WHITE};
+    }}
     """
 
     def __init__(self, hub: Hub) -> None:

@@ -42,26 +42,24 @@ def words_of(tile: Tile, hub: Hub, *, present: bool) -> Words:
 
 
 def _note(tile: Tile, hub: Hub, *, present: bool) -> str:
+    """The one thing to know about a number, the gravest first."""
     say = hub.say
     age = "" if tile.age_s is None else hub.age(tile.age_s)
-    if not present:
-        return say("tile.absent")
-    if tile.stale:
-        return say("tile.stale", age=age)
-    if tile.missing:
-        return say(f"missing.{tile.missing}")
-    if tile.value == NOTHING:
-        return say("tile.waiting")
-    flags = [say(code) for flag in tile.flags if (code := f"flag.{flag}") in say.codes]
-    if flags:
-        return flags[0]
-    if tile.manual:
-        return say("tile.manual", age=age)
-    if tile.kind in _SPOT:
-        return say("tile.kept", age=age) if tile.kept else say("tile.ago", age=age)
-    if tile.kept:
-        return say("tile.kept-now")
-    return say("tile.steady") if tile.settled else say("tile.live")
+    flag = next((code for flag in tile.flags if (code := f"flag.{flag}") in say.codes), None)
+    spot = tile.kind in _SPOT
+    candidates = (
+        (not present, "tile.absent"),
+        (tile.stale, "tile.stale"),
+        (tile.missing is not None, f"missing.{tile.missing}"),
+        (tile.value == NOTHING, "tile.waiting"),
+        (flag is not None, flag or ""),
+        (tile.manual, "tile.manual"),
+        (spot and tile.kept, "tile.kept"),
+        (spot, "tile.ago"),
+        (tile.kept, "tile.kept-now"),
+        (tile.settled, "tile.steady"),
+    )
+    return say(next((code for holds, code in candidates if holds), "tile.live"), age=age)
 
 
 def tile_rows(words: Words, width: int, height: int, level: Level) -> list[tuple[str, bool]]:
