@@ -1,0 +1,192 @@
+"""Our side of the simulated air: a bumble host whose controller lives in the world process.
+
+Chain C puts bleak's interface on it, chain B the bus objects of BlueZ. What a Bluetooth daemon does for
+both is here: keep bonds, connect within bounds, encrypt a bonded link before anybody uses it, find out
+the services.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Generator
+from pathlib import Path
+from typing import Final
+
+from bumble import att, core, hci
+from bumble.device import Connection, Device, Peer
+from bumble.host import Host
+from bumble.transport.common import Transport, TransportLostError
+from bumble.transport.tcp_client import open_tcp_client_transport
+from bumble.transport.unix import open_unix_client_transport
+
+from drivers.radio.air import key_store, make_device
+
+MTU: Final = 247
+PAIR_WITHIN_S: Final = 30.0
+ANSWER_WITHIN_S: Final = 10.0
+
+
+class LinkFailed(Exception):
+    """There is no connection, or there is none any more."""
+
+
+class KeysRefused(Exception):
+    """Pairing failed, or the other side does not accept the keys of the bond."""
+
+
+class AttRefused(Exception):
+    """The other side answered with an error of the attribute protocol."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"0x{code:02x}")
+        self.code = code
+
+
+class Central:
+    """A host in the air, opened when it is first needed and again after the world was lost.
+
+    Args:
+        where: what the world listens on, ``unix:PATH`` or ``tcp:HOST:PORT``.
+        address: our own, a random static one, by which devices remember us.
+        bonds: file for our half of the bonds; memory without.
+    """
+
+    def __init__(self, where: str, address: str, bonds: Path | None = None) -> None:
+        self._where = where
+        self._address = address
+        self._keys = key_store(address, bonds)
+        self._transport: Transport | None = None
+        self._device: Device | None = None
+        self._opening = asyncio.Lock()
+        self.bonded: set[str] = set()
+        """Addresses that we hold keys for."""
+
+    async def device(self) -> Device:
+        """The host, powered on.
+
+        Raises:
+            OSError: the world is not there.
+        """
+        async with self._opening:
+            if self._device is None:
+                transport = await open_transport(self._where)
+                device = make_device(
+                    "qafila", self._address, Host(transport.source, transport.sink), self._keys
+                )
+                try:
+                    await device.power_on()
+                except TransportLostError as error:
+                    await transport.close()
+                    raise ConnectionResetError("the simulated air has gone") from error
+                device.on(Device.EVENT_FLUSH, self._lost)
+                self._transport, self._device = transport, device
+                self.bonded = {plain(name) for name, _ in await self._keys.get_all()}
+            return self._device
+
+    async def close(self) -> None:
+        """Leave the air."""
+        transport, self._transport, self._device = self._transport, None, None
+        if transport is not None:
+            await transport.close()
+
+    async def connect(self, address: hci.Address, timeout_s: float) -> Connection:
+        """Connect to a device that advertises, and encrypt the link when there is a bond.
+
+        Raises:
+            LinkFailed: it did not answer in time.
+            KeysRefused: it does not know us any more.
+        """
+        device = await self.device()
+        with link_errors():
+            try:
+                connection = await device.connect_le(address, timeout=timeout_s)
+            except asyncio.CancelledError:
+                with contextlib.suppress(hci.HCI_Error, core.BaseBumbleError):
+                    await device.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command())
+                raise
+        if plain(address) in self.bonded:
+            try:
+                await self._encrypt(connection)
+            except BaseException:
+                await hang_up(connection)
+                raise
+        return connection
+
+    async def pair(self, connection: Connection) -> None:
+        """Pair Just Works and keep the keys."""
+        try:
+            async with asyncio.timeout(PAIR_WITHIN_S):
+                with link_errors():
+                    await connection.pair()
+        except (LinkFailed, TimeoutError) as error:
+            raise KeysRefused("pairing failed") from error
+        self.bonded.add(plain(connection.peer_address))
+
+    async def forget(self, address: str) -> None:
+        """Remove our half of a bond."""
+        self.bonded.discard(address.upper())
+        for name, _ in await self._keys.get_all():
+            if plain(name) == address.upper():
+                await self._keys.delete(name)
+
+    async def _encrypt(self, connection: Connection) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                with link_errors():
+                    await connection.encrypt()
+        except (LinkFailed, TimeoutError) as error:
+            raise KeysRefused("the bond is not accepted") from error
+
+    def _lost(self) -> None:
+        self._transport = self._device = None
+
+
+async def open_transport(where: str) -> Transport:
+    """Connect to the world."""
+    kind, _, place = where.partition(":")
+    opener = open_unix_client_transport if kind == "unix" else open_tcp_client_transport
+    return await opener(place)
+
+
+async def discover(connection: Connection) -> Peer:
+    """Exchange the MTU and find out all services.
+
+    Raises:
+        LinkFailed: the device hung up before that was done.
+    """
+    peer = Peer(connection)
+    with link_errors():
+        await peer.request_mtu(MTU)
+        await peer.discover_all()  # type: ignore[no-untyped-call]  # bumble's
+    return peer
+
+
+async def hang_up(connection: Connection) -> None:
+    """End a connection; harmless when it has ended."""
+    with contextlib.suppress(core.BaseBumbleError, hci.HCI_Error, asyncio.TimeoutError, LinkFailed):
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            with link_errors():
+                await connection.disconnect()
+
+
+@contextlib.contextmanager
+def link_errors() -> Generator[None]:
+    """Turn bumble's ways of failing into three.
+
+    bumble cancels what waits for a connection that ends; such a cancellation is not one of ours.
+    """
+    try:
+        yield
+    except att.ATT_Error as error:
+        raise AttRefused(int(error.error_code)) from error
+    except (core.BaseBumbleError, hci.HCI_Error) as error:
+        raise LinkFailed(str(error)) from error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise LinkFailed("the connection ended") from error
+
+
+def plain(address: hci.Address | str) -> str:
+    """An address without the suffix by which bumble marks a public one."""
+    return str(address).partition("/")[0].upper()

@@ -1,0 +1,440 @@
+"""The Bluetooth adapter and its one owner.
+
+One task scans, connects and pairs; nobody else does. Two scanners, or a scan during a connection, are
+the commonest way in which Bluetooth fails on a small computer. Drivers ask for a session and wait; the
+task hears their device advertise, stops the scan, connects at once with what was just heard, and scans on.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import random
+from collections.abc import AsyncGenerator
+from typing import Final
+
+from bleak import BleakScanner
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
+from bleak.exc import BleakError
+
+from drivers.transport.alongside import alongside
+from drivers.transport.backend import FAILURES, NO_SIGNAL_DBM, Backend, Trouble, trouble_of
+from drivers.transport.connection import Connection, KeysRefused
+from drivers.transport.errors import BondLost, RadioDown
+from drivers.transport.ladder import Ladder, Step
+from drivers.transport.link import Wanted
+from drivers.transport.pairing import PairingWindow
+from drivers.transport.peer import Event, Peer, State
+from edge.clock import Clock
+from edge.ports.driver import DeviceError, DeviceMisbehaved, DeviceUnavailable
+
+CONNECT_WITHIN_S: Final = 20.0
+"""Connecting and finding out the services; an H10 was seen to need 15."""
+PAIR_WITHIN_S: Final = 30.0
+"""The limit of the pairing protocol itself (Core, vol. 3, part H, 3.4)."""
+GRACE_S: Final = 5.0
+"""Beyond bleak's own limit, for it to clean up."""
+ADAPTER_WITHIN_S: Final = 15.0
+"""Starting or stopping a scan, preparing or power-cycling the adapter."""
+SILENT_S: Final = 120.0
+"""No advertisement from anything for so long is the adapter's fault more often than the neighbourhood's."""
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class _AdapterTrouble(Exception):
+    """The adapter or its daemon failed; kept inside this module."""
+
+    def __init__(self, trouble: Trouble, during: str) -> None:
+        super().__init__(during)
+        self.trouble = trouble
+        self.during = during
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class _Request:
+    """A driver that waits for its device."""
+
+    wanted: Wanted
+    peer: Peer
+    answer: asyncio.Future[Connection]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Found:
+    request: _Request
+    device: BLEDevice
+    advertisement: AdvertisementData
+
+
+class AdapterOwner:
+    """The adapter as drivers share it: a `drivers.transport.link.Radio`.
+
+    Args:
+        window: which devices may be paired now.
+        jitter: spreads rests and pauses.
+    """
+
+    def __init__(
+        self, backend: Backend, window: PairingWindow, clock: Clock, jitter: random.Random | None = None
+    ) -> None:
+        self.window: Final = window
+        self._backend = backend
+        self._now_s = clock.monotonic_s
+        self._jitter = jitter or random.Random()  # noqa: S311  spreads waits, hides nothing
+        self._peers: dict[Wanted, Peer] = {}
+        self._requests: list[_Request] = []
+        self._connected = 0
+        self._lock = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._found: _Found | None = None
+        self._scanner: BleakScanner | None = None
+        self._scan_again = False
+        self._heard_s = 0.0
+        self._ladder = Ladder()
+
+    # ── what drivers and technicians ask ─────────────────────────────────────────────────────────
+
+    @contextlib.asynccontextmanager
+    async def session(self, wanted: Wanted) -> AsyncGenerator[Connection]:
+        """See `drivers.transport.link.Radio.session`."""
+        peer = self._peers.setdefault(wanted, Peer(self._jitter))
+        connection = await self._wait_for(wanted, peer)
+        try:
+            yield connection
+        except KeysRefused as error:
+            peer.keys_refused(self._now_s())
+            if peer.state is State.BOND_LOST:
+                raise _bond_lost(wanted) from error
+            raise
+        except DeviceMisbehaved:
+            peer.failed(self._now_s())
+            raise
+        except DeviceError:
+            self._judge(peer, connection)
+            raise
+        except BaseException:
+            peer.on(Event.RELEASED)  # the agent stops, or has a bug: nothing against the device
+            raise
+        else:
+            self._judge(peer, connection)
+        finally:
+            self._connected -= 1
+            async with self._lock:
+                await connection.close()
+
+    def state(self, wanted: Wanted) -> State:
+        """How a device stands."""
+        peer = self._peers.get(wanted)
+        return State.ABSENT if peer is None else peer.state
+
+    def try_again(self, address: str) -> None:
+        """Somebody at the box asks for another try with a device that was put aside."""
+        for wanted, peer in self._peers.items():
+            if wanted.address == address and peer.state is not State.BOND_LOST:
+                peer.forgive()
+        self._look_again()
+
+    async def pair_again(self, address: str, for_s: float) -> None:
+        """The technician's answer to a lost bond: forget our keys, and let the device be paired for a while.
+
+        Raises:
+            RadioDown: the keys could not be removed.
+        """
+        async with self._lock:
+            try:
+                async with asyncio.timeout(ADAPTER_WITHIN_S):
+                    await self._backend.forget(address)
+            except (BleakError, *FAILURES) as error:
+                raise _radio_down() from error
+        self.window.open(address, for_s)
+        for wanted, peer in self._peers.items():
+            if wanted.address == address:
+                peer.forgive()
+        self._look_again()
+
+    # ── the one task ─────────────────────────────────────────────────────────────────────────────
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Own the adapter while the context lasts; a bug in here ends what the context holds."""
+        async with alongside({"bluetooth-adapter": self._own()}):
+            yield
+
+    async def _own(self) -> None:
+        try:
+            while True:
+                try:
+                    await self._turn()
+                except _AdapterTrouble as trouble:
+                    await self._repair(trouble)
+        finally:
+            with contextlib.suppress(BleakError, *FAILURES):
+                async with asyncio.timeout(ADAPTER_WITHIN_S):
+                    if self._scanner is not None:
+                        await self._scanner.stop()
+            await self._backend.close()
+
+    async def _turn(self) -> None:
+        """Scan until something is worth doing, and do it."""
+        self._wake.clear()
+        if self._scan_again or not self._requests:
+            self._scan_again = False
+            await self._stop_scan()
+        if not self._requests:
+            await self._wake.wait()
+            return
+        await self._start_scan()
+        due_s = self._due_s()
+        try:
+            async with asyncio.timeout(max(0.0, due_s - self._now_s())):
+                await self._wake.wait()
+        except TimeoutError:
+            if self._silent_too_long():
+                self._heard_s = self._now_s()
+                await self._climb(Trouble.ADAPTER)
+            self._scan_again = True  # a device whose rest is over may have been heard already
+            return
+        found, self._found = self._found, None
+        if found is not None and found.request in self._requests:
+            self._requests.remove(found.request)
+            await self._stop_scan()
+            await self._connect(found)
+
+    def _due_s(self) -> float:
+        """When to look again even if nothing is heard."""
+        now_s = self._now_s()
+        rests = (request.peer.rests_for_s(now_s) for request in self._requests)
+        return min([self._heard_s + SILENT_S, *(now_s + rest_s for rest_s in rests if rest_s is not None)])
+
+    def _silent_too_long(self) -> bool:
+        # a live connection proves the adapter, and power-cycling it would end the connection
+        return self._connected == 0 and self._now_s() - self._heard_s >= SILENT_S
+
+    async def _start_scan(self) -> None:
+        if self._scanner is not None:
+            return
+        async with self._working("start a scan"):
+            await self._backend.prepare()
+            scanner = self._backend.scanner(self._heard)
+            await scanner.start()
+        self._scanner = scanner
+        self._heard_s = self._now_s()
+        if self._ladder.down:
+            _LOG.info("radio back")
+        self._ladder.well()
+
+    async def _stop_scan(self) -> None:
+        scanner, self._scanner = self._scanner, None
+        if scanner is None:
+            return
+        async with self._working("stop a scan"):
+            await scanner.stop()
+
+    @contextlib.asynccontextmanager
+    async def _working(self, during: str) -> AsyncGenerator[None]:
+        """Do something with the adapter, alone and within bounds; whatever fails is the adapter's fault."""
+        async with self._lock:
+            try:
+                async with asyncio.timeout(ADAPTER_WITHIN_S):
+                    yield
+            except (BleakError, AssertionError, *FAILURES) as error:
+                # bleak asserts that it has a bus; it has none after the bus has died
+                trouble = trouble_of(error)
+                raise _AdapterTrouble(
+                    trouble if trouble is Trouble.DAEMON else Trouble.ADAPTER, during
+                ) from error
+
+    def _heard(self, device: BLEDevice, advertisement: AdvertisementData) -> None:
+        if advertisement.rssi <= NO_SIGNAL_DBM:
+            return
+        now_s = self._heard_s = self._now_s()
+        if self._found is not None:
+            return
+        for request in self._requests:
+            if _matches(request.wanted, device, advertisement) and request.peer.may_connect(now_s):
+                request.peer.on(Event.ADVERTISED)
+                self._found = _Found(request, device, advertisement)
+                self._wake.set()
+                return
+
+    async def _connect(self, found: _Found) -> None:
+        request, wanted, peer = found.request, found.request.wanted, found.request.peer
+        pair = wanted.bond and not self._backend.bonded(found.device, found.advertisement)
+        if pair and not self.window.is_open(found.device.address):
+            peer.failed(self._now_s())
+            _answer(request, error=_not_paired(wanted))
+            return
+        peer.on(Event.PAIRING_BEGUN if pair else Event.CONNECT_BEGUN)
+        connection = Connection(found.device.address, wanted.acquire)
+        within_s = CONNECT_WITHIN_S + (PAIR_WITHIN_S if pair else 0)
+        client = self._backend.client(found.device, connection.gone, pair=pair, timeout_s=within_s)
+        try:
+            async with self._lock, asyncio.timeout(within_s + GRACE_S):
+                await client.connect()
+        except (BleakError, AssertionError, *FAILURES) as error:
+            self._not_connected(found, trouble_of(error), error)
+            return
+        connection.opened(client)
+        self._ladder.well()
+        self._connected += 1
+        peer.on(Event.CONNECTED)
+        if not _answer(request, connection=connection):
+            self._connected -= 1
+            peer.on(Event.RELEASED)
+            async with self._lock:
+                await connection.close()
+
+    def _not_connected(self, found: _Found, trouble: Trouble, error: BaseException) -> None:
+        request, peer = found.request, found.request.peer
+        _LOG.info("not connected", extra={"device": found.device.address, "trouble": trouble.value})
+        match trouble:
+            case Trouble.ADAPTER | Trouble.DAEMON:
+                peer.on(Event.ADAPTER_FAILED)
+                if not request.answer.done():
+                    self._requests.append(request)
+                raise _AdapterTrouble(trouble, "connect") from error
+            case Trouble.KEYS:
+                peer.keys_refused(self._now_s())
+                lost = peer.state is State.BOND_LOST
+                _answer(request, error=_bond_lost(request.wanted) if lost else _keys_refused(request.wanted))
+            case Trouble.DEVICE:
+                peer.failed(self._now_s())
+                _answer(request, error=_unreachable(request.wanted))
+
+    async def _repair(self, trouble: _AdapterTrouble) -> None:
+        """Climb the ladder, leave the adapter alone for a while, and tell who waits if it goes on."""
+        was_down = self._ladder.down
+        step = self._ladder.trouble(self._now_s())
+        self._scanner = None
+        if self._ladder.down:
+            if not was_down:
+                _LOG.warning("radio down", extra={"during": trouble.during, "trouble": trouble.trouble.value})
+            for request in self._requests:
+                request.peer.on(Event.ADAPTER_FAILED)
+                _answer(request, error=_radio_down())
+            self._requests.clear()
+        if step is not None:
+            await self._take(step, trouble.trouble)
+        await asyncio.sleep(self._ladder.pause_s() * self._jitter.uniform(0.8, 1.2))
+
+    async def _climb(self, trouble: Trouble) -> None:
+        step = self._ladder.climb(self._now_s())
+        if step is not None:
+            await self._stop_scan()
+            await self._take(step, trouble)
+
+    async def _take(self, step: Step, trouble: Trouble) -> None:
+        _LOG.warning("repairing radio", extra={"step": step.value})
+        with contextlib.suppress(BleakError, *FAILURES):
+            async with self._lock, asyncio.timeout(ADAPTER_WITHIN_S):
+                match step:
+                    case Step.RESTART_SCAN:
+                        pass  # the next turn starts a new one
+                    case Step.POWER_CYCLE if trouble is Trouble.ADAPTER:
+                        await self._backend.power_cycle()
+                    case Step.POWER_CYCLE:
+                        pass  # there is nobody to ask
+                    case Step.RESTART_DAEMON:
+                        await self._backend.restart_daemon()
+
+    # ── sessions ─────────────────────────────────────────────────────────────────────────────────
+
+    async def _wait_for(self, wanted: Wanted, peer: Peer) -> Connection:
+        peer.wake(self._now_s())
+        if peer.state is State.BOND_LOST:
+            raise _bond_lost(wanted)
+        if peer.state is State.QUARANTINED:
+            raise _quarantined(wanted)
+        request = _Request(wanted, peer, asyncio.get_running_loop().create_future())
+        self._requests.append(request)
+        self._look_again()
+        try:
+            return await request.answer
+        finally:
+            if request in self._requests:
+                self._requests.remove(request)
+                self._wake.set()
+
+    def _look_again(self) -> None:
+        """Scan anew: what is wanted now may have been heard, and filtered as a duplicate, before."""
+        self._scan_again = True
+        self._wake.set()
+
+    def _judge(self, peer: Peer, connection: Connection) -> None:
+        """After a session: who speaks and hangs up has done well; who hangs up without a word has not."""
+        if connection.hung_up:
+            peer.on(Event.HUNG_UP)
+        if connection.spoke or not connection.hung_up:
+            peer.released(spoke=connection.spoke)
+        else:
+            peer.failed(self._now_s())
+
+
+def _matches(wanted: Wanted, device: BLEDevice, advertisement: AdvertisementData) -> bool:
+    if wanted.address is not None:
+        return device.address.upper() == wanted.address
+    if wanted.service is not None and wanted.service not in advertisement.service_uuids:
+        return False
+    name = advertisement.local_name or device.name or ""
+    return name.startswith(wanted.name_prefix or "")
+
+
+def _answer(
+    request: _Request, *, connection: Connection | None = None, error: DeviceError | None = None
+) -> bool:
+    """Give a waiting driver its connection or its error; False when it has stopped waiting."""
+    if request.answer.done():
+        return False
+    if error is not None:
+        request.answer.set_exception(error)
+    elif connection is not None:
+        request.answer.set_result(connection)
+    return True
+
+
+def _called(wanted: Wanted) -> str:
+    return wanted.address or wanted.name_prefix or "that was asked for"
+
+
+def _bond_lost(wanted: Wanted) -> BondLost:
+    return BondLost(
+        f"The device {_called(wanted)} does not know this box any more.",
+        next_step="a technician clears the pairing on the device and pairs it again.",
+    )
+
+
+def _keys_refused(wanted: Wanted) -> KeysRefused:
+    return KeysRefused(
+        f"The device {_called(wanted)} does not accept our keys.",
+        next_step="ask a technician to pair it again if this stays.",
+    )
+
+
+def _quarantined(wanted: Wanted) -> DeviceUnavailable:
+    return DeviceUnavailable(
+        f"The device {_called(wanted)} failed again and again and is left alone for ten minutes.",
+        next_step="check its batteries and its distance, then try again.",
+        code="ble-quarantined",
+    )
+
+
+def _not_paired(wanted: Wanted) -> DeviceUnavailable:
+    return DeviceUnavailable(
+        f"The device {_called(wanted)} is not paired with this box, and pairing is not allowed now.",
+        next_step="ask a technician to pair it.",
+        code="ble-not-paired",
+    )
+
+
+def _unreachable(wanted: Wanted) -> DeviceUnavailable:
+    return DeviceUnavailable(
+        f"The device {_called(wanted)} was heard but could not be connected.",
+        next_step="bring it closer to the box and use it again.",
+        code="ble-unreachable",
+    )
+
+
+def _radio_down() -> RadioDown:
+    return RadioDown("The Bluetooth adapter does not work.", next_step="it is being restarted; wait.")

@@ -1,0 +1,126 @@
+"""The real adapter: bleak on BlueZ, and the four things that bleak leaves to others.
+
+Those are the pairing agent, removing a bond, power-cycling the adapter and restarting the daemon; they go
+over a bus connection of our own, which is opened again whenever it has died.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from bleak import BleakClient, BleakScanner
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
+from bleak.exc import BleakDBusError
+from dbus_fast import AuthError, BusType, DBusError, Message, MessageType, Variant
+from dbus_fast.aio import MessageBus
+
+from drivers.transport.backend import Heard
+from drivers.transport.pairing import PairingWindow
+from drivers.transport.pairing_agent import BLUEZ, PairingAgent
+
+OFF_FOR_S: Final = 1.0
+"""How long the adapter stays off in a power cycle; some controllers need a moment to forget."""
+_GONE: Final = frozenset({"org.bluez.Error.DoesNotExist", "org.freedesktop.DBus.Error.UnknownObject"})
+
+
+class BlueZ:
+    """One adapter of the machine's Bluetooth daemon.
+
+    Args:
+        window: what the pairing agent may accept.
+        adapter: its name, such as ``hci1``.
+        restart: has the daemon restarted, where the system offers that.
+    """
+
+    def __init__(
+        self,
+        window: PairingWindow,
+        *,
+        adapter: str = "hci0",
+        restart: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._agent = PairingAgent(window)
+        self._adapter = adapter
+        self._restart = restart
+        self._bus: MessageBus | None = None
+
+    async def prepare(self) -> None:
+        """Have the pairing agent stand, also after bus or daemon were restarted."""
+        refused = await self._agent.register(await self._connected())
+        if refused is not None:
+            raise BleakDBusError(refused, ["the pairing agent"])
+
+    def scanner(self, heard: Heard) -> BleakScanner:
+        return BleakScanner(heard, bluez={"adapter": self._adapter})
+
+    def client(
+        self, device: BLEDevice, gone: Callable[[BleakClient], None], *, pair: bool, timeout_s: float
+    ) -> BleakClient:
+        return BleakClient(device, gone, pair=pair, timeout=timeout_s, bluez={"adapter": self._adapter})
+
+    def bonded(self, device: BLEDevice, advertisement: AdvertisementData) -> bool:
+        # the device's own details are those of the first sighting; the advertisement's are of now
+        properties: dict[str, Any] = advertisement.platform_data[1] or device.details["props"]
+        return bool(properties.get("Paired"))
+
+    async def forget(self, address: str) -> None:
+        device = f"{self._path}/dev_{address.upper().replace(':', '_')}"
+        try:
+            await self._call(self._path, "org.bluez.Adapter1", "RemoveDevice", "o", [device])
+        except BleakDBusError as error:
+            if error.dbus_error not in _GONE:
+                raise
+
+    async def power_cycle(self) -> None:
+        for powered in (False, True):
+            await self._call(
+                self._path,
+                "org.freedesktop.DBus.Properties",
+                "Set",
+                "ssv",
+                ["org.bluez.Adapter1", "Powered", Variant("b", powered)],
+            )
+            await asyncio.sleep(OFF_FOR_S)
+
+    async def restart_daemon(self) -> None:
+        if self._restart is not None:
+            await self._restart()
+
+    async def close(self) -> None:
+        if self._bus is not None:
+            self._bus.disconnect()
+            self._bus = None
+
+    @property
+    def _path(self) -> str:
+        return f"/org/bluez/{self._adapter}"
+
+    async def _connected(self) -> MessageBus:
+        if self._bus is None or not self._bus.connected:
+            await self.close()
+            bus = MessageBus(bus_type=BusType.SYSTEM)
+            try:
+                await bus.connect()
+            except (AuthError, DBusError) as error:
+                bus.disconnect()
+                raise ConnectionRefusedError(str(error)) from error
+            except BaseException:
+                bus.disconnect()
+                raise
+            self._bus = bus
+        return self._bus
+
+    async def _call(self, path: str, interface: str, member: str, signature: str, body: list[Any]) -> None:
+        reply = await (await self._connected()).call(
+            Message(
+                destination=BLUEZ,
+                path=path,
+                interface=interface,
+                member=member,
+                signature=signature,
+                body=body,
+            )
+        )
+        if reply.message_type is MessageType.ERROR:
+            raise BleakDBusError(reply.error_name or "no-name", list(reply.body))

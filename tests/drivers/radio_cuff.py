@@ -1,0 +1,159 @@
+"""A cuff for the tests of the radio: it indicates readings to whom it has bonded with, and hangs up.
+
+It is as terse as a real one: no reading leaves it unencrypted, it advertises only while it has one to
+give, and it sleeps between readings.
+"""
+
+import asyncio
+import contextlib
+from typing import Final
+
+from bumble import hci
+from bumble.core import UUID, AdvertisingData
+from bumble.device import Connection, Device
+from bumble.gatt import Characteristic, Descriptor, Service
+
+ADDRESS: Final = "C0:FF:EE:00:00:01"
+SERVICE: Final = "00001810-0000-1000-8000-00805f9b34fb"
+MEASUREMENT: Final = "00002a35-0000-1000-8000-00805f9b34fb"
+FEATURE: Final = "00002a49-0000-1000-8000-00805f9b34fb"
+STREAM: Final = "fb005c82-02e7-f387-1cad-8acd2d8df0c8"
+GONE_WITHIN_S: Final = 10.0
+
+
+class Cuff:
+    """One simulated cuff.
+
+    Args:
+        readings: what it has to tell; one a connection, oldest first.
+        rest_s: how long it sleeps between two.
+        stays: whether it keeps the connection after it has spoken, until `hang_up`.
+    """
+
+    name: Final = "Test Cuff"
+
+    def __init__(
+        self, *readings: bytes, address: str = ADDRESS, rest_s: float = 0.1, stays: bool = False
+    ) -> None:
+        self.address: Final = address
+        self.readings = list(readings)
+        self.rest_s = rest_s
+        self.stays = stays
+        self.connections = 0
+        self.hang_up_at_once = 0
+        """So many connections it ends before anybody has found out its services."""
+        self.deaf = False
+        """Whether it leaves requests unanswered."""
+        self.asleep_after_hanging_up_s = 0.0
+        self._hang_up = asyncio.Event()
+        self._more = asyncio.Event()
+        self.device: Device | None = None
+        self._measurement: Characteristic[bytes] = Characteristic(
+            UUID("2A35"),
+            Characteristic.Properties.INDICATE,
+            Characteristic.Permissions(0),
+            b"",
+            [
+                Descriptor(
+                    UUID("2902"),
+                    Descriptor.READABLE | Descriptor.WRITEABLE | Descriptor.WRITE_REQUIRES_ENCRYPTION,
+                    b"\x00\x00",
+                )
+            ],
+        )
+        self._stream: Characteristic[bytes] = Characteristic(
+            UUID(STREAM), Characteristic.Properties.NOTIFY, Characteristic.Permissions(0), b""
+        )
+        self._feature: Characteristic[bytes] = Characteristic(
+            UUID("2A49"), Characteristic.Properties.READ, Characteristic.READABLE, b"\x07\x00"
+        )
+
+    def measure(self, *readings: bytes) -> None:
+        """Have something to tell, and advertise it."""
+        self.readings += readings
+        self._more.set()
+
+    def hang_up(self) -> None:
+        self._hang_up.set()
+
+    def obey(self, order: str) -> bool:
+        if not order.startswith("measure "):
+            return False
+        self.measure(bytes.fromhex(order.partition(" ")[2]))
+        return True
+
+    async def live(self, device: Device) -> None:
+        self.device = device
+        device.add_services(
+            [Service(UUID("1810"), [self._measurement, self._feature]), Service(UUID("1234"), [self._stream])]
+        )
+        device.advertising_data = bytes(
+            AdvertisingData(
+                [
+                    (AdvertisingData.FLAGS, b"\x06"),
+                    (AdvertisingData.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS, bytes(UUID("1810"))),
+                    (AdvertisingData.COMPLETE_LOCAL_NAME, self.name.encode()),
+                ]
+            )
+        )
+        while True:
+            if not self.readings and not self.stays:
+                self._more.clear()
+                await self._more.wait()
+            connection = await self._wait_for_host(device)
+            self.connections += 1
+            try:
+                await self._serve(device, connection)
+            except (asyncio.CancelledError, Exception):
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise
+            await asyncio.sleep(self.rest_s)
+
+    async def _wait_for_host(self, device: Device) -> Connection:
+        came: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+        device.once(Device.EVENT_CONNECTION, came.set_result)
+        await device.start_advertising(advertising_interval_min=20, advertising_interval_max=20)
+        return await came
+
+    async def _serve(self, device: Device, connection: Connection) -> None:
+        gone = asyncio.Event()
+        connection.once(Connection.EVENT_DISCONNECTION, lambda _reason: gone.set())
+        if self.hang_up_at_once > 0:
+            self.hang_up_at_once -= 1
+            await self._end(connection, gone)
+            await asyncio.sleep(self.asleep_after_hanging_up_s)
+            return
+        await self._subscribed(device, connection, gone)
+        if gone.is_set():
+            return
+        if self.readings:
+            await device.indicate_subscriber(connection, self._measurement, self.readings[0])
+            self.readings.pop(0)
+        if self.stays:
+            self._hang_up.clear()
+            async with asyncio.TaskGroup() as group:
+                ends = [group.create_task(gone.wait()), group.create_task(self._hang_up.wait())]
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                for end in ends:
+                    end.cancel()
+        await self._end(connection, gone)
+
+    async def stream(self, value: bytes) -> None:
+        """Notify whoever has subscribed to the stream."""
+        assert self.device is not None
+        await self.device.notify_subscribers(self._stream, value)
+
+    async def _subscribed(self, device: Device, connection: Connection, gone: asyncio.Event) -> None:
+        while not gone.is_set():
+            subscribed = device.gatt_server.subscribers.get(connection.handle, {})
+            if any(value != b"\x00\x00" for value in subscribed.values()):
+                return
+            await asyncio.sleep(0.01)
+
+    async def _end(self, connection: Connection, gone: asyncio.Event) -> None:
+        if gone.is_set():
+            return
+        with contextlib.suppress(hci.HCI_Error):
+            async with asyncio.timeout(GONE_WITHIN_S):
+                await connection.disconnect(hci.HCI_ErrorCode.REMOTE_USER_TERMINATED_CONNECTION_ERROR)
