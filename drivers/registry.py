@@ -2,13 +2,15 @@
 
 from typing import Final
 
-from drivers.devices import contec_cms50
+from drivers.devices import contec_cms50, polar_h10, sig_bp
 from drivers.kinds import DeviceKind
 
 KINDS: Final[dict[str, DeviceKind]] = {
     kind.kind: kind
     for kind in (
         contec_cms50.KIND,
+        polar_h10.KIND,
+        sig_bp.KIND,
         # one line for each further device
     )
 }

@@ -17,12 +17,25 @@ _WORDS: Final = {
     "spo2": "SpO2",
     "pulse.spo2": "pulse",
     "pi": "perfusion index",
+    "bp.sys": "systolic",
+    "bp.dia": "diastolic",
+    "bp.map": "mean",
+    "bp.cuff": "cuff",
+    "pulse.nibp": "pulse",
+    "hr": "heart rate",
 }
 """What a person reads for a code; a code without a word stands for itself."""
 _REFUSALS: Final = {
-    "frame-too-short": "begins like a frame and ends too early",
+    "frame-too-short": "ends before what it promised",
     "not-a-frame": "no frame begins like this",
     "other-generation": "a whole frame, but of this device's other generation",
+    "unknown-characteristic": "nothing is known of this characteristic here",
+    "partial-interval": "the list of intervals ends within one",
+    "partial-sample": "the samples end within one",
+    "compressed-frame": "samples in a form that is not read here",
+    "unknown-frame-type": "samples in a form that is not known",
+    "not-ecg": "a measurement other than ECG",
+    "not-a-response": "no answer of a control point",
 }
 _SAMPLES_SHOWN: Final = 20
 
@@ -111,18 +124,29 @@ def decode(
 
 
 def _chunk(text: str, place: int, *, stream: bool) -> "Chunk":
+    from drivers.codec import uuids
     from drivers.decoding import Chunk
     from edge.errors import QafilaError
 
-    characteristic, equals, digits = text.rpartition("=")
+    name, equals, digits = text.rpartition("=")
     if equals and stream:
         raise QafilaError(
             f"Argument {place} names a characteristic, and this kind is a stream of bytes.",
             next_step="give the bytes alone, without UUID=.",
             code="characteristic-of-a-stream",
         )
+    characteristic: str | None = None
+    if equals:
+        try:
+            characteristic = uuids.full(name)
+        except ValueError:
+            raise QafilaError(
+                f"What stands before = in argument {place} is no UUID.",
+                next_step="write the characteristic as 2A35, or as its 128-bit UUID.",
+                code="bad-uuid",
+            ) from None
     try:
-        return Chunk(bytes.fromhex(digits), characteristic or None)
+        return Chunk(bytes.fromhex(digits), characteristic)
     except ValueError:
         # The argument itself is not repeated: frames are health data, and standard error reaches logs.
         raise QafilaError(
@@ -199,7 +223,9 @@ def _decoded_for_people(decoded: dict[str, Any], size: int) -> str:
         shown = " ".join(map(str, samples[:_SAMPLES_SHOWN]))
         more = " …" if len(samples) > _SAMPLES_SHOWN else ""
         count = _count(len(samples), "sample")
-        lines.append(f"wave {wave['code']}: {count}, {wave['rate']} a second: {shown}{more}")
+        lead = f" ({wave['lead']})" if wave["lead"] else ""
+        unit = "" if wave["unit"] == "1" else f" {wave['unit']}"
+        lines.append(f"wave {wave['code']}{lead}: {count}, {wave['rate']} a second:{unit} {shown}{more}")
     for refused in decoded["refused"]:
         why = _REFUSALS.get(refused["code"], "")
         what = (
@@ -226,6 +252,8 @@ def _reading_for_people(reading: dict[str, Any]) -> str:
                 else ""
             )
             parts.append(f"{word} {value['value']} {value['unit']}{as_sent}")
+    if "intervals_ms" in reading:
+        parts.append(f"between beats {', '.join(reading['intervals_ms'])} ms")
     return "   ".join(parts) + "".join(f"   [{flag}]" for flag in reading["flags"])
 
 

@@ -27,8 +27,9 @@ from drivers.transport.about import (
     read_identity,
     read_if_there,
 )
-from drivers.transport.link import BleLink, Radio, Wanted
-from edge.ports.driver import DeviceEvent, DeviceMisbehaved, DeviceUnavailable
+from drivers.transport.link import BleLink, Radio
+from drivers.transport.reach import reach
+from edge.ports.driver import DeviceEvent, DeviceMisbehaved
 from edge.vitals.reading import Reading
 
 SPEAKS_WITHIN_S: Final = 120.0
@@ -76,7 +77,7 @@ class SigBloodPressure:
             DeviceMisbehaved: it is no cuff, or a value meant nothing; told after all others.
         """
         async with (
-            connected(self._radio, self._port) as link,
+            reach(self._radio, self._port, service=uuids.BLOOD_PRESSURE_SERVICE, bond=True) as link,
             contextlib.aclosing(self._listen(link)) as events,
         ):
             yield events
@@ -134,25 +135,6 @@ class SigBloodPressure:
         if self.battery_percent is None or self.battery_percent > LOW_BATTERY_PERCENT:
             return reading
         return dataclasses.replace(reading, flags=(*reading.flags, "low-battery"))
-
-
-@contextlib.asynccontextmanager
-async def connected(radio: Radio | None, port: str) -> AsyncGenerator[BleLink]:
-    """The cuff that is configured, paired, as soon as it speaks."""
-    if radio is None:
-        raise DeviceUnavailable(
-            "This unit has no Bluetooth.", next_step="see [radio] in unit.toml.", code="radio-missing"
-        )
-    try:
-        wanted = Wanted.at(port, service=uuids.BLOOD_PRESSURE_SERVICE, bond=True)
-    except ValueError as error:
-        raise DeviceUnavailable(
-            f"{port} is no Bluetooth device: {error}.",
-            next_step='write port = "ble:AA:BB:CC:DD:EE:FF" with the cuff\'s address into unit.toml.',
-            code="port-unusable",
-        ) from None
-    async with radio.session(wanted) as link:
-        yield link
 
 
 async def _features(link: BleLink) -> Feature | None:
