@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import shutil
-import time
+import threading
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ from edge.agent.commit import OpenStore, StoreRoom
 from edge.agent.ledger import Ledger
 from edge.agent.parts import Device
 from edge.agent.sealing import Sealing
-from edge.clock import SystemClock
+from edge.clock import Clock, Moment, SystemClock
 from edge.localapi.client import new_request_id
 from edge.ports.caller import Call, CallRefused, Json, Person
 from edge.ports.driver import DeviceMisbehaved
@@ -61,10 +61,10 @@ class Quiet:
 class Bench:
     """Capture and visits on a real store, without socket and agent."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clock: Clock | None = None) -> None:
         self.directory = directory
         self.room = StoreRoom()
-        clock, audience = SystemClock(), Audience()
+        clock, audience = clock or SystemClock(), Audience()
         ledger = Ledger(self.room, clock, audience, os.urandom)
         devices = [Device(ScriptedDriver("oximeter-1")), Device(ScriptedDriver("oximeter-2"))]
         self.capture = Capture(ledger, audience, clock, devices, production=True)
@@ -287,19 +287,32 @@ async def test_a_stored_record_of_a_device_goes_to_the_tray_and_only_once(
         assert [o["value"] for o in tray] == ["120", "80", "121", "81"]
 
 
-async def test_two_readings_in_one_millisecond_stay_apart(world: World, oximeter: ScriptedDriver) -> None:
-    async with world.nurse() as nurse:
-        await nurse.ask("subscribe", topics=["saved"])
-        await nurse.visit()
-        oximeter.say(*[pressure(120 + n, 80) for n in range(20)])
-        for _ in range(20):
-            while (await nurse.event("saved"))["what"] != "reading":
-                pass
-        store = world.store()
-        rows = store._connection.execute(
-            "SELECT DISTINCT monotonic_ms FROM observations WHERE device = 'oximeter-1'"
-        ).fetchall()
-        assert len(rows) == 20
+class StoppedClock:
+    """Time that stands still."""
+
+    moment = SystemClock().now()
+
+    def now(self) -> Moment:
+        return self.moment
+
+    def monotonic_s(self) -> float:
+        return 0.0
+
+
+async def test_two_readings_in_one_millisecond_stay_apart(empty_store: Path, tmp_path: Path) -> None:
+    for path in empty_store.iterdir():
+        shutil.copy(path, tmp_path)
+    bench = Bench(tmp_path, StoppedClock())
+    await bench.open()
+    for device in ("oximeter-1", "oximeter-2", "oximeter-1", "oximeter-1"):
+        await bench.capture.hear(device, pressure(120, 80))
+    store = Store.open(tmp_path / "qafila.db", KEY)
+    rows = store._connection.execute(
+        "SELECT DISTINCT device, boot, monotonic_ms FROM observations"
+    ).fetchall()
+    store.close()
+    bench.room.end()
+    assert len(rows) == 4
 
 
 @pytest.mark.parametrize("realm", ["training", "production"])
@@ -362,28 +375,25 @@ async def test_an_unexpected_bug_of_a_driver_ends_the_agent(world: World, oximet
 async def test_a_slow_card_holds_up_neither_heartbeat_nor_display(
     world: World, oximeter: ScriptedDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    genuine = OpenStore.commit
+    card_is_ready = threading.Event()
+
+    def slow(opened: OpenStore, work: Callable[..., object]) -> object:
+        assert card_is_ready.wait(20)
+        return genuine(opened, work)
+
     async with world.nurse() as nurse:
         await nurse.ask("subscribe", topics=["readings"])
         visit = await nurse.visit()
-        genuine = OpenStore.commit
-
-        def slow(opened: OpenStore, work: object) -> object:
-            time.sleep(0.6)
-            return genuine(opened, work)  # type: ignore[arg-type]  # passed on as it came
-
-        monkeypatch.setattr(OpenStore, "commit", slow)
         async with asyncio.TaskGroup() as group:
-            group.create_task(nurse.observe(visit))
-            started = asyncio.get_running_loop().time()
-            beats = 0
-            while asyncio.get_running_loop().time() - started < 0.5:
+            monkeypatch.setattr(OpenStore, "commit", slow)
+            saving = group.create_task(nurse.observe(visit))
+            for _ in range(3):
                 await nurse.event("heartbeat")
-                beats += 1
-            assert beats >= 5
             oximeter.say(shown(97, 72, 1))
-            async with asyncio.timeout(0.5):
-                await nurse.event("reading")
-        monkeypatch.undo()
+            await nurse.event("reading")
+            assert not saving.done()
+            card_is_ready.set()
 
 
 async def outcome(nurse: Nurse) -> dict[str, Any]:
