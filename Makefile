@@ -23,13 +23,13 @@ $(BIN)/uv: requirements/uv.txt
 	@touch $(BIN)/uv
 
 $(VENV)/training.stamp: $(BIN)/uv requirements/training.txt pyproject.toml
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/training.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(BIN)/uv pip install --system-certs --quiet --python $(BIN)/python --require-hashes -r requirements/training.txt
+	$(BIN)/uv pip install --system-certs --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/dev.stamp: $(BIN)/uv requirements/dev.txt pyproject.toml
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(BIN)/uv pip install --system-certs --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --system-certs --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/training.stamp
 
 demo: $(VENV)/training.stamp
@@ -58,7 +58,7 @@ soak: $(VENV)/dev.stamp
 	$(BIN)/python .ci/soak.py $(ARGS)
 
 # After a change of dependencies in pyproject.toml or of the tools in requirements/*.in.
-UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+UV_COMPILE = $(BIN)/uv pip compile --system-certs --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 requirements: $(BIN)/uv
 	$(UV_COMPILE) requirements/uv.in -o requirements/uv.txt
