@@ -159,15 +159,20 @@ class Centre:
         """How many conflicts the centre itself has noted."""
         return int(self._read("SELECT count(*) FROM conflicts")[0][0])
 
-    def values(self) -> dict[str, dict[str, set[Decimal]]]:
-        """What its tables show of each person: identifier, then code, then the numbers stored."""
-        found: dict[str, dict[str, set[Decimal]]] = {}
+    def values(self) -> dict[str, dict[str, list[Decimal]]]:
+        """What its tables show of each person: identifier, then code, then each number stored.
+
+        A reading of the tray counts for the person it was assigned to.
+        """
+        found: dict[str, dict[str, list[Decimal]]] = {}
         rows = self._read(
-            "SELECT DISTINCT i.value, o.code, o.value FROM observations AS o"
-            " JOIN identifiers AS i USING (patient) WHERE o.value IS NOT NULL"
+            "SELECT DISTINCT i.value, o.unit, o.epoch, o.seq, o.code, o.value FROM observations AS o"
+            " LEFT JOIN assignments AS a ON a.unit = o.unit AND a.epoch = o.epoch AND a.assigned = o.seq"
+            " JOIN identifiers AS i ON i.patient = coalesce(o.patient, a.patient)"
+            " WHERE o.value IS NOT NULL ORDER BY o.epoch, o.seq"
         )
-        for identifier, code, value in rows:
-            found.setdefault(identifier, {}).setdefault(code, set()).add(Decimal(value))
+        for identifier, _unit, _epoch, _seq, code, value in rows:
+            found.setdefault(identifier, {}).setdefault(code, []).append(Decimal(value))
         return found
 
     def everything(self) -> Iterator[tuple[str, bytes]]:

@@ -13,7 +13,7 @@ class Proof:
 
     Attributes:
         store_valid: what the unit's own ``store.verify`` found.
-        wrong_values: typed values the centre does not show under their patient, or shows otherwise.
+        wrong_values: typed or measured values that the centre does not show once, under their patient.
         plaintext_hits: sightings of a canary, or of the PIN, where none may be.
         scanner_control: the same scanner found every canary, in every spelling, in the planted file,
             and every canary in the centre's tables.
@@ -76,7 +76,10 @@ class Proof:
                 f"What the unit said of the centre was not so: {', '.join(self.too_early[:3])}.",
             ),
             (self.unit_knows, "The unit has not heard that everything was received."),
-            (self.wrong_values == 0, f"{self.wrong_values} typed values are not at the centre as typed."),
+            (
+                self.wrong_values == 0,
+                f"{self.wrong_values} values are not at the centre once, under their person.",
+            ),
             (
                 self.plaintext_hits == 0,
                 f"Patient data or the PIN in the clear: {self.plaintext_hits} places.",
@@ -128,6 +131,11 @@ class Proof:
             ("lost", len(verdict.lost), ""),
             ("duplicates", verdict.duplicates, ""),
             ("conflicts", verdict.conflicts, ""),
+            (
+                "wrong",
+                self.wrong_values,
+                "values not under their person, not as typed or measured, or not once",
+            ),
             ("too early", len(self.too_early), f"of {self.claims} times it said arrived or received"),
             ("chain", "valid" if self.chain_valid else "BROKEN", "hashed again from the first entry"),
             ("in the clear", self.plaintext_hits, f"names, identifiers or the PIN; {control}"),

@@ -306,10 +306,10 @@ async def _keep_an_eye_on(keeper: Keeper) -> None:
 
 
 def _wrong_values(script: Script, centre: Centre) -> int:
-    """How many typed values the centre does not show, alone, under the person they were typed for."""
+    """How many typed or measured values the centre does not show, once, under the person they are of."""
     shown = centre.values()
     return sum(
-        shown.get(visit.person.identifier, {}).get(code) != {value}
+        not expected.fits(shown.get(visit.person.identifier, {}).get(expected.code, []))
         for visit in script.visits
-        for code, value in visit.typed
+        for expected in visit.expected
     )

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -84,10 +84,26 @@ class Visit:
     faults: tuple[tuple[Pause, Fault], ...]
 
     @property
-    def typed(self) -> list[tuple[str, Decimal]]:
-        """Every value that is to be at the centre because the nurse typed it."""
+    def expected(self) -> list["Expected"]:
+        """Every value that is to be at the centre under this person, once."""
         weight = [("weight", self.weight)] if self.weight is not None else []
-        return [(code, Decimal(value)) for code, value in [*self.manual, *weight]]
+        return [
+            *(Expected(code, Decimal(value)) for code, value in [*self.manual, *weight]),
+            Expected("spo2", Decimal(self.spo2), within=Decimal(2)),
+            Expected("pulse.spo2", Decimal(self.pulse), within=Decimal(6)),
+        ]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Expected:
+    """One value, to be there exactly once; a living finger's numbers wander a little."""
+
+    code: str
+    value: Decimal
+    within: Decimal = Decimal(0)
+
+    def fits(self, shown: Sequence[Decimal]) -> bool:
+        return len(shown) == 1 and abs(shown[0] - self.value) <= self.within
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

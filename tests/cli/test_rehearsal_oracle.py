@@ -12,6 +12,7 @@ import pytest
 from sqlcipher3 import dbapi2
 
 from cli.rehearsal.oracle import Centre, Identity, Verdict, judge
+from cli.rehearsal.script import Expected
 from edge.audit import chain
 from edge.records.fields import Field, Kind, Source, Stream
 
@@ -268,18 +269,38 @@ def test_another_realm_breaks_the_chain(world: World) -> None:
     assert verdict.chain_break is not None
 
 
-def test_values_are_found_under_their_person(world: World) -> None:
+def test_values_are_found_under_their_person_and_counted(world: World) -> None:
     world.judge()
     connection = dbapi2.connect(world.folder / "central.db")
     connection.execute("CREATE TABLE identifiers (patient, value)")
-    connection.execute("CREATE TABLE observations (patient, code, value)")
-    connection.execute("INSERT INTO identifiers VALUES ('p', 'QZ000001'), ('q', 'QZ000002')")
-    connection.execute("INSERT INTO observations VALUES ('p', 'temp', '36.9'), ('q', 'temp', '37.0')")
-    connection.execute("INSERT INTO observations VALUES ('p', 'spo2', NULL)")
+    connection.execute("CREATE TABLE observations (unit, epoch, seq, patient, code, value)")
+    connection.execute("CREATE TABLE assignments (unit, epoch, assigned, patient)")
+    connection.execute(
+        "INSERT INTO identifiers VALUES ('p', 'QZ000001'), ('p', 'QZ000001'), ('q', 'QZ000002')"
+    )
+    observations = [
+        ("u", "e", 3, "p", "temp", "36.9"),
+        ("u", "e", 4, "q", "temp", "37.0"),
+        ("u", "e", 5, "q", "temp", "37.0"),
+        ("u", "e", 6, "p", "spo2", None),
+        ("u", "e", 7, None, "spo2", "97"),
+        ("u", "e", 8, None, "spo2", "98"),
+    ]
+    connection.executemany("INSERT INTO observations VALUES (?, ?, ?, ?, ?, ?)", observations)
+    connection.execute("INSERT INTO assignments VALUES ('u', 'e', 7, 'p'), ('u', 'other', 8, 'p')")
     connection.commit()
     connection.close()
-    values = Centre(world.folder / "central.db").values()
-    assert values == {"QZ000001": {"temp": {Decimal("36.9")}}, "QZ000002": {"temp": {Decimal(37)}}}
+    assert Centre(world.folder / "central.db").values() == {
+        "QZ000001": {"temp": [Decimal("36.9")], "spo2": [Decimal(97)]},
+        "QZ000002": {"temp": [Decimal(37), Decimal(37)]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("shown", "fits"), [([97], True), ([99], True), ([100], False), ([], False), ([97, 97], False)], ids=str
+)
+def test_a_value_fits_when_it_is_there_once_and_near(shown: list[int], fits: bool) -> None:
+    assert Expected("spo2", Decimal(97), within=Decimal(2)).fits([Decimal(n) for n in shown]) is fits
 
 
 def test_everything_in_the_tables_is_handed_to_the_scanner(world: World) -> None:
