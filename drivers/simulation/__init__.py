@@ -1,1 +1,5 @@
-"""The patients whom simulators measure. Training realm only; nothing here is a recording of anybody."""
+"""The patients whom simulators measure, for the training realm only.
+
+Pulses, saturations and pressures are made up. The ECG is an excerpt of a public recording, named in
+``recordings/ATTRIBUTION.md``.
+"""
