@@ -1,6 +1,7 @@
 """Whatever goes in comes back byte for byte, and nothing hostile gets far."""
 
 import random
+import tracemalloc
 from collections.abc import Mapping
 from typing import Any
 
@@ -104,6 +105,14 @@ def test_a_young_identifier_costs_its_random_bits_only() -> None:
     assert sizes[0] < sizes[1]
 
 
+@pytest.mark.parametrize("at", range(128))
+def test_what_is_nearly_a_young_identifier_comes_back(at: int) -> None:
+    """Version, variant and time flipped bit by bit."""
+    uuid = int.from_bytes(bytes.fromhex("019b76da2a707a119c22334455667788")) ^ 1 << at
+    row = Row(3, _encode({Field.WALL_MS: 1_767_225_660_000, Field.PATIENT: uuid.to_bytes(16)}))
+    assert squeeze.unpack(squeeze.pack([row]), 1) == [row]
+
+
 def test_the_wrong_count_is_refused() -> None:
     rows = [Row(kind, cbor.encode(payload)) for kind, payload in PAYLOADS]
     packed = squeeze.pack(rows)
@@ -113,10 +122,14 @@ def test_the_wrong_count_is_refused() -> None:
 
 
 def test_a_bomb_of_zstd_does_not_go_off() -> None:
-    bomb = zstd.compress(cbor.encode([bytes(5_000_000)]), 19)
-    assert len(bomb) < 1000
+    bomb = zstd.compress(cbor.encode([bytes(50_000_000)]), 19)
+    assert len(bomb) < 10_000
+    tracemalloc.start()
     with pytest.raises(EnvelopeRefused):
         squeeze.unpack(padding.pad(bomb), 1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * squeeze.MAX_UNPACKED_BYTES
 
 
 def test_a_bomb_of_repetition_does_not_go_off() -> None:
@@ -129,14 +142,20 @@ def test_a_bomb_of_repetition_does_not_go_off() -> None:
     assert squeeze.unpack(squeeze.pack(rows[:60]), 60) == rows[:60]
 
 
-def test_a_frame_with_a_large_window_is_refused() -> None:
+@pytest.mark.parametrize(("window_log", "taken"), [(20, True), (22, True), (23, False), (27, False)])
+def test_a_frame_with_a_large_window_is_refused(window_log: int, *, taken: bool) -> None:
+    """Its reader would have to set as much memory aside, whatever is in it."""
     options: dict[int, int] = {
-        zstd.CompressionParameter.window_log: 26,
+        zstd.CompressionParameter.window_log: window_log,
         zstd.CompressionParameter.content_size_flag: 0,
     }
-    frame = zstd.compress(cbor.encode([bytes(range(256)) * 40]), options=options)
-    with pytest.raises(EnvelopeRefused):
-        squeeze.unpack(padding.pad(frame), 0)
+    compressor = zstd.ZstdCompressor(options=options)  # one that does not know how little will come
+    padded = padding.pad(compressor.compress(b"\x80") + compressor.flush())
+    if taken:
+        assert squeeze.unpack(padded, 0) == []
+    else:
+        with pytest.raises(EnvelopeRefused):
+            squeeze.unpack(padded, 0)
 
 
 @pytest.mark.parametrize(
