@@ -20,9 +20,9 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData, AdvertisementDataCallback, BaseBleakScanner
 from bleak.backends.service import BleakGATTService, BleakGATTServiceCollection
 from bleak.exc import BleakDBusError, BleakError, BleakGATTProtocolError
-from bumble.core import AdvertisingData
 from bumble.device import Advertisement, Connection, Device, Peer
 
+from drivers.radio.advertised import local_name, manufacturer_data, service_uuids
 from drivers.radio.central import (
     AttRefused,
     Central,
@@ -38,7 +38,6 @@ from drivers.transport.backend import Heard
 
 PAIRING_FAILED: Final = "org.bluez.Error.AuthenticationFailed"
 """bleak has no error of its own for this; everybody knows BlueZ's."""
-_NAMES: Final = (AdvertisingData.Type.COMPLETE_LOCAL_NAME, AdvertisingData.Type.SHORTENED_LOCAL_NAME)
 
 
 class VirtualRadio:
@@ -121,26 +120,14 @@ class BumbleScanner(BaseBleakScanner):
             await device.stop_scanning(legacy=True)
 
     def _advertised(self, advertisement: Advertisement) -> None:
-        data = advertisement.data
-        services = [
-            uuid_text(uuid)
-            for kind in (
-                AdvertisingData.Type.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS,
-                AdvertisingData.Type.INCOMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS,
-                AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS,
-                AdvertisingData.Type.INCOMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS,
-            )
-            for uuids in data.get_all(kind)
-            for uuid in uuids
-        ]
+        services = service_uuids(advertisement.data)
         if not self.is_allowed_uuid(services):
             return
-        name = next((str(name) for kind in _NAMES if (name := data.get(kind))), None)
-        maker = data.get(AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA)
+        name = local_name(advertisement.data)
         address = plain(advertisement.address)
         heard = AdvertisementData(
             local_name=name,
-            manufacturer_data={int(maker[0]): bytes(maker[1])} if maker else {},
+            manufacturer_data=manufacturer_data(advertisement.data),
             service_data={},
             service_uuids=services,
             tx_power=None,

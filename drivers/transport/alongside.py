@@ -21,7 +21,7 @@ async def alongside(coroutines: Mapping[str, Coroutine[object, object, None]]) -
                 for task in tasks:
                     task.cancel()
     except BaseExceptionGroup as errors:
-        if len(errors.exceptions) > 1:
+        only, *others = errors.exceptions
+        if others:
             raise
-        only = errors.exceptions[0]
         raise only from only.__cause__

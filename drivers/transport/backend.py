@@ -80,6 +80,8 @@ _BY_NAME: Final = {
     "AuthenticationTimeout": Trouble.KEYS,
 }
 """By the last part of a D-Bus error's name; all others are the device's."""
+NOT_PAIRED: Final = "Not paired"
+"""BlueZ's word for an attribute that wants encryption; its error's name says only NotPermitted."""
 _KEY_ERRORS: Final = frozenset({0x05, 0x08, 0x0C, 0x0F})
 """ATT: insufficient authentication, authorisation, key size, encryption (Core, vol. 3, part F, 3.4.1.1)."""
 
@@ -89,6 +91,8 @@ def trouble_of(error: BaseException) -> Trouble:
     found = Trouble.DEVICE
     match error:
         case BleakGATTProtocolError() if int(error.code) in _KEY_ERRORS:
+            found = Trouble.KEYS
+        case BleakDBusError() if error.dbus_error_details == NOT_PAIRED:
             found = Trouble.KEYS
         case BleakDBusError():
             found = _BY_NAME.get(error.dbus_error.rpartition(".")[2], Trouble.DEVICE)

@@ -11,7 +11,7 @@ from typing import Final
 from bumble import hci
 from bumble.core import UUID, AdvertisingData
 from bumble.device import Connection, Device
-from bumble.gatt import Characteristic, Descriptor, Service
+from bumble.gatt import Characteristic, Service
 
 ADDRESS: Final = "C0:FF:EE:00:00:01"
 SERVICE: Final = "00001810-0000-1000-8000-00805f9b34fb"
@@ -53,13 +53,6 @@ class Cuff:
             Characteristic.Properties.INDICATE,
             Characteristic.Permissions(0),
             b"",
-            [
-                Descriptor(
-                    UUID("2902"),
-                    Descriptor.READABLE | Descriptor.WRITEABLE | Descriptor.WRITE_REQUIRES_ENCRYPTION,
-                    b"\x00\x00",
-                )
-            ],
         )
         self._stream: Characteristic[bytes] = Characteristic(
             UUID(STREAM), Characteristic.Properties.NOTIFY, Characteristic.Permissions(0), b""
@@ -87,6 +80,7 @@ class Cuff:
         device.add_services(
             [Service(UUID("1810"), [self._measurement, self._feature]), Service(UUID("1234"), [self._stream])]
         )
+        _encrypt_subscription(device, self._measurement)
         device.advertising_data = bytes(
             AdvertisingData(
                 [
@@ -146,8 +140,10 @@ class Cuff:
 
     async def _subscribed(self, device: Device, connection: Connection, gone: asyncio.Event) -> None:
         while not gone.is_set():
-            subscribed = device.gatt_server.subscribers.get(connection.handle, {})
-            if any(value != b"\x00\x00" for value in subscribed.values()):
+            subscribed = device.gatt_server.subscribers.get(connection, {})
+            # BlueZ itself subscribes to Service Changed, which says nothing about our values
+            ours = (subscribed.get(one.handle) for one in (self._measurement, self._stream))
+            if any(value not in {None, b"\x00\x00"} for value in ours):
                 return
             await asyncio.sleep(0.01)
 
@@ -157,3 +153,10 @@ class Cuff:
         with contextlib.suppress(hci.HCI_Error):
             async with asyncio.timeout(GONE_WITHIN_S):
                 await connection.disconnect(hci.HCI_ErrorCode.REMOTE_USER_TERMINATED_CONNECTION_ERROR)
+
+
+def _encrypt_subscription(device: Device, characteristic: Characteristic[bytes]) -> None:
+    """Refuse subscribers whose link is not encrypted, as medical devices do."""
+    for attribute in device.gatt_server.attributes:
+        if attribute.type == UUID("2902") and attribute.handle == characteristic.handle + 1:
+            attribute.permissions |= Characteristic.WRITE_REQUIRES_ENCRYPTION
