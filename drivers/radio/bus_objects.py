@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
@@ -31,7 +32,7 @@ class BusError(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Result:
-    """What a method answers."""
+    """What a method answers; descriptors are handed over and closed here."""
 
     signature: str = ""
     body: tuple[Any, ...] = ()
@@ -130,13 +131,18 @@ class ObjectTree:
         return True
 
     async def _answer(self, message: Message) -> None:
+        result = Result()
         try:
             result = await self._method(message)(message)
             reply = Message.new_method_return(message, result.signature, list(result.body), list(result.fds))
         except BusError as error:
             reply = Message.new_error(message, error.name, error.text)
-        if self._bus.connected:
-            self._bus.send(reply)
+        try:
+            if self._bus.connected:
+                await self._bus.send(reply)
+        finally:
+            for descriptor in result.fds:
+                os.close(descriptor)
 
     def _method(self, message: Message) -> Method:
         path, interface, member = str(message.path), str(message.interface), str(message.member)

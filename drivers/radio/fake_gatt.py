@@ -1,6 +1,5 @@
 """GattService1, GattCharacteristic1 and GattDescriptor1 of one device, over bumble's own client."""
 
-import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable
@@ -133,6 +132,8 @@ class GattObjects:
         one = self._characteristic(message)
         value, options = message.body
         request = "type" not in options or options["type"].value == "request"
+        if ("write" if request else "write-without-response") not in flags_of(one):
+            raise _unsupported()
         await self._do(lambda: one.write_value(bytes(value), with_response=request))
         return Result()
 
@@ -148,6 +149,8 @@ class GattObjects:
         path = str(message.path)
         if path not in self._notifying:
             one = self._characteristic(message)
+            if not {"notify", "indicate"} & set(flags_of(one)):
+                raise _unsupported()
             await self._do(lambda: one.subscribe(_ToBus(self._tree, path)))
             self._notifying.add(path)
             self._tree.change(path, CHARACTERISTIC, {"Notifying": YES})
@@ -176,8 +179,7 @@ class GattObjects:
             raise
         self._sockets[path] = near
         self._tree.change(path, CHARACTERISTIC, {"NotifyAcquired": YES})
-        asyncio.get_running_loop().call_later(1, far.close)  # the answer carries a copy of it
-        return Result("hq", (0, one.client.mtu), (far.fileno(),))
+        return Result("hq", (0, one.client.mtu), (far.detach(),))
 
     def _characteristic(self, message: Message) -> CharacteristicProxy[bytes]:
         if not self._tree.get(self._device, "org.bluez.Device1", "Connected"):
@@ -201,6 +203,10 @@ class GattObjects:
             except LinkFailed as error:
                 raise BusError(_FAILED, "Not connected") from error
         raise AssertionError
+
+
+def _unsupported() -> BusError:
+    return BusError("org.bluez.Error.NotSupported", "Operation is not supported")
 
 
 class _ToBus:

@@ -52,10 +52,15 @@ class Connection:
         self._closing = False
 
     def opened(self, client: BleakClient) -> None:
+        """The connection stands; unless it has ended since bleak said so."""
         self._client = client
+        if not client.is_connected:
+            self.gone(client)
 
     def gone(self, _client: BleakClient) -> None:
-        """Told by bleak that the link has ended."""
+        """Told by bleak that the link has ended; also of attempts that it made again by itself."""
+        if self._client is None:
+            return
         self.hung_up = not self._closing
         loop = asyncio.get_running_loop()
         loop.call_later(DRAIN_S if self._acquire else 0, self._arrived.put_nowait, None)

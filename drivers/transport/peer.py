@@ -109,7 +109,8 @@ class Peer:
 
     def rests_for_s(self, now_s: float) -> float | None:
         """How long a rest still lasts; None when it does not rest."""
-        return max(0.0, self._until_s - now_s) if self.state is State.RESTING else None
+        self.wake(now_s)
+        return self._until_s - now_s if self.state is State.RESTING else None
 
     def released(self, *, spoke: bool) -> None:
         """A session is over without an error; one in which it spoke clears its record."""
