@@ -65,7 +65,12 @@ class SignedBatch:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WireEntry:
-    """An entry as it left the box; leaf and head are the reader's to compute."""
+    """An entry as it left the box; leaf and head are the reader's to compute.
+
+    Attributes:
+        kind: one byte; from a newer box it may be none that is known here.
+        payload: deterministic CBOR of a map with integer keys.
+    """
 
     seq: int
     kind: int

@@ -13,10 +13,10 @@ A shape is ``[kind, modes, field, field, …]``, fields ascending, one byte of m
     3 raw     bytes that nothing foretells: their length, then themselves
     4 young   a UUIDv7 made about the time of the entry: milliseconds apart, then its 74 random bits
 
-A payload that is no map of fields is *opaque*: its shape is ``[kind]``, its bytes follow as raw. So any
-payload comes back as it was. Shapes are written by rank, in the context of the shape before. What is new
-goes to the plain list, all the rest into a stream of bits, where every number adapts its code to the
-numbers that stood in its place before.
+A payload with negative or very many fields is *opaque*: its shape is ``[kind]``, its bytes follow as raw.
+So any map with integer keys comes back as it was; what is none is written too, and no reader takes it.
+Shapes are written by rank, in the context of the shape before. What is new goes to the plain list, all the
+rest into a stream of bits, where every number adapts its code to the numbers that stood in its place before.
 """
 
 import dataclasses
@@ -81,7 +81,7 @@ def take_apart(rows: Sequence[Row], memory: Memory) -> Packed:
 
 
 def put_together(packed: Packed, n: int, memory: Memory, most_bytes: int) -> list[Row]:
-    """Read ``n`` rows back.
+    """Read ``n`` rows back; every payload is deterministic CBOR of a map with integer keys.
 
     Args:
         packed: what `take_apart` gave.
@@ -211,7 +211,9 @@ class _Reader:
     def row(self) -> Row:
         kind, steps = _read_shape(self._rank(self._memory.context(SHAPE)))
         if steps is None:
-            return Row(kind, self._raw(self._memory.context(OPAQUE)))
+            payload = self._raw(self._memory.context(OPAQUE))
+            cbor.split(payload)  # MalformedCbor: whoever gets this row relies on its being a map of fields
+            return Row(kind, payload)
         fields: dict[int, bytes] = {}
         wall_ms = 0
         for field, mode in steps:

@@ -95,7 +95,7 @@ def _chain() -> dict[str, Any]:
 def _columns() -> dict[str, Any]:
     odd = [
         Row(4, cbor.encode({})),
-        Row(4, b"no map"),
+        Row(4, cbor.encode({-1: b"negative", 5: "opaque"})),
         Row(255, cbor.encode({1: True, 34: "1971-03", 51: [1], 2**40: None, 7: bytes(16)})),
         Row(4, cbor.encode({50: "spo2", 51: [97, 0], 53: "a"})),
         Row(4, cbor.encode({50: "spo2", 51: [-3, 2], 53: "b"})),
