@@ -73,9 +73,9 @@ class QafilaApp(App[None], inherit_bindings=False):
         if level is not Level.BRAILLE:
             self._filters.append(LevelFilter(level))
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         self._end_on_signals()
-        self.push_screen(SignInScreen(self.hub))
+        await self.push_screen(SignInScreen(self.hub))
         self.set_interval(_TICK_S, self.tick)
         self.keep_in_touch()
 
@@ -111,7 +111,8 @@ class QafilaApp(App[None], inherit_bindings=False):
             self.sign_in_again("agent-back")
         self.tick()
         if self._person is not None:
-            self._sign_in_at_once(*self._person)
+            person, self._person = self._person, None  # once: whoever comes back types a PIN
+            self._sign_in_at_once(*person)
 
     def _heard(self, name: str, message: Message) -> None:
         self.hub.situation.hear(message, self.hub.now_s())
@@ -156,8 +157,7 @@ class QafilaApp(App[None], inherit_bindings=False):
         try:
             person = await self.hub.agent.sign_in(user, pin)
         except QafilaError:
-            self._person = None  # then a person has to
-            return
+            return  # then a person has to
         await self.signed_in(SignInScreen.Done(person))
 
     # ── keys ────────────────────────────────────────────────────────────────────────────────────

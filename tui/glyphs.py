@@ -75,7 +75,7 @@ def _ascii(character: str) -> str:
     if known is not None:
         return known
     plain = unicodedata.normalize("NFKD", character)[0]
-    return plain if plain.isascii() else "?" * cell_len(character)
+    return plain.ljust(cell_len(character)) if plain.isascii() else "?" * cell_len(character)
 
 
 class LevelFilter(LineFilter):

@@ -55,6 +55,10 @@ class Hub:
             return f"{whole // 3600} h {whole % 3600 // 60:02}"
         return self.say("age.days", n=whole // _DAY_S)
 
+    def number(self, value: str) -> str:
+        """A number as this language writes it."""
+        return value.replace(".", self.say("number.point"))
+
     def local(self, wall_ms: int) -> datetime.datetime:
         """A wall time where the box stands."""
         return datetime.datetime.fromtimestamp(wall_ms / 1000, tz=datetime.UTC).astimezone()

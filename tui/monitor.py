@@ -13,6 +13,8 @@ from edge.vitals.codes import VITALS, Code
 STREAM_STALE_S: Final = 10.0
 SPOT_STALE_S: Final = 15 * 60.0
 """A single measurement older than this is history: it stands in the list of records."""
+PUMPING_FOR_S: Final = 3.0
+"""A cuff that measures sends its pressure every half second."""
 NOTHING: Final = "--"
 
 
@@ -54,9 +56,10 @@ class Tile:
         missing: the device's reason why there is no number.
         stale: there was a number and it is too old to be shown.
         settled: the display is steady, so it was or may be kept.
-        kept: the number is stored.
+        kept: the number that is stored, or None.
         manual: a person typed it.
         flags: what the device said beside it.
+        pumping: what a cuff holds while it measures.
     """
 
     kind: Kind
@@ -65,9 +68,10 @@ class Tile:
     missing: str | None = None
     stale: bool = False
     settled: bool = False
-    kept: bool = False
+    kept: str | None = None
     manual: bool = False
     flags: tuple[str, ...] = ()
+    pumping: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,7 +80,6 @@ class _Seen:
     missing: str | None
     at_s: float
     settled: bool = False
-    kept: bool = False
     manual: bool = False
     flags: tuple[str, ...] = ()
 
@@ -105,7 +108,7 @@ class Monitor:
             if code is not None:
                 age_s = max(0.0, (wall_ms - each.wall_ms) / 1000)
                 manual = each.source in {"manual", "late"}
-                self._stored[code] = _Seen(each.value, each.missing, now_s - age_s, kept=True, manual=manual)
+                self._stored[code] = _Seen(each.value, each.missing, now_s - age_s, manual=manual)
 
     def kinds(self) -> tuple[Kind, ...]:
         """The tiles to show: temperature only once there is one."""
@@ -116,8 +119,14 @@ class Monitor:
         """What a tile shows now."""
         tiles = [self._one(kind, code, now_s) for code in CODES[kind]]
         if kind is Kind.PRESSURE:
-            return _joined(tiles)
+            return dataclasses.replace(_joined(tiles), pumping=self._pumping(now_s))
         return next((tile for tile in tiles if tile.value != NOTHING), tiles[0])
+
+    def _pumping(self, now_s: float) -> str | None:
+        cuff = self._shown.get(Code.CUFF_PRESSURE)
+        if cuff is None or cuff.value is None or now_s - cuff.at_s > PUMPING_FOR_S:
+            return None
+        return spelled(Code.CUFF_PRESSURE, cuff.value)
 
     def _one(self, kind: Kind, code: Code, now_s: float) -> Tile:
         shown, stored = self._shown.get(code), self._stored.get(code)
@@ -136,7 +145,7 @@ class Monitor:
             None if stale else seen.missing,
             stale=stale,
             settled=seen.settled,
-            kept=seen.kept or (stored is not None and stored.value == seen.value),
+            kept=None if stored is None or stored.value is None else spelled(code, stored.value),
             manual=seen.manual,
             flags=() if stale else seen.flags,
         )

@@ -90,17 +90,16 @@ class QafilaScreen(Screen[None]):
     async def ask(self, question: Callable[[], Awaitable[T]]) -> T | None:
         """Ask the agent; what goes wrong is told in words and gives None."""
         try:
-            answer = await question()
+            return await question()
         except AgentUnreachable as error:
-            self.notice.tell(self.hub.trouble(error))
+            if self.hub.situation.connected:  # else the header says so
+                self.notice.tell(self.hub.trouble(error))
             return None
         except QafilaError as error:
             self.notice.tell(self.hub.trouble(error))
             if error.stable_code in _SIGN_IN_CODES:
                 desk(self).sign_in_again(error.stable_code)
             return None
-        self.notice.tell("")
-        return answer
 
 
 class Box(ModalScreen[T]):

@@ -65,6 +65,7 @@ class CaptureScreen(QafilaScreen):
     }
     CaptureScreen #live { height: 1fr; layout: vertical; }
     CaptureScreen #waves { height: 1fr; padding: 0 1; }
+    CaptureScreen WaveView.-never { height: 1; }
     CaptureScreen RecordList { height: 6; }
     CaptureScreen.medium RecordList { height: 7; }
     CaptureScreen.large #live { layout: horizontal; }
@@ -100,6 +101,7 @@ class CaptureScreen(QafilaScreen):
         self._wave_device: dict[Code, str] = {}
         self._lead = ""
         self._chosen_wave: Code | None = None
+        self._kinds: tuple[Kind, ...] = ()
         self._leaving = False
         self._frames: Timer | None = None
 
@@ -159,8 +161,7 @@ class CaptureScreen(QafilaScreen):
         for wave in self._waves.values():
             wave.set_live(live=present)
             wave.tick()
-        if self._chosen_wave is None:
-            self._show_waves()
+        self._show_waves()
 
     @work(exclusive=True, group="read")
     async def read(self) -> None:
@@ -206,6 +207,7 @@ class CaptureScreen(QafilaScreen):
 
     @work(exclusive=True, group="close")
     async def _close(self, request: str) -> None:
+        self.notice.tell("")
         closed = await self.ask(lambda: self.hub.agent.close_encounter(request, self.encounter))
         if closed is not None:
             self._leave()
@@ -222,7 +224,7 @@ class CaptureScreen(QafilaScreen):
         self.tier = tier_of(self.app.size.width, self.app.size.height)
         for tier in Tier:
             self.set_class(tier is self.tier, tier.value)
-        kinds = self.monitor.kinds()
+        self._kinds = kinds = self.monitor.kinds()
         for kind, tile in self._tiles.items():
             tile.display = kind in kinds
         roomy = self.tier in {Tier.MEDIUM, Tier.LARGE} or self.app.size.width >= 80
@@ -235,7 +237,7 @@ class CaptureScreen(QafilaScreen):
         hub = self.hub
         now_s, present = hub.now_s(), hub.present
         kinds = self.monitor.kinds()
-        if Kind.TEMPERATURE in kinds and not self._tiles[Kind.TEMPERATURE].display:
+        if kinds != self._kinds:
             self._lay_out()
             return
         tiles = [self.monitor.tile(kind, now_s) for kind in kinds]
@@ -257,6 +259,7 @@ class CaptureScreen(QafilaScreen):
         shown = self._wave_shown() if self.tier is Tier.SMALL else None
         for code, wave in self._waves.items():
             wave.display = shown is None or code is shown
+            wave.set_class(wave.silent_s is None and shown is None, "-never")
 
     def _wave_shown(self) -> Code:
         """Of the two the one that was chosen, else the one that runs, the ECG first."""

@@ -165,7 +165,7 @@ class Entry(Box[None]):
         finally:
             self._busy = False
         self._request = new_request_id()
-        words = f"{self.hub.say(item.label)} {'/'.join(values.values())}"
+        words = f"{self.hub.say(item.label)} {self.hub.number('/'.join(values.values()))}"
         self._saved(self.hub.say("entry.saved", what=words))
         await self._choose(None)
         self._tell(self.hub.say("entry.saved", what=words))

@@ -29,6 +29,13 @@ MOST_ROWS: Final = 200
 """More rows make a list slow; typing narrows it."""
 
 
+class _Search(Input):
+    """A line that leaves digits to the screen first: in an empty line they choose a row."""
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        return not key.isdecimal() and super().check_consume_key(key, character)
+
+
 class PatientsScreen(QafilaScreen):
     """The list, with a line to type in that narrows it."""
 
@@ -62,7 +69,7 @@ class PatientsScreen(QafilaScreen):
 
     def body(self) -> ComposeResult:
         yield Static("", id="above", markup=False)
-        yield Input(placeholder=self.hub.say("patients.search"), id="search", max_length=60)
+        yield _Search(placeholder=self.hub.say("patients.search"), id="search", max_length=60)
         options = OptionList(id="list", markup=False)
         options.can_focus = False
         yield options
@@ -164,6 +171,7 @@ class PatientsScreen(QafilaScreen):
 
     @work(exclusive=True, group="open")
     async def _open_visit(self, patient: PatientShown, request: str) -> None:
+        self.notice.tell("")
         opened = await self.ask(lambda: self.hub.agent.open_encounter(request, patient.patient))
         if opened is not None:
             self.app.push_screen(CaptureScreen(self.hub, patient, str(opened.encounter)))

@@ -18,6 +18,7 @@ _GLYPHS: Final[dict[str, tuple[str, str, str]]] = {
     "-": ("  ", "╺╸", "  "),
     "/": ("  ╱", " ╱ ", "╱  "),  # noqa: RUF001  a line drawn, no slash
     ".": (" ", " ", "●"),
+    ",": (" ", " ", "●"),
 }
 
 

@@ -39,6 +39,9 @@ def row_lines(row: Row, hub: Hub, width: int) -> list[list[Part]]:
         parts = [Part(f"{time if index == 0 else ' ' * len(time)} {line}", f"bold {theme.WHITE}")]
         if last:
             free = width - len(time) - 1 - cell_len(line) - cell_len(state) - 4
+            if free < 0:  # the state gets a line of its own
+                made += [parts, [Part(f"{' ' * len(time)} {state}", _STATE_COLOURS[row.state])]]
+                break
             source = shortened(_source(row, hub), free) if free >= 4 else ""
             parts.append(Part(source.ljust(max(0, free)), theme.LABEL))
             parts.append(Part(state, _STATE_COLOURS[row.state]))
@@ -52,7 +55,7 @@ def _value(row: Row, part: tuple[str, str, str], hub: Hub) -> str:
     if value == NOTHING:
         reason = hub.say(f"missing.{row.missing[0]}") if row.missing else ""
         return f"{label} — ({reason})" if reason else f"{label} —"
-    return f"{label} {value} {unit}"
+    return f"{label} {hub.number(value)} {unit}"
 
 
 def _source(row: Row, hub: Hub) -> str:

@@ -110,8 +110,8 @@ class Sweep:
                 self._at = 0
                 self._shrink()
             self._columns[self._at] = (min(start, end), max(start, end), start, end)
-        ahead = GAP_CELLS * (2 if self.braille else 1)
-        for i in range(1, ahead + 1):
+        per_cell = 2 if self.braille else 1
+        for i in range(1, (GAP_CELLS + 1) * per_cell - self._at % per_cell):
             self._columns[(self._at + i) % self.dots_wide] = None
         return steps
 

@@ -37,7 +37,10 @@ class Words(NamedTuple):
 def words_of(tile: Tile, hub: Hub, *, present: bool) -> Words:
     """A tile in words."""
     return Words(
-        hub.say(f"tile.{tile.kind}"), tile.value, UNITS[tile.kind], _note(tile, hub, present=present)
+        hub.say(f"tile.{tile.kind}"),
+        hub.number(tile.value),
+        UNITS[tile.kind],
+        _note(tile, hub, present=present),
     )
 
 
@@ -49,17 +52,23 @@ def _note(tile: Tile, hub: Hub, *, present: bool) -> str:
     spot = tile.kind in _SPOT
     candidates = (
         (not present, "tile.absent"),
+        (tile.pumping is not None, "tile.pumping"),
         (tile.stale, "tile.stale"),
         (tile.missing is not None, f"missing.{tile.missing}"),
         (tile.value == NOTHING, "tile.waiting"),
         (flag is not None, flag or ""),
         (tile.manual, "tile.manual"),
-        (spot and tile.kept, "tile.kept"),
+        (spot and tile.kept is not None, "tile.kept"),
         (spot, "tile.ago"),
-        (tile.kept, "tile.kept-now"),
+        (tile.kept is not None, "tile.kept-now"),
         (tile.settled, "tile.steady"),
     )
-    return say(next((code for holds, code in candidates if holds), "tile.live"), age=age)
+    return say(
+        next((code for holds, code in candidates if holds), "tile.live"),
+        age=age,
+        kept=tile.kept,
+        cuff=tile.pumping,
+    )
 
 
 def tile_rows(words: Words, width: int, height: int, level: Level) -> list[tuple[str, bool]]:

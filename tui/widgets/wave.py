@@ -112,7 +112,7 @@ class WaveView(Widget):
     @property
     def sweep_s(self) -> int:
         """Seconds from the left edge to the right."""
-        return self._fixed_sweep_s or max(2, int(self._sweep.dots_wide / _BAND_DOTS_PER_S))
+        return self._fixed_sweep_s or max(2, round(self._sweep.dots_wide / _BAND_DOTS_PER_S))
 
     @property
     def silent_s(self) -> float | None:

@@ -1,0 +1,270 @@
+"""A made-up agent, patients who do not exist, and signals that look alive."""
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from edge.errors import QafilaError
+from edge.localapi.answers import (
+    Encounter,
+    EncounterClosed,
+    EncounterOpened,
+    Patients,
+    Registered,
+    SignedIn,
+    Snapshot,
+    Status,
+    Tray,
+)
+from edge.localapi.client import AgentUnreachable
+from edge.localapi.events import Heartbeat, ReadingEvent, StreamsEvent, WaveEvent
+from edge.localapi.shapes import (
+    ClockShown,
+    DeviceShown,
+    Identifier,
+    LinkShown,
+    Message,
+    ObservationShown,
+    PatientShown,
+    Saved,
+    ShownValue,
+    StreamShown,
+)
+from edge.ports.caller import CallRefused
+from tui.agent import Event
+
+PIN = "482913"
+USER = "fatima"
+NOW_MS = 1_793_111_520_000  # 2026-10-27 15:32 in Morocco
+ENCOUNTER = UUID("019a2500-0000-7000-8000-00000000e001")
+
+
+class Ticker:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.s = 1000.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+def patient(number: int, family: str, given: str, birth: str | None = "1978-05-12") -> PatientShown:
+    """Somebody entered today, some minutes before now."""
+    entered_ms = NOW_MS - number * 600_000
+    return PatientShown(
+        patient=UUID(int=entered_ms << 80 | 0x7000_8000_0000_0000_0000 | number),
+        family=family,
+        given=given,
+        sex="female" if number % 2 else "male",
+        birth=birth,
+        identifiers=(Identifier(system="cnie", value=f"JB4829{number:02}"),),
+        state=("received", "arrived", "sent", "saved")[number % 4],
+    )
+
+
+PATIENTS = (
+    patient(1, "Aït Lahcen", "Fatima"),
+    patient(2, "Benkirane", "Omar", "1990"),
+    patient(3, "El M'hamdi", "Zoé-Maëlle", "2004-02"),
+    patient(4, "Œuvrard-Zaïdi", "François-Xavier", None),
+)
+
+
+def observation(seq: int, code: str, value: str, unit: str, reading: int, **more: Any) -> ObservationShown:
+    fields = {
+        "device": "oximeter-1",
+        "source": "simulated",
+        "flags": (),
+        "wall_ms": NOW_MS - 60_000,
+        "state": "saved",
+    }
+    return ObservationShown(seq=seq, code=code, value=value, unit=unit, reading=reading, **(fields | more))
+
+
+OBSERVATIONS = (
+    observation(10, "bp.sys", "142", "mm[Hg]", 1, device="cuff-1"),
+    observation(11, "bp.dia", "91", "mm[Hg]", 1, device="cuff-1"),
+    observation(12, "spo2", "97", "%", 2),
+    observation(13, "pulse.spo2", "74", "/min", 2),
+    observation(14, "temp", "37.2", "Cel", 3, device=None, source="manual"),
+    observation(15, "hr", "73", "/min", 4, device="strap-1"),
+)
+
+
+def reading(
+    device: str, values: Mapping[str, str | None], *, settled: bool = True, **why: str
+) -> ReadingEvent:
+    shown = tuple(
+        ShownValue(code=code, value=value, unit="", missing=why.get("missing") if value is None else None)
+        for code, value in values.items()
+    )
+    return ReadingEvent(device=device, values=shown, flags=(), settled=settled)
+
+
+def ecg(count: int, start: int = 0, *, rate: float = 130.0, per_minute: float = 73.0) -> list[int]:
+    """Microvolts of a made-up lead: P, QRS and T as bells on a line."""
+    bells = (
+        (0.18, 0.025, 120),
+        (0.34, 0.012, -90),
+        (0.37, 0.012, 1150),
+        (0.40, 0.014, -230),
+        (0.62, 0.05, 280),
+    )
+    samples: list[int] = []
+    for n in range(start, start + count):
+        at = (n / rate * per_minute / 60) % 1
+        samples.append(round(sum(h * math.exp(-((at - c) ** 2) / (2 * w * w)) for c, w, h in bells)))
+    return samples
+
+
+def pleth(count: int, start: int = 0, *, rate: float = 60.0, per_minute: float = 73.0) -> list[int]:
+    """A finger's pulse with its dicrotic notch."""
+    bells = ((0.25, 0.08, 80), (0.5, 0.09, 35))
+    samples: list[int] = []
+    for n in range(start, start + count):
+        at = (n / rate * per_minute / 60) % 1
+        samples.append(20 + round(sum(h * math.exp(-((at - c) ** 2) / (2 * w * w)) for c, w, h in bells)))
+    return samples
+
+
+def wave(code: str, samples: Sequence[int], rate: str) -> WaveEvent:
+    lead = "I" if code == "ecg" else None
+    return WaveEvent(device=f"{code}-1", code=code, lead=lead, rate=rate, samples=tuple(samples))
+
+
+def stream(tip: int, sent: int, landed: int, opened: int, stopped: str | None = None) -> StreamShown:
+    return StreamShown(tip=tip, sent=sent, landed=landed, opened=opened, stopped=stopped)
+
+
+class FakeAgent:
+    """An agent a test scripts.
+
+    Attributes:
+        answers: refusals to give, by method; each once.
+        calls: what was asked, in order.
+    """
+
+    def __init__(self, *, realm: str = "training", open_visit: bool = True) -> None:
+        self.realm = realm
+        self.people = list(PATIENTS)
+        self.observations = list(OBSERVATIONS)
+        self.open_visit = open_visit
+        self.there = True
+        self.refuse: dict[str, list[QafilaError]] = {}
+        self.calls: list[tuple[str, Any]] = []
+        self.streams = {"vitals": stream(15, 13, 12, 11), "alert": stream(1, 0, 0, 0)}
+        self.link = LinkShown(connected=True, since_ms=NOW_MS - 300_000, broker="mqtt5")
+        self._events: asyncio.Queue[Event | None] = asyncio.Queue()
+
+    def say(self, *messages: Message) -> None:
+        """Send events."""
+        for message in messages:
+            self._events.put_nowait((type(message).__name__.removesuffix("Event").lower(), message))
+
+    def beat(self) -> None:
+        self.say(Heartbeat(wall_ms=NOW_MS))
+
+    def lock(self) -> None:
+        self._events.put_nowait(("locked", Heartbeat(wall_ms=NOW_MS)))
+
+    def die(self) -> None:
+        """Go away, as after kill -9."""
+        self.there = False
+        self._events.put_nowait(None)
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncGenerator[AsyncIterator[Event]]:
+        if not self.there:
+            raise AgentUnreachable("No agent.", next_step="")
+        self._events = asyncio.Queue()
+        yield self._listen()
+
+    async def _listen(self) -> AsyncIterator[Event]:
+        while (event := await self._events.get()) is not None:
+            yield event
+        raise AgentUnreachable("The agent closed the connection.", next_step="")
+
+    def _asked(self, method: str, what: Any = None) -> None:  # noqa: ANN401  whatever was asked
+        self.calls.append((method, what))
+        if not self.there:
+            raise AgentUnreachable("No agent.", next_step="")
+        if self.refuse.get(method):
+            raise self.refuse[method].pop(0)
+
+    async def status(self) -> Status:
+        self._asked("status")
+        return Status(
+            unit="van-07",
+            realm=self.realm,
+            locked=False,
+            version="0",
+            clock=ClockShown(wall_ms=NOW_MS, quality="ntp"),
+            devices=(DeviceShown(key="oximeter-1", kind="contec-cms50", state="present", code=None),),
+            streams=self.streams,
+            enrolled=True,
+            link=self.link,
+            visit_open=self.open_visit,
+            refusals={},
+            problem=None,
+        )
+
+    async def sign_in(self, user: str, pin: str) -> SignedIn:
+        self._asked("sign-in", user)
+        if pin != PIN:
+            raise CallRefused("User or PIN is wrong.", next_step="", code="wrong-pin")
+        return SignedIn(user=user, name="Fatima", role="nurse")
+
+    async def sign_out(self) -> None:
+        self._asked("sign-out")
+
+    async def subscribe(self, topics: Sequence[str]) -> None:
+        self._asked("subscribe", tuple(topics))
+
+    async def patients(self) -> Patients:
+        self._asked("patients")
+        return Patients(patients=tuple(self.people), more=False)
+
+    async def tray(self) -> Tray:
+        self._asked("tray")
+        return Tray(observations=())
+
+    async def snapshot(self) -> Snapshot:
+        self._asked("snapshot")
+        encounter = ENCOUNTER if self.open_visit else None
+        return Snapshot(unit="van-07", epoch="00", encounter=encounter, saved=(), states={}, more=False)
+
+    async def register(self, request: str, fields: Mapping[str, Any]) -> Registered:
+        self._asked("register", (request, dict(fields)))
+        return Registered(patient=PATIENTS[1].patient, saved=())
+
+    async def open_encounter(self, request: str, patient: UUID) -> EncounterOpened:
+        self._asked("open", (request, patient))
+        return EncounterOpened(encounter=ENCOUNTER, saved=())
+
+    async def close_encounter(self, request: str, encounter: UUID) -> EncounterClosed:
+        self._asked("close", (request, encounter))
+        self.open_visit = False
+        return EncounterClosed(count=len(self.observations), saved=())
+
+    async def encounter(self, encounter: UUID) -> Encounter:
+        self._asked("encounter", encounter)
+        return Encounter(
+            encounter=encounter,
+            patient=PATIENTS[0].patient,
+            open=self.open_visit or encounter != ENCOUNTER,
+            observations=tuple(self.observations),
+        )
+
+    async def observe(
+        self, request: str, encounter: UUID, values: Mapping[str, str], confirmed: Sequence[str]
+    ) -> Saved:
+        self._asked("observe", (request, dict(values), tuple(confirmed)))
+        return Saved(saved=())
+
+    def moved(self, **streams: StreamShown) -> None:
+        """Tell that receipts moved the streams."""
+        self.say(StreamsEvent(streams=streams))
