@@ -7,7 +7,7 @@ the services.
 
 import asyncio
 import contextlib
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Final
 
@@ -23,10 +23,17 @@ from drivers.radio.air import key_store, make_device
 MTU: Final = 247
 PAIR_WITHIN_S: Final = 30.0
 ANSWER_WITHIN_S: Final = 10.0
+DISCOVER_WITHIN_S: Final = 20.0
+_MIC_FAILURE: Final = hci.HCI_ErrorCode.CONNECTION_TERMINATED_DUE_TO_MIC_FAILURE_ERROR
+"""How a link ends whose two sides have different keys."""
 
 
 class LinkFailed(Exception):
-    """There is no connection, or there is none any more."""
+    """There is no connection, or there is none any more; ``reason`` is why it ended, as HCI counts."""
+
+    def __init__(self, text: str, reason: int | None = None) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class KeysRefused(Exception):
@@ -105,19 +112,22 @@ class Central:
                 raise
         if plain(address) in self.bonded:
             try:
-                await self._encrypt(connection)
+                await _encrypt(connection)
             except BaseException:
                 await hang_up(connection)
                 raise
         return connection
 
     async def pair(self, connection: Connection) -> None:
-        """Pair Just Works and keep the keys."""
+        """Pair Just Works and keep the keys.
+
+        Raises:
+            KeysRefused: the device would not, or went away meanwhile.
+        """
         try:
-            async with asyncio.timeout(PAIR_WITHIN_S):
-                with link_errors():
-                    await connection.pair()
-        except (LinkFailed, TimeoutError) as error:
+            async with _while_connected(connection, PAIR_WITHIN_S):
+                await connection.pair()
+        except LinkFailed as error:
             raise KeysRefused("pairing failed") from error
         self.bonded.add(plain(connection.peer_address))
 
@@ -127,14 +137,6 @@ class Central:
         for name, _ in await self._keys.get_all():
             if plain(name) == address.upper():
                 await self._keys.delete(name)
-
-    async def _encrypt(self, connection: Connection) -> None:
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                with link_errors():
-                    await connection.encrypt()
-        except (LinkFailed, TimeoutError) as error:
-            raise KeysRefused("the bond is not accepted") from error
 
     def _lost(self) -> None:
         self._transport = self._device = None
@@ -154,18 +156,56 @@ async def discover(connection: Connection) -> Peer:
         LinkFailed: the device hung up before that was done.
     """
     peer = Peer(connection)
-    with link_errors():
+    async with _while_connected(connection, DISCOVER_WITHIN_S):
         await peer.request_mtu(MTU)
         await peer.discover_all()  # type: ignore[no-untyped-call]  # bumble's
     return peer
 
 
+async def _encrypt(connection: Connection) -> None:
+    """Encrypt with the keys of the bond."""
+    try:
+        async with _while_connected(connection, ANSWER_WITHIN_S):
+            await connection.encrypt()
+    except LinkFailed as error:
+        if isinstance(error.__cause__, hci.HCI_Error) or error.reason == _MIC_FAILURE:
+            raise KeysRefused("the bond is not accepted") from error
+        raise
+
+
+@contextlib.asynccontextmanager
+async def _while_connected(connection: Connection, within_s: float) -> AsyncGenerator[None]:
+    """Do something that ends at once when the connection does; bumble's own waits begin too late for that."""
+    loop = asyncio.get_running_loop()
+    ended: list[int] = []
+    scope = asyncio.timeout(within_s)
+
+    def end(reason: int) -> None:
+        ended.append(reason)
+        scope.reschedule(loop.time())
+
+    if connection.device.lookup_connection(connection.handle) is not connection:
+        raise LinkFailed("the connection has ended")
+    connection.once(Connection.EVENT_DISCONNECTION, end)
+    try:
+        with link_errors():
+            async with scope:
+                yield
+    except TimeoutError as error:
+        raise LinkFailed("the connection ended" if ended else "no answer", *ended) from error
+    except LinkFailed as error:
+        error.reason = ended[0] if ended else None
+        raise
+    finally:
+        if not ended:
+            connection.remove_listener(Connection.EVENT_DISCONNECTION, end)
+
+
 async def hang_up(connection: Connection) -> None:
     """End a connection; harmless when it has ended."""
-    with contextlib.suppress(core.BaseBumbleError, hci.HCI_Error, asyncio.TimeoutError, LinkFailed):
-        async with asyncio.timeout(ANSWER_WITHIN_S):
-            with link_errors():
-                await connection.disconnect()
+    with contextlib.suppress(LinkFailed):
+        async with _while_connected(connection, ANSWER_WITHIN_S):
+            await connection.disconnect()
 
 
 @contextlib.contextmanager

@@ -288,6 +288,7 @@ class AdapterOwner:
 
     def _not_connected(self, found: _Found, trouble: Trouble, error: BaseException) -> None:
         request, peer = found.request, found.request.peer
+        pairing = peer.state is State.PAIRING
         _LOG.info("not connected", extra={"device": found.device.address, "trouble": trouble.value})
         match trouble:
             case Trouble.ADAPTER | Trouble.DAEMON:
@@ -295,6 +296,9 @@ class AdapterOwner:
                 if not request.answer.done():
                     self._requests.append(request)
                 raise _AdapterTrouble(trouble, "connect") from error
+            case Trouble.KEYS if pairing:
+                peer.failed(self._now_s())
+                _answer(request, error=_pairing_failed(request.wanted))
             case Trouble.KEYS:
                 peer.keys_refused(self._now_s())
                 lost = peer.state is State.BOND_LOST
@@ -425,6 +429,14 @@ def _not_paired(wanted: Wanted) -> DeviceUnavailable:
         f"The device {_called(wanted)} is not paired with this box, and pairing is not allowed now.",
         next_step="ask a technician to pair it.",
         code="ble-not-paired",
+    )
+
+
+def _pairing_failed(wanted: Wanted) -> DeviceUnavailable:
+    return DeviceUnavailable(
+        f"The device {_called(wanted)} could not be paired.",
+        next_step="switch the device into its pairing mode, and clear older pairings on it.",
+        code="ble-pairing-failed",
     )
 
 

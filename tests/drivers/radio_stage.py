@@ -24,6 +24,7 @@ from drivers.transport.pairing import PairingWindow
 from edge.clock import SystemClock
 from tests.drivers.radio_cuff import ADDRESS, MEASUREMENT
 
+JITTER: Final = random.Random(7)  # noqa: S311  spreads waits
 OURS: Final = "C0:00:00:00:00:77"
 CUFF: Final = Wanted(address=ADDRESS, bond=True)
 
@@ -52,7 +53,7 @@ async def chain_c(
     listen = f"unix:{directory}/air"
     async with living(air, peripherals) as world, air.serve(listen) as where:
         radio = VirtualRadio(where, "van-07", directory / "bonds.json")
-        owner = AdapterOwner(radio, window, SystemClock(), random.Random(7))
+        owner = AdapterOwner(radio, window, SystemClock(), JITTER)
         async with owner.running():
             yield owner, world
 
@@ -99,7 +100,7 @@ async def chain_b(
         private_bus(directory) as bus,
     ):
         monkeypatch.setenv(ADDRESS_VARIABLE, bus.address)
-        owner = AdapterOwner(BlueZ(window), window, SystemClock(), random.Random(7))
+        owner = AdapterOwner(BlueZ(window), window, SystemClock(), JITTER)
         chain = ChainB(world, bus, Central(where, OURS), window, owner)
         await chain.start_daemon()
         try:

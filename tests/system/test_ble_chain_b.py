@@ -40,18 +40,21 @@ async def test_a_cuff_pairs_hangs_up_and_comes_back_on_its_bond(
 async def test_a_device_can_be_read_and_written_and_says_how_much_fits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with asyncio.timeout(30), chain_b(tmp_path, monkeypatch, {"cuff": Cuff(b"x")}) as chain:
-        async with chain.owner.session(CUFF) as link:
-            assert await link.read(FEATURE) == b"\x07\x00"
-            assert link.mtu == 247
-            assert link.has(MEASUREMENT)
-            assert not link.has("0000ffff-0000-1000-8000-00805f9b34fb")
-            with pytest.raises(DeviceMisbehaved) as missing:
-                await link.read("0000ffff-0000-1000-8000-00805f9b34fb")
-            assert missing.value.stable_code == "ble-characteristic-missing"
-            with pytest.raises(DeviceMisbehaved) as refused:
-                await link.write(FEATURE, b"\x00", response=True)
-            assert refused.value.stable_code == "ble-refused"
+    async with (
+        asyncio.timeout(30),
+        chain_b(tmp_path, monkeypatch, {"cuff": Cuff(b"x")}) as chain,
+        chain.owner.session(CUFF) as link,
+    ):
+        assert await link.read(FEATURE) == b"\x07\x00"
+        assert link.mtu == 247
+        assert link.has(MEASUREMENT)
+        assert not link.has("0000ffff-0000-1000-8000-00805f9b34fb")
+        with pytest.raises(DeviceMisbehaved) as missing:
+            await link.read("0000ffff-0000-1000-8000-00805f9b34fb")
+        assert missing.value.stable_code == "ble-characteristic-missing"
+        with pytest.raises(DeviceMisbehaved) as refused:
+            await link.write(FEATURE, b"\x00", response=True)
+        assert refused.value.stable_code == "ble-refused"
 
 
 @pytest.mark.parametrize("acquire", [frozenset[str](), frozenset({STREAM})], ids=["start-notify", "acquire"])
@@ -60,14 +63,17 @@ async def test_a_stream_arrives_whole_and_in_order_either_way(
 ) -> None:
     cuff = Cuff(stays=True)
     sent = [number.to_bytes(4, "big") for number in range(300)]
-    async with asyncio.timeout(30), chain_b(tmp_path, monkeypatch, {"cuff": cuff}) as chain:
-        async with chain.owner.session(Wanted(address=ADDRESS, bond=True, acquire=acquire)) as link:
-            await link.subscribe(STREAM)
-            for value in sent:
-                await cuff.stream(value)
-                await asyncio.sleep(0)
-            cuff.hang_up()
-            got = [value async for _, value in link.events()]
+    async with (
+        asyncio.timeout(30),
+        chain_b(tmp_path, monkeypatch, {"cuff": cuff}) as chain,
+        chain.owner.session(Wanted(address=ADDRESS, bond=True, acquire=acquire)) as link,
+    ):
+        await link.subscribe(STREAM)
+        for value in sent:
+            await cuff.stream(value)
+            await asyncio.sleep(0)
+        cuff.hang_up()
+        got = [value async for _, value in link.events()]
     assert got == sent
 
 
