@@ -63,11 +63,14 @@ def decode_first(raw: bytes) -> tuple[Value, int]:
         MalformedCbor: they begin with none.
     """
     try:
-        return _read(raw, 0, MAX_DEPTH)
+        value, end = _read(raw, 0, MAX_DEPTH)
     except IndexError:
         raise MalformedCbor("The bytes end too soon.") from None
     except UnicodeDecodeError:
         raise MalformedCbor("A text is no UTF-8.") from None
+    if end > len(raw):
+        raise MalformedCbor("The bytes end too soon.")
+    return value, end
 
 
 def split(raw: bytes) -> dict[int, bytes]:
@@ -144,7 +147,11 @@ def _head(major: int, number: int) -> bytes:
 
 
 def _read(raw: bytes, at: int, room: int) -> tuple[Value, int]:  # noqa: C901, PLR0911  one per major type
-    """The value that begins at ``at``, and where it ends."""
+    """The value that begins at ``at``, and where it ends.
+
+    Whoever calls first sees to it that it does not end behind the bytes: a slice is cut short in silence,
+    and what would follow then is not there to be read.
+    """
     first = raw[at]
     at += 1
     major, number = first >> 5, first & 31
@@ -157,13 +164,13 @@ def _read(raw: bytes, at: int, room: int) -> tuple[Value, int]:  # noqa: C901, P
         if number < _SHORTEST[size]:
             raise MalformedCbor("A number is not in its shortest form.")
     if major == _UNSIGNED:
-        return number, _within(raw, at)
+        return number, at
     if major == _TEXT:
-        return raw[at : at + number].decode(), _within(raw, at + number)
+        return raw[at : at + number].decode(), at + number
     if major == BYTES:
-        return raw[at : at + number], _within(raw, at + number)
+        return raw[at : at + number], at + number
     if major == _NEGATIVE:
-        return -1 - number, _within(raw, at)
+        return -1 - number, at
     if major == _LIST:
         return _read_list(raw, at, number, room)
     if major == _MAP:
@@ -205,9 +212,3 @@ def _check_keys(keys: list[bytes]) -> None:
         raise MalformedCbor("A map's keys are not in order, or one is there twice.")
     if keys and not (keys[-1][0] >> 5 <= _NEGATIVE or keys[0][0] >> 5 == _TEXT == keys[-1][0] >> 5):
         raise MalformedCbor("A map has keys that are neither all integers nor all text.")
-
-
-def _within(raw: bytes, end: int) -> int:
-    if end > len(raw):
-        raise MalformedCbor("The bytes end too soon.")
-    return end
