@@ -1,6 +1,7 @@
 """The one place that knows every part by name: the agent is given store, sealer, spool and drivers here."""
 
 import asyncio
+import datetime
 import difflib
 import hashlib
 import logging
@@ -12,6 +13,7 @@ from typing import Final
 from cli.unit_setup import BUNDLE_FILE, installed
 from drivers.kinds import DriverContext
 from drivers.registry import KINDS
+from drivers.transport.link import Radio
 from edge import logs
 from edge.agent.parts import Device, Enrolled, Parts
 from edge.agent.service import run
@@ -41,20 +43,32 @@ def run_agent(places: Places) -> None:
     process.harden()
     logs.to_stderr("agent")
     with ExclusiveLock(places.agent_lock):
-        asyncio.run(run(agent_parts(places, config)))
+        asyncio.run(_run(places, config))
 
 
-def agent_parts(places: Places, config: UnitConfig) -> Parts:
+async def _run(places: Places, config: UnitConfig) -> None:
+    clock = SystemClock(ClockQuality[config.clock.quality.upper()], scale=config.clock.scale)
+    if not any(device.bluetooth for device in config.device):
+        await run(agent_parts(places, config, clock, None))
+        return
+    # only here: a unit without Bluetooth devices does without the memory that bleak takes
+    from cli.radio import make_radio
+
+    radio = make_radio(places, config, clock)
+    async with radio.running():
+        await run(agent_parts(places, config, clock, radio))
+
+
+def agent_parts(places: Places, config: UnitConfig, clock: Clock, radio: Radio | None) -> Parts:
     """Everything the agent is given: the only place where its parts are named together."""
     unit, realm = config.unit.id, config.unit.realm
-    clock = SystemClock(ClockQuality[config.clock.quality.upper()], scale=config.clock.scale)
     refused = [uid for name in config.socket.refuse if (uid := _uid(name)) is not None]
     return Parts(
         unit=unit,
         realm=realm,
         version=metadata.version("qafila"),
         clock=clock,
-        devices=[_device(section) for section in config.device],
+        devices=[_device(section, clock, radio) for section in config.device],
         open_store=lambda key: Store.open(places.database, key),
         load_slots=lambda: Slots.load(places.slots, device_secret.read(config.device_secret(places))),
         lockout=Lockout(places.store / "lockout", clock.monotonic_s),
@@ -108,7 +122,7 @@ class Pinned:
         )
 
 
-def _device(section: DeviceSection) -> Device:
+def _device(section: DeviceSection, clock: Clock, radio: Radio | None) -> Device:
     kind = KINDS.get(section.kind)
     if kind is None:
         near = difflib.get_close_matches(section.kind, list(KINDS), n=1)
@@ -116,7 +130,17 @@ def _device(section: DeviceSection) -> Device:
             f"The device {section.key} is of an unknown kind, {section.kind!r}.",
             next_step=f"Did you mean {near[0]}?" if near else "See qafila devices kinds.",
         )
-    return Device(kind.make_driver(DriverContext(section.key, section.port)), simulated=section.simulated)
+    context = DriverContext(section.key, section.port, radio, lambda: _wall(clock))
+    return Device(kind.make_driver(context), simulated=section.simulated)
+
+
+def _wall(clock: Clock) -> datetime.datetime | None:
+    """Local time for a device's clock, once ours comes from somewhere better than itself."""
+    moment = clock.now()
+    if moment.quality < ClockQuality.NTP:
+        return None
+    local = datetime.datetime.fromtimestamp(moment.wall_ms / 1000, datetime.UTC).astimezone()
+    return local.replace(tzinfo=None)
 
 
 def _uid(name: str) -> int | None:

@@ -20,6 +20,9 @@ HOME_VARIABLE: Final = "QAFILA_HOME"
 UNIT_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{1,30}$"
 DEVICE_KEY_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,30}$"
 
+BLE_SCHEME: Final = "ble:"
+_BLE_ADDRESS: Final = re.compile(r"^ble:(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$")
+
 _ETC: Final = Path("/etc/qafila")
 _VAR: Final = Path("/var/lib/qafila")
 _RUN: Final = Path("/run/qafila")
@@ -156,8 +159,47 @@ class DeviceSection(_Section):
 
     key: Annotated[str, Field(pattern=DEVICE_KEY_PATTERN, description="what people call it; unique")]
     kind: Annotated[str, Field(description="a kind of `qafila devices kinds`")]
-    port: Annotated[str, Field(min_length=1, description="serial port, best by its /dev/serial/by-id name")]
+    port: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="serial port, best by its /dev/serial/by-id name; or ble: and an address",
+        ),
+    ]
     simulated: Annotated[bool, Field(description="true for a simulator; training realm only")] = False
+
+    @property
+    def bluetooth(self) -> bool:
+        """Whether it is reached by radio."""
+        return self.port.startswith(BLE_SCHEME)
+
+
+class RadioSection(_Section):
+    """The Bluetooth adapter."""
+
+    backend: Annotated[
+        Literal["bluez", "virtual"],
+        Field(description="bluez for a real adapter; virtual for simulated devices, training realm only"),
+    ] = "bluez"
+    adapter: Annotated[
+        str,
+        Field(pattern=r"^hci[0-9]{1,2}$", description="which adapter of the machine, as `bluetoothctl list`"),
+    ] = "hci0"
+    virtual: Annotated[
+        str | None,
+        Field(
+            pattern=r"^(unix:.+|tcp:127\.0\.0\.1:[0-9]{1,5})$",
+            description="where simulated devices are: unix:PATH, relative to home, or tcp:127.0.0.1:PORT",
+        ),
+    ] = None
+    pairing_window_s: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=3600,
+            description="for how long after its start the agent lets enrolled devices be paired; 0 for never",
+        ),
+    ] = 0
 
 
 class UnitConfig(_Section):
@@ -168,6 +210,7 @@ class UnitConfig(_Section):
     seal: SealSection = SealSection()
     clock: ClockSection = ClockSection()
     socket: SocketSection = SocketSection()
+    radio: RadioSection = RadioSection()
     device: tuple[DeviceSection, ...] = ()
 
     @model_validator(mode="after")
@@ -180,11 +223,27 @@ class UnitConfig(_Section):
                 raise ValueError("clock.scale other than 1 belongs to the training realm")
             if any(device.simulated for device in self.device):
                 raise ValueError("a simulated device belongs to the training realm")
+            if self.radio.backend == "virtual":
+                raise ValueError("a virtual radio belongs to the training realm")
+            if any(device.bluetooth and not _BLE_ADDRESS.match(device.port) for device in self.device):
+                raise ValueError("a Bluetooth device is enrolled by its address, as ble:AA:BB:CC:DD:EE:FF")
+        if self.radio.backend == "virtual":
+            if self.radio.virtual is None:
+                raise ValueError("radio.virtual says where the simulated devices are; it is missing")
+            if any(device.bluetooth and not device.simulated for device in self.device):
+                raise ValueError("a device on a virtual radio is simulated, and must say so")
         return self
 
     def device_secret(self, places: Places) -> Path:
         """Where the device secret lies."""
         return places.base / self.security.device_secret
+
+    def virtual_radio(self, places: Places) -> str | None:
+        """Where the simulated air is; None for a real adapter."""
+        where = self.radio.virtual if self.radio.backend == "virtual" else None
+        if where is None or not where.startswith("unix:"):
+            return where
+        return f"unix:{places.base / where.removeprefix('unix:')}"
 
 
 def load(path: Path) -> UnitConfig:

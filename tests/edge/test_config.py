@@ -94,6 +94,46 @@ def test_production_takes_neither_a_simulator_nor_a_scaled_clock(tmp_path: Path)
     assert "scale" in refusal(tmp_path, scaled).sentence
 
 
+BLUETOOTH = """
+[radio]
+backend = "virtual"
+virtual = "unix:run/air"
+
+[[device]]
+key = "cuff-1"
+kind = "sig-bp"
+port = "ble:C0:FF:EE:00:00:01"
+simulated = true
+"""
+
+
+def test_a_virtual_radio_belongs_to_training_and_to_simulated_devices(tmp_path: Path) -> None:
+    path = tmp_path / "unit.toml"
+    path.write_text(GOOD + BLUETOOTH, encoding="utf-8")
+    config = load(path)
+    assert config.virtual_radio(Places.at(tmp_path)) == f"unix:{tmp_path}/run/air"
+    assert config.device[2].bluetooth
+    assert not config.device[0].bluetooth
+    bare = '[unit]\nid = "van-07"\nrealm = "production"\n'
+    assert "virtual radio" in refusal(tmp_path, bare + BLUETOOTH.replace("simulated = true", "")).sentence
+    without = BLUETOOTH.replace("simulated = true", "")
+    assert "simulated" in refusal(tmp_path, GOOD + without).sentence
+    nowhere = BLUETOOTH.replace('virtual = "unix:run/air"', "")
+    assert "radio.virtual" in refusal(tmp_path, GOOD + nowhere).sentence
+    abroad = BLUETOOTH.replace("unix:run/air", "tcp:example.org:80")
+    assert "radio.virtual" in refusal(tmp_path, GOOD + abroad).sentence
+
+
+def test_production_enrols_a_bluetooth_device_by_its_address(tmp_path: Path) -> None:
+    unit = '[unit]\nid = "van-07"\nrealm = "production"\n'
+    device = '[[device]]\nkey = "cuff-1"\nkind = "sig-bp"\nport = "ble:c0:ff:ee:00:00:01"\n'
+    path = tmp_path / "unit.toml"
+    path.write_text(unit + device, encoding="utf-8")
+    assert load(path).virtual_radio(Places.at(tmp_path)) is None
+    for port in ("ble:any", "ble:name:Polar", "ble:C0:FF"):
+        assert "address" in refusal(tmp_path, unit + device.replace("ble:c0:ff:ee:00:00:01", port)).sentence
+
+
 def test_no_configuration_means_no_unit_here(tmp_path: Path) -> None:
     with pytest.raises(ConfigMissing) as error:
         load(tmp_path / "unit.toml")
