@@ -31,6 +31,12 @@ def _pytest(*arguments: str) -> tuple[str, ...]:
     return (str(BIN / "python"), "-m", "pytest", "-q", *arguments)
 
 
+def _system(*words: str) -> list[str]:
+    files = [path for word in words for path in sorted((ROOT / "tests" / "system").glob(f"test_{word}_*.py"))]
+    files += [path for word in words if (path := ROOT / "tests" / "system" / f"test_{word}.py").exists()]
+    return [str(path.relative_to(ROOT)) for path in files]
+
+
 STATIC: Final = (
     Part(
         "static",
@@ -45,10 +51,14 @@ STATIC: Final = (
     ),
 )
 TESTS: Final = (
-    Part("unit", 120, (_pytest("-m", "not fuzz and not system"),)),
+    Part("unit", 120, (_pytest("-m", "not fuzz and not system", "--ignore=tests/tui"),)),
     Part("fuzz", 60, (_pytest("-m", "fuzz"),)),
-    Part("system", 150, (_pytest("-m", "system"),)),
+    Part("torture", 90, (_pytest("-m", "system", *_system("store", "agent")),)),
+    Part("chaos", 60, (_pytest("-m", "system", *_system("uplink", "centre", "link", "demo")),)),
+    Part("screens", 90, (_pytest("tests/tui"),)),
+    Part("radio", 60, (_pytest("-m", "system", *_system("ble")),)),
 )
+"""Every file of ``tests/system`` begins with one of these words; a test holds that none is left out."""
 
 
 def _run(parts: tuple[Part, ...]) -> bool:

@@ -106,7 +106,7 @@ def main() -> None:
         lines = [
             f"# Soak: {part}, {today}",
             "",
-            f"Commit {commit}, Python {platform.python_version()}, {os.cpu_count()} cores. "
+            f"Commit {commit}, Python {platform.python_version()}, {os.cpu_count()} cores.",
             f'Made by `make soak ARGS="{part} --seeds {asked.seeds} --rounds {asked.rounds}"`.',
             "",
             "| what | seed | seconds | result | said |",

@@ -98,3 +98,21 @@ def test_what_a_process_never_loads(module: str, must_not_load: list[str]) -> No
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, text=True
     ).stdout.split()
     assert [name for name in must_not_load if name in loaded] == []
+
+
+def test_the_check_runs_every_test_of_whole_processes() -> None:
+    """The check names the files of ``tests/system`` by their first word."""
+    words = set(
+        re.findall(
+            r'"(\w+)"', "".join(re.findall(r"_system\(([^)]*)\)", (ROOT / ".ci" / "check.py").read_text()))
+        )
+    )
+    files = [path.stem.split("_")[1] for path in (ROOT / "tests" / "system").glob("test_*.py")]
+    assert files
+    assert set(files) <= words
+    elsewhere = [
+        path.relative_to(ROOT)
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if re.search(r"mark\.system", path.read_text()) and path.parent.name not in {"system", "tui"}
+    ]
+    assert not elsewhere, "tests of whole processes that no part of the check would run"
