@@ -43,7 +43,9 @@ class DateTime:
     def as_wall(self) -> datetime.datetime | None:
         """The moment it names, without zone, or None when there is no such moment."""
         try:
-            return datetime.datetime(*dataclasses.astuple(self))  # noqa: DTZ001  the device names no zone
+            return datetime.datetime(  # noqa: DTZ001  the device names no zone
+                self.year, self.month, self.day, self.hour, self.minute, self.second
+            )
         except ValueError:
             return None
 

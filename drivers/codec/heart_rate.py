@@ -12,7 +12,7 @@ Source: Bluetooth SIG, Heart Rate Service 1.0, section 3.1.
 
 import dataclasses
 from decimal import Decimal
-from enum import IntFlag
+from enum import IntEnum
 from typing import Final
 
 from drivers.codec.value import Value
@@ -24,8 +24,8 @@ from edge.vitals.reading import Mode, Reading
 PARTIAL_INTERVAL: Final = "partial-interval"
 
 
-class Flag(IntFlag):
-    """What follows, and what the sensor knows of the skin."""
+class Flag(IntEnum):
+    """Bits: what follows, and what the sensor knows of the skin."""
 
     WIDE = 0x01
     CONTACT = 0x02

@@ -107,8 +107,7 @@ def _decode(layout: _Layout, raw: bytes) -> MedicalFloat:
     special = layout.special(mantissa)
     if exponent == 0 and special is not None:
         return special
-    signed = _signed(mantissa, layout.mantissa_bits)
-    return Decimal((int(signed < 0), tuple(map(int, str(abs(signed)))), exponent))
+    return Decimal(_signed(mantissa, layout.mantissa_bits)).scaleb(exponent)
 
 
 def _encode(layout: _Layout, value: MedicalFloat) -> bytes:

@@ -83,7 +83,7 @@ def test_a_number_that_fits_is_written_exactly(value: Decimal) -> None:
 
 @pytest.mark.parametrize("value", ["2047", "123.45", "1E+12", "1E-9", "-2049", "1E+500", "Infinity", "NaN"])
 def test_what_does_not_fit_is_refused_and_never_rounded(value: str) -> None:
-    with pytest.raises(ValueError, match="exactly|Special"):
+    with pytest.raises(ValueError, match=r"exactly|Special"):
         encode_sfloat(Decimal(value))
 
 

@@ -4,7 +4,7 @@ Source: Bluetooth SIG, Blood Pressure Service 1.1.1, sections 3.1 to 3.3.
 """
 
 import dataclasses
-from enum import IntFlag
+from enum import IntEnum
 from typing import Final
 
 from drivers.codec.gatt_time import DateTime, encode_date_time
@@ -15,8 +15,8 @@ from edge.vitals.quantity import Unit
 UNKNOWN_USER: Final = 0xFF
 
 
-class Flag(IntFlag):
-    """What the first byte of a measurement says of the rest."""
+class Flag(IntEnum):
+    """Bits of the first byte of a measurement: what follows."""
 
     KILOPASCAL = 0x01
     TIME = 0x02
@@ -25,8 +25,8 @@ class Flag(IntFlag):
     STATUS = 0x10
 
 
-class Status(IntFlag):
-    """Measurement status; the pulse range is a number of two bits, not two flags."""
+class Status(IntEnum):
+    """Bits of the measurement status; the pulse range is a number of two of them, not two flags."""
 
     BODY_MOVEMENT = 0x0001
     CUFF_TOO_LOOSE = 0x0002
@@ -38,8 +38,8 @@ class Status(IntFlag):
 PULSE_RANGE_SHIFT: Final = 3
 
 
-class Feature(IntFlag):
-    """What a device can tell; a status bit means nothing unless its feature is there."""
+class Feature(IntEnum):
+    """Bits: what a device can tell; a status bit means nothing unless its feature is there."""
 
     BODY_MOVEMENT = 0x0001
     CUFF_FIT = 0x0002
@@ -149,10 +149,10 @@ def decode_cuff_pressure(raw: bytes) -> CuffPressure:
     return CuffPressure(said.systolic, said.unit, said.extra)
 
 
-def decode_features(raw: bytes) -> Feature:
-    """Read Blood Pressure Feature (0x2A49), two bytes; bits without a name are kept.
+def decode_features(raw: bytes) -> int:
+    """Read Blood Pressure Feature (0x2A49): the bits of `Feature`, and such as have no name yet.
 
     Raises:
         DeviceMisbehaved: fewer than two bytes (``frame-too-short``).
     """
-    return Feature(Value(raw).unsigned(2))
+    return Value(raw).unsigned(2)

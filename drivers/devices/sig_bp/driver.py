@@ -18,7 +18,7 @@ from drivers.codec.gatt_time import (
     encode_current_time,
     encode_date_time,
 )
-from drivers.devices.sig_bp.codec import Feature, decode_features
+from drivers.devices.sig_bp.codec import decode_features
 from drivers.devices.sig_bp.readings import Now, cuff_pressure, measurement
 from drivers.transport.about import (
     LOW_BATTERY_PERCENT,
@@ -105,7 +105,7 @@ class SigBloodPressure:
                 yield reading
 
     async def _collect(
-        self, link: BleLink, features: Feature | None, clock: "_Clock"
+        self, link: BleLink, features: int | None, clock: "_Clock"
     ) -> AsyncGenerator[Reading]:
         refused: DeviceMisbehaved | None = None
         seen: set[bytes] = set()
@@ -137,7 +137,7 @@ class SigBloodPressure:
         return dataclasses.replace(reading, flags=(*reading.flags, "low-battery"))
 
 
-async def _features(link: BleLink) -> Feature | None:
+async def _features(link: BleLink) -> int | None:
     raw = await read_if_there(link, uuids.BLOOD_PRESSURE_FEATURE)
     try:
         return None if raw is None else decode_features(raw)

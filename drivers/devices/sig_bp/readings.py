@@ -55,12 +55,12 @@ class Now:
     Attributes:
         host: local wall time, without zone, of a host whose clock is synchronised; else None.
         device: the device's own clock at this moment, as far as it let us look; else None.
-        features: what the device can tell, or None when it did not say.
+        features: bits of what the device can tell, or None when it did not say.
     """
 
     host: datetime.datetime | None = None
     device: datetime.datetime | None = None
-    features: Feature | None = None
+    features: int | None = None
 
 
 def measurement(raw: bytes, now: Now) -> Reading:
@@ -100,7 +100,7 @@ def cuff_pressure(raw: bytes) -> Reading:
 def decode_chunks(chunks: Sequence[Chunk]) -> Decoded:
     """All that some values said; a value of 0x2A49 tells which status bits mean something in those after."""
     readings: list[Reading] = []
-    features: Feature | None = None
+    features: int | None = None
 
     def take(characteristic: str, raw: bytes) -> None:
         nonlocal features
@@ -170,12 +170,12 @@ def _values(unit: Unit, said: _Said) -> tuple[_Values, _Converted]:
 
 
 def _flags(
-    said: BloodPressure, raw: bytes, at: datetime.datetime | None, features: Feature | None
+    said: BloodPressure, raw: bytes, at: datetime.datetime | None, features: int | None
 ) -> tuple[str, ...]:
     """What the device said beside the numbers; each word is explained in this folder's README."""
     sent = 0 if said.status is None else said.status
     # A device that does not tell its features is believed: a superfluous warning beats a missing one.
-    able = ~0 if features is None else int(features)
+    able = ~0 if features is None else features
     pulse_range = (sent & Status.PULSE_RANGE) >> PULSE_RANGE_SHIFT if able & Feature.PULSE_RANGE else 0
     implausible = said.time is not None and said.time.is_known and at is None
     flags = (

@@ -113,7 +113,7 @@ class SimulatedCuff:
         inside = [
             self._measurement,
             self._intermediate,
-            readable(uuids.BLOOD_PRESSURE_FEATURE, int(FEATURES).to_bytes(2, "little")),
+            readable(uuids.BLOOD_PRESSURE_FEATURE, FEATURES.to_bytes(2, "little")),
         ]
         services = about(
             manufacturer="Omron (simulated)" if self._omron else "A&D Medical (simulated)",
