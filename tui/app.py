@@ -13,6 +13,7 @@ from rich.segment import Segment, Segments
 from textual import on, work
 from textual.app import App
 from textual.binding import BindingType
+from textual.worker import WorkerFailed
 
 from edge.errors import QafilaError
 from edge.i18n.catalogue import Catalogue
@@ -210,7 +211,7 @@ class QafilaApp(App[None], inherit_bindings=False):
 
 def crash_page(say: Catalogue, error: BaseException | None, reference: str) -> Sequence[str]:
     """What a person reads after a fault of ours: where it was, never what was in it."""
-    inner = error
+    inner = error.error if isinstance(error, WorkerFailed) else error
     while inner is not None and inner.__cause__ is not None:
         inner = inner.__cause__
     frames = traceback.extract_tb(inner.__traceback__)[-3:] if inner is not None else []

@@ -50,6 +50,20 @@ async def test_sign_in_takes_a_burst_and_forgets_the_pin() -> None:
         assert ("sign-in", "fatima") in agent.calls
 
 
+async def test_a_pin_entered_before_the_agent_is_there_is_tried_when_it_is() -> None:
+    agent = FakeAgent()
+    agent.there = False
+    screen = app(agent, signed_in=False, capture=False)
+    async with screen.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert "L’agent ne répond pas" in text(pilot)
+        await typed(pilot, f"fatima\n{PIN}\n")
+        agent.there = True
+        await pilot.pause(0.6)
+        await settled(pilot)
+        assert isinstance(screen.screen, PatientsScreen)
+
+
 async def test_a_wrong_pin_is_told_in_the_language_and_the_line_is_empty_again() -> None:
     screen = app(signed_in=False)
     async with screen.run_test(size=(80, 24)) as pilot:

@@ -33,7 +33,7 @@ class Terminal:
         self._socket = folder / "tmux"
         self.tmux(
             "-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", str(height), "-c", str(ROOT),
-            "env", "-u", "NO_COLOR", "PS1=prompt>", "bash", "--norc", "--noprofile",
+            "env", "-u", "NO_COLOR", "PS1=prompt>", "bash", "--norc", "--noprofile", "--noediting",
         )  # fmt: skip
 
     def tmux(self, *words: str) -> str:
@@ -68,7 +68,7 @@ class Terminal:
         flags = self.tmux("display-message", "-p", "#{alternate_on} #{mouse_any_flag} #{cursor_flag}").split()
         tty = self.tmux("display-message", "-p", "#{pane_tty}").strip()
         state = subprocess.run(["stty", "-a", "-F", tty], capture_output=True, text=True, check=True).stdout  # noqa: S607
-        return flags == ["0", "0", "1"] and " icanon" in state and " echo " in state and " isig" in state
+        return flags == ["0", "0", "1"] and {"icanon", "echo", "isig"} <= set(state.split())
 
     def end(self) -> None:
         subprocess.run(["tmux", "-S", str(self._socket), "kill-server"], capture_output=True, check=False)  # noqa: S607

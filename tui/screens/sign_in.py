@@ -46,6 +46,7 @@ class SignInScreen(QafilaScreen):
         self._user = user
         self._busy = False
         self._waiting = False
+        self._entered = False
 
     def body(self) -> ComposeResult:
         say = self.hub.say
@@ -66,6 +67,8 @@ class SignInScreen(QafilaScreen):
         if waiting != self._waiting:
             self._waiting = waiting
             self._tell(self._words())
+        if self._entered and not waiting:
+            self._try()
 
     async def action_enter(self) -> None:
         """From the user to the PIN; with both, try them."""
@@ -76,9 +79,18 @@ class SignInScreen(QafilaScreen):
         await taken(user, pin)
         if not user.value.strip():
             self.set_focus(user)
-        elif pin.value and not self._busy:
-            typed, pin.value = pin.value, ""
-            self._sign_in(user.value.strip(), typed)
+        elif pin.value:
+            self._entered = True
+            self._try()
+
+    def _try(self) -> None:
+        """Try what was entered, as soon as there is an agent to try it."""
+        if self._busy or not self.hub.situation.connected:
+            return
+        self._entered = False
+        user, pin = self.query_one("#user", Input), self.query_one("#pin", Input)
+        typed, pin.value = pin.value, ""
+        self._sign_in(user.value.strip(), typed)
 
     @work
     async def _sign_in(self, user: str, pin: str) -> None:
