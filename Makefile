@@ -36,7 +36,7 @@ demo: $(VENV)/training.stamp
 	$(BIN)/qafila demo $(ARGS)
 
 test: $(VENV)/dev.stamp
-	@sh requirements/mosquitto.sh
+	@sh requirements/packages.sh
 	@$(BIN)/python .ci/check.py tests $(LATER) $(ARGS)
 
 check: $(VENV)/dev.stamp
@@ -50,11 +50,11 @@ fix: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 
 bench: $(VENV)/dev.stamp
-	@sh requirements/mosquitto.sh
+	@sh requirements/packages.sh
 	$(BIN)/python -m bench $(ARGS)
 
 soak: $(VENV)/dev.stamp
-	@sh requirements/mosquitto.sh
+	@sh requirements/packages.sh
 	$(BIN)/python .ci/soak.py $(ARGS)
 
 # After a change of dependencies in pyproject.toml or of the tools in requirements/*.in.
