@@ -10,6 +10,7 @@ Source of the recording: see ``recordings/ATTRIBUTION.md``.
 
 import array
 import bisect
+import functools
 import gzip
 import math
 import sys
@@ -38,9 +39,7 @@ class Heart:
     def __init__(self, rate: int) -> None:
         recorded = _recorded()
         self.rate: Final = rate
-        self.microvolts: Final = tuple(
-            round(MICROVOLTS_PER_UNIT * value) for value in resampled(recorded, Fraction(rate, RECORDED_RATE))
-        )
+        self.microvolts: Final = _microvolts(rate)
         self.round_s: Final = len(self.microvolts) / rate
         # a round is a whole number of new samples, so the beats move by a few microseconds with it
         self._beats_s: Final = [beat * self.round_s / len(recorded) for beat in _beats()]
@@ -59,6 +58,13 @@ class Heart:
             turn, index = divmod(place - back, len(self._beats_s))
             beats.append((rounds + turn) * self.round_s + self._beats_s[index])
         return beats[::-1]
+
+
+@functools.cache
+def _microvolts(rate: int) -> tuple[int, ...]:
+    """One round at this rate; it takes a third of a second, so it is made once."""
+    samples = resampled(_recorded(), Fraction(rate, RECORDED_RATE))
+    return tuple(round(MICROVOLTS_PER_UNIT * value) for value in samples)
 
 
 def resampled(samples: Sequence[int], ratio: Fraction) -> list[float]:
