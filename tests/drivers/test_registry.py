@@ -18,6 +18,8 @@ ROOT: Final = Path(drivers.__file__).parent
 PURE: Final = sorted(
     [*ROOT.glob("codec/*.py"), *ROOT.glob("devices/*/codec.py"), ROOT / "decoding.py"]
     + [ROOT / "devices/contec_cms50" / name for name in ("display.py", "unit.py")]
+    + [ROOT / "devices/sig_bp" / name for name in ("readings.py", "unit.py")]
+    + [ROOT / "devices/polar_h10" / name for name in ("control.py", "readings.py", "unit.py")]
 )
 """import-linter holds the shared codecs; of a device folder only these modules are pure, so they are read."""
 FORBIDDEN: Final = {
