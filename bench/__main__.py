@@ -10,7 +10,7 @@ import platform
 import sys
 from typing import Any, Final
 
-ROOMS: Final = ("decode", "wire", "store", "centre", "uplink", "link", "commands")
+ROOMS: Final = ("decode", "wire", "store", "centre", "uplink", "link", "radio", "commands", "screen")
 
 
 def _met(row: dict[str, Any]) -> str:

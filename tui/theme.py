@@ -59,6 +59,9 @@ OptionList > .option-list--option-highlighted {{
 }}
 Register Input, Register Input:focus {{ border: none; height: 1; padding: 0; background: #263238; }}
 Register Input:focus {{ background: #37474f; text-style: bold; }}
+CaptureScreen.medium TileView {{ height: 6; border: round {LABEL}; border-title-style: bold; }}
+CaptureScreen.large TileView {{ height: 6; border: round {LABEL}; border-title-style: bold; }}
+TileView {{ border-title-color: {WHITE}; }}
 .box {{ border: round {OXYGEN}; background: {BLACK}; padding: 0 1; height: auto; }}
 .title {{ color: {WHITE}; text-style: bold; }}
 .label {{ color: {LABEL}; }}

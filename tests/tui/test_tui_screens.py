@@ -56,7 +56,7 @@ async def test_a_pin_entered_before_the_agent_is_there_is_tried_when_it_is() -> 
     screen = app(agent, signed_in=False, capture=False)
     async with screen.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        assert "L’agent ne répond pas" in text(pilot)
+        assert "agent ne répond pas" in text(pilot)
         await typed(pilot, f"fatima\n{PIN}\n")
         agent.there = True
         await pilot.pause(0.6)
@@ -137,7 +137,7 @@ async def test_register_takes_a_burst_and_keeps_its_request_when_the_answer_is_l
         await settled(pilot)
         await pilot.press("f2")
         await typed(pilot, "Aït\nFatima\nf\n12051978\nJB482913\n")
-        assert "L’agent ne répond pas" in text(pilot)
+        assert "agent ne répond pas" in text(pilot)
         agent.open_visit = True
         await pilot.press("f12")
         await settled(pilot)
@@ -267,8 +267,8 @@ async def test_an_agent_that_dies_greys_every_number_and_comes_back_by_itself() 
         agent.there = True
         await pilot.pause(0.6)
         await settled(pilot)
-        assert isinstance(screen.screen, SignInScreen)
-        assert "L’agent est revenu" in text(pilot)
+        assert "agent est revenu" in text(pilot)
+        assert "Lahcen" not in text(pilot)
         await typed(pilot, f"{PIN}\n")
         assert isinstance(screen.screen, CaptureScreen)
         assert "AGENT ABSENT" not in text(pilot)

@@ -36,12 +36,10 @@ def _error_codes() -> set[str]:
     codes: set[str] = set()
     for module in _sources(*OF_THE_AGENT):
         for node in ast.walk(module):
-            if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "code":
-                value = node.value
-            elif isinstance(node, ast.keyword) and node.arg == "code":
-                value = node.value
-            else:
-                continue
+            value = None
+            if isinstance(node, ast.AnnAssign | ast.keyword):
+                named = node.arg if isinstance(node, ast.keyword) else getattr(node.target, "id", "")
+                value = node.value if named == "code" else None
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 codes.add(value.value)
     return codes

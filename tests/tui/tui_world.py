@@ -32,6 +32,7 @@ from edge.localapi.shapes import (
     Saved,
     ShownValue,
     StreamShown,
+    Word,
 )
 from edge.ports.caller import CallRefused
 from tui.agent import Event
@@ -74,15 +75,17 @@ PATIENTS = (
 )
 
 
-def observation(seq: int, code: str, value: str, unit: str, reading: int, **more: Any) -> ObservationShown:
+def observation(seq: int, code: str, value: str, unit: str, reading: int, **more: object) -> ObservationShown:
+    """Something stored a minute ago; a simulated device's unless said otherwise."""
     fields = {
         "device": "oximeter-1",
         "source": "simulated",
         "flags": (),
         "wall_ms": NOW_MS - 60_000,
         "state": "saved",
-    }
-    return ObservationShown(seq=seq, code=code, value=value, unit=unit, reading=reading, **(fields | more))
+    } | more
+    shown = {"seq": seq, "code": code, "value": value, "unit": unit, "reading": reading}
+    return ObservationShown.model_validate(shown | fields)
 
 
 OBSERVATIONS = (
@@ -156,7 +159,10 @@ class FakeAgent:
         self.there = True
         self.refuse: dict[str, list[QafilaError]] = {}
         self.calls: list[tuple[str, Any]] = []
-        self.streams = {"vitals": stream(15, 13, 12, 11), "alert": stream(1, 0, 0, 0)}
+        self.streams: dict[Word, StreamShown] = {
+            "vitals": stream(15, 13, 12, 11),
+            "alert": stream(1, 0, 0, 0),
+        }
         self.link = LinkShown(connected=True, since_ms=NOW_MS - 300_000, broker="mqtt5")
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
 
@@ -188,7 +194,7 @@ class FakeAgent:
             yield event
         raise AgentUnreachable("The agent closed the connection.", next_step="")
 
-    def _asked(self, method: str, what: Any = None) -> None:  # noqa: ANN401  whatever was asked
+    def _asked(self, method: str, what: object = None) -> None:
         self.calls.append((method, what))
         if not self.there:
             raise AgentUnreachable("No agent.", next_step="")
@@ -262,9 +268,10 @@ class FakeAgent:
     async def observe(
         self, request: str, encounter: UUID, values: Mapping[str, str], confirmed: Sequence[str]
     ) -> Saved:
+        assert encounter == ENCOUNTER
         self._asked("observe", (request, dict(values), tuple(confirmed)))
         return Saved(saved=())
 
-    def moved(self, **streams: StreamShown) -> None:
+    def moved(self, *, vitals: StreamShown, alert: StreamShown) -> None:
         """Tell that receipts moved the streams."""
-        self.say(StreamsEvent(streams=streams))
+        self.say(StreamsEvent(streams={"vitals": vitals, "alert": alert}))

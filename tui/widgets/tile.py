@@ -96,13 +96,7 @@ def tile_rows(words: Words, width: int, height: int, level: Level) -> list[tuple
 class TileView(Widget):
     """One tile. Where there is room a frame carries its name; in small layouts the name stands in the row."""
 
-    DEFAULT_CSS: ClassVar[str] = f"""
-    TileView {{ height: 2; padding: 0 1; }}
-    .medium TileView, .large TileView {{
-        height: 6; border: round {theme.LABEL}; border-title-color: {theme.WHITE}; padding: 0 1;
-        border-title-style: bold;
-    }}
-    """
+    DEFAULT_CSS: ClassVar[str] = "TileView { height: 2; padding: 0 1; }"
 
     def __init__(self, hub: Hub, kind: Kind) -> None:
         super().__init__(id=f"tile-{kind}")

@@ -97,8 +97,11 @@ class WaveView(Widget):
             self._sweep.take_touched()
             self.refresh()  # the bar has another height
             return
-        for y, chunk in self._sweep.take_touched():
-            self.refresh(Region(_GUTTER + chunk * CHUNK_CELLS, 1 + y, CHUNK_CELLS, 1))
+        touched = self._sweep.take_touched()
+        if touched:
+            self.refresh(
+                *(Region(_GUTTER + chunk * CHUNK_CELLS, 1 + y, CHUNK_CELLS, 1) for y, chunk in touched)
+            )
 
     def tick(self) -> None:
         """Look at the words again; they change at most once a second."""
