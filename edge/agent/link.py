@@ -17,7 +17,7 @@ class Link:
     """What the note says, as far as it can be read.
 
     Attributes:
-        since_ms: when the present connection began.
+        since_ms: when the present connection began, or the last one ended.
         sent: spans of files written whole to the present connection, by stream.
     """
 
@@ -38,12 +38,15 @@ def read_link(raw: bytes | None) -> Link:
     """Read the note; anything odd in it counts as no link."""
     try:
         note: Any = json.loads(raw or b"null")
-        if not isinstance(note, dict) or note.get("connected") is not True:
+        if not isinstance(note, dict):
             return NO_LINK
-        since, broker, names = note.get("since_ms"), note.get("broker"), note.get("sent", [])
+        since_ms = note["since_ms"] if type(note.get("since_ms")) is int else None
+        if note.get("connected") is not True:
+            return Link(since_ms=since_ms)  # how long it has been gone
+        broker, names = note.get("broker"), note.get("sent", [])
         return Link(
             connected=True,
-            since_ms=since if type(since) is int else None,
+            since_ms=since_ms,
             broker=broker if isinstance(broker, str) and len(broker) <= 16 else None,
             sent=_spans(names[:_MOST_NAMES]) if isinstance(names, list) else (),
         )
