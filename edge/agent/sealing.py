@@ -96,7 +96,8 @@ class Sealing:
         wait for their hour.
         """
         if self._sealer is None or self._key_file is not None:
-            return []  # its key message goes first
+            self._incomplete = True  # not enrolled, or its key message goes first: sealed by upkeep
+            return []
         prepared: list[Prepared] = []
         try:
             for stream in (s for s in Stream if s is not Stream.AUDIT):

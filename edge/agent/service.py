@@ -63,6 +63,7 @@ class Agent:
         self._pinned = Pinned(parts.enrolled, parts.clock.monotonic_s)
         self._unlocking = Unlocking(parts, self._room, self._capture, self._audience, self._pinned)
         self._refusals = Refusals()
+        self._link_read: bytes | None = None
         self._looks = 0
         self._troubled = False
 
@@ -208,9 +209,11 @@ class Agent:
         return opened.sealing.upkeep(self._parts.clock.monotonic_s()), changed
 
     async def _look_at_link(self) -> None:
-        link = read_link(await asyncio.to_thread(self._parts.inbox.link))
-        if link == self._ledger.link:
+        raw = await asyncio.to_thread(self._parts.inbox.link)
+        if raw == self._link_read:
             return
+        self._link_read = raw
+        link = read_link(raw)
         told = view.link(link) != view.link(self._ledger.link)
         self._ledger.link = link
         if told:

@@ -106,7 +106,15 @@ class _Server:
         self._count = 0
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clients.create_task(self._client(reader, writer), name="local-api-client")
+        """Give a client a task. One that comes while the server ends is closed, not forgotten."""
+        client = self._client(reader, writer)
+        try:
+            task = self._clients.create_task(client, name="local-api-client")
+        except RuntimeError:  # the group has just ended
+            client.close()
+            writer.transport.abort()
+        else:
+            task.add_done_callback(lambda _: writer.transport.abort())  # even if it was never begun
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         uid = peer_uid(writer.get_extra_info("socket"))
@@ -118,7 +126,6 @@ class _Server:
                 await self._admit(uid, connection, reader)
         finally:
             self._count -= 1
-            writer.transport.abort()
 
     async def _admit(self, uid: int, connection: Connection, reader: asyncio.StreamReader) -> None:
         if uid in self._refused_uids:

@@ -10,9 +10,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from edge.agent.parts import Device, Enrolled, Pace, Parts
 from edge.agent.service import run
-from edge.audit.chain import VISIBLE_HEAD_BYTES
+from edge.audit.chain import VISIBLE_HEAD_BYTES, Entry
 from edge.clock import SystemClock
 from edge.localapi.client import AgentUnreachable, Api, connect
 from edge.localapi.messages import EVENTS, METHODS
@@ -106,6 +108,23 @@ def _percent(spo2: int | None) -> Measured:
     if spo2 is None:
         return Missing(MissingReason.SENSOR_OFF)
     return Quantity(Decimal(spo2), Unit.PERCENT)
+
+
+class Card:
+    """The disk under the store: a test fills it, and makes room again.
+
+    The limit is real (SQLITE_FULL), and set in the thread that writes: a connection is one thread's.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full = False
+        genuine = Store.write
+
+        def write(store: Store, before_commit: Callable[[list[Entry]], None] | None = None) -> Any:  # noqa: ANN401  as it came
+            store._connection.execute(f"PRAGMA max_page_count = {1 if self.full else 1_000_000}")
+            return genuine(store, before_commit)
+
+        monkeypatch.setattr(Store, "write", write)
 
 
 class Centre:

@@ -2,13 +2,14 @@
 
 import pytest
 
+from edge.agent.commit import OpenStore
 from edge.agent.parts import Pace
+from edge.agent.sealing import Sealing
 from edge.ports.caller import CallRefused
-from edge.records.fields import Stream
+from edge.records.fields import Field, Kind, Stream
 from edge.spool import Outbox, Prepared
 from edge.spool.files import SpoolFailed
-from edge.store.store import Store
-from tests.edge.agent.agent_world import Nurse, World, state, until
+from tests.edge.agent.agent_world import Card, Nurse, World, state, until
 
 
 def sealed_seqs(world: World, stream: Stream = Stream.VITALS) -> list[int]:
@@ -107,6 +108,31 @@ async def test_many_small_files_become_few_that_hold_the_same(world: World) -> N
         assert max(name.n for name in world.spooled("vitals")) == 50
 
 
+def test_what_is_committed_while_a_key_message_waits_is_sealed_after_it(world: World) -> None:
+    store = world.store()
+    sealing = Sealing(store, world.outbox, batch=200, session_s=1e9, audit_s=1e9)
+    enrolled = world.look_pinned()
+    assert enrolled is not None
+    opened = OpenStore(store, sealing, bytes(32))
+    sealing.enrol(enrolled.make_sealer, 0.0)
+    while sealing.upkeep(0.0):
+        pass
+    session = sealing.session
+    assert session is not None
+    sealing.clean([session])
+    assert not world.spooled("key")
+    while sealing.upkeep(0.0):
+        pass
+    sealing.session_needed([session])
+    opened.commit(lambda tx: tx.append(Stream.ALERT, Kind.ALERT, {Field.ALERT_CODE: "fall"}))
+    assert [name.first for name in world.spooled("alert")] == [1]
+    while sealing.upkeep(0.0):
+        pass
+    assert [name.first for name in world.spooled("alert")] == [1, 2]
+    assert len(world.spooled("key")) == 1
+    store.close()
+
+
 async def test_audit_entries_wait_for_their_hour_and_are_sealed_when_somebody_leaves(world: World) -> None:
     async with world.nurse() as nurse:
         await nurse.patient()
@@ -202,23 +228,19 @@ async def test_a_file_gets_its_name_only_when_its_entries_are_committed(
     assert all(seq <= committed for seq, committed in published)
 
 
-async def test_a_commit_that_fails_at_the_end_leaves_no_file(world: World) -> None:
-    stores: list[Store] = []
-
-    def open_store(key: bytes) -> Store:
-        stores.append(Store.open(world.home / "store" / "qafila.db", key))
-        return stores[-1]
-
-    world.open_store = open_store
+async def test_a_commit_that_fails_at_the_end_leaves_no_file(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = Card(monkeypatch)
     async with world.nurse() as nurse:
         visit = await nurse.visit()
         names = world.outbox.list()
-        stores[0]._connection.execute("PRAGMA max_page_count = 1")
+        card.full = True
         refused = await until_full(nurse, visit)
         assert refused == "store-full: The disk is full: nothing was saved."
         assert not list((world.home / "out").glob(".tmp-*"))
         assert sealed_seqs(world) == list(range(1, tip(world) + 1))
-        stores[0]._connection.execute("PRAGMA max_page_count = 1000000")
+        card.full = False
         await nurse.observe(visit)
         assert sealed_seqs(world) == list(range(1, tip(world) + 1))
         assert set(names) < set(world.outbox.list())

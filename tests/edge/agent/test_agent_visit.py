@@ -1,5 +1,6 @@
 """A visit over the socket, from sign-in to received, on a real store, spool and wire."""
 
+import datetime
 import re
 
 import pytest
@@ -183,6 +184,22 @@ async def test_a_typed_unit_is_converted_and_kept_beside(world: World) -> None:
         payload = cbor.decode(entry.payload or b"")
         assert isinstance(payload, dict)
         assert payload[Field.DEVICE_VALUE] == [[986, -1], "[degF]"]
+
+
+async def test_values_from_paper_carry_their_own_time_and_old_ones_are_confirmed(world: World) -> None:
+    async with world.nurse() as nurse:
+        visit = await nurse.visit()
+        now = datetime.datetime.fromtimestamp(SystemClock().now().wall_ms / 1000, datetime.UTC)
+        hour_ago, last_week = now - datetime.timedelta(hours=1), now - datetime.timedelta(days=7)
+        late = {"encounter": visit, "values": [{"code": "temp", "value": "36.9"}], "source": "late"}
+        await nurse.ask("observe", **late, at=hour_ago.isoformat())
+        error = await refused(nurse, "observe", **late, at=last_week.isoformat())
+        assert (error.stable_code, error.about) == ("value-needs-confirmation", ("time.old",))
+        await nurse.ask("observe", **late, at=last_week.isoformat(), confirmed=["time.old"])
+        shown = (await nurse.ask("encounter.show", encounter=visit))["observations"]
+        assert [o["source"] for o in shown] == ["late", "late"]
+        expected = [int(at.timestamp() * 1000) for at in (hour_ago, last_week)]
+        assert [o["wall_ms"] for o in shown] == expected
 
 
 async def test_one_visit_at_a_time_and_none_twice_closed(world: World) -> None:

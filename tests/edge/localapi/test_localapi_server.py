@@ -14,7 +14,7 @@ import pytest
 
 from edge.localapi import connection
 from edge.localapi.client import AgentUnreachable, Api, connect, new_request_id
-from edge.localapi.server import SocketTaken, bind, serve
+from edge.localapi.server import SocketTaken, _Server, bind, serve
 from edge.localapi.unix import short_path
 from edge.ports.caller import Answer, Call, Caller, CallRefused, Handler
 
@@ -347,3 +347,31 @@ async def test_a_client_whose_agent_dies_hears_it(sock: Path) -> None:
         group.create_task(ask(connected))
         await connected.wait()
         await asyncio.sleep(0.05)
+
+
+async def accepted(group: asyncio.TaskGroup) -> tuple[asyncio.StreamWriter, socket.socket]:
+    """A client that the server accepts into a group of tasks, and its other end."""
+    near, far = socket.socketpair()
+    reader, writer = await asyncio.open_unix_connection(sock=near)
+    _Server({}, frozenset(), group).accept(reader, writer)
+    return writer, far
+
+
+async def test_a_client_that_comes_when_the_server_has_ended_is_closed() -> None:
+    async with asyncio.TaskGroup() as group:
+        pass
+    writer, far = await accepted(group)
+    assert writer.transport.is_closing()
+    far.close()
+
+
+async def test_a_client_that_was_never_served_is_closed() -> None:
+    far = None
+    with suppress(asyncio.CancelledError):
+        async with asyncio.TaskGroup() as group:
+            writer, far = await accepted(group)
+            raise asyncio.CancelledError  # before its task has begun
+    await asyncio.sleep(0)
+    assert writer.transport.is_closing()
+    if far is not None:
+        far.close()
