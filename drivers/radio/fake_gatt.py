@@ -52,6 +52,7 @@ class GattObjects:
 
     def offer(self, peer: Peer) -> None:
         """Put what was found on the bus; paths that stand from an earlier connection stay."""
+        self._notifying.clear()  # a device that speaks and hangs up at once is faster than the answer
         for found in peer.services:
             service = f"{self._device}/service{found.handle:04x}"
             self._tree.add(
