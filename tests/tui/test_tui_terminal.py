@@ -191,6 +191,22 @@ def test_a_signal_leaves_the_terminal_sane_and_says_so_in_the_status(
         time.sleep(0.05)
 
 
+def test_a_screen_without_its_guard_ends_and_cleans_up_by_itself(box: Box) -> None:
+    """The kernel tells it with SIGTERM, so this shows what SIGTERM alone does to the terminal."""
+    box.open()
+    box.sign_in()
+    (screen,) = box.processes("tui")
+    parent = int(Path(f"/proc/{screen}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    assert "guard.py" in Path(f"/proc/{parent}/cmdline").read_text()
+    os.kill(parent, signal.SIGKILL)
+    box.terminal.until("rc=137")
+    give_up = time.monotonic() + 5
+    while not box.terminal.sane():
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+    assert box.processes("tui") == []
+
+
 def test_a_crash_leaves_a_page_without_patient_data_and_a_status(box: Box) -> None:
     """A fault planted in the code that draws a record, while a patient's name is in its hands."""
     planted = box.home / "planted.py"
