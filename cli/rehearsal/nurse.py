@@ -5,9 +5,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar, Final, TypeAlias
 
 from cli.rehearsal.people import IDENTIFIER_SYSTEM
-from cli.rehearsal.processes import Kept
 from cli.rehearsal.recorder import RecorderLog
-from cli.rehearsal.script import Pause, Visit
+from cli.rehearsal.script import CUFF, STRAP, Pause, Visit
 from cli.rehearsal.seat import Seat
 from edge.errors import QafilaError
 from edge.localapi.client import AgentUnreachable, new_request_id
@@ -30,16 +29,16 @@ class Nurse:
 
     Args:
         seat: her place at the socket, subscribed to ``saved``.
-        oximeters: the simulators' processes, by device key; she puts them on fingers.
+        tell: says an order to a simulated device, by its key; she puts it on a patient.
         interrupt: what happens at the pauses.
     """
 
     def __init__(
-        self, seat: Seat, log: RecorderLog, oximeters: dict[str, Kept], interrupt: Interrupt
+        self, seat: Seat, log: RecorderLog, tell: Callable[[str, str], None], interrupt: Interrupt
     ) -> None:
         self._seat = seat
         self._log = log
-        self._oximeters = oximeters
+        self._tell = tell
         self._interrupt = interrupt
         self._told: set[tuple[str | int, ...]] = set()
         self.slips_refused = 0
@@ -57,7 +56,7 @@ class Nurse:
         """
         person = visit.person
         if visit.early:
-            await self._measure(visit)
+            await self._put_on_the_oximeter(visit)
         register_id = new_request_id()
         fields: dict[str, Any] = {
             "family": person.family,
@@ -76,7 +75,11 @@ class Nurse:
         if visit.early:
             await self._assign_tray(encounter)
         else:
-            await self._measure(visit)
+            await self._put_on_the_oximeter(visit)
+        if visit.cuff is not None:
+            await self._measure(CUFF, ["measure {} {} {}".format(*visit.cuff)])
+        if visit.ecg:
+            await self._measure(STRAP, ["contact on"], then="contact off")
         await self._interrupt(visit, Pause.MEASURED)
 
         await self._type(visit, encounter)
@@ -104,21 +107,25 @@ class Nurse:
         self._told.update(saved)
         return news
 
-    async def _measure(self, visit: Visit) -> None:
-        """Put the oximeter on a finger and wait until the unit has kept what it shows."""
-        oximeter = self._oximeters[visit.oximeter]
-        for line in (f"spo2 {visit.spo2}", f"pulse {visit.pulse}", "finger on"):
-            oximeter.say(line)
+    async def _put_on_the_oximeter(self, visit: Visit) -> None:
+        orders = [f"spo2 {visit.spo2}", f"pulse {visit.pulse}", "finger on"]
+        await self._measure(visit.oximeter, orders, then="finger off")
+
+    async def _measure(self, device: str, orders: Sequence[str], *, then: str = "") -> None:
+        """Put a device on the patient and wait until the unit has kept what it says."""
+        for order in orders:
+            self._tell(device, order)
         try:
             async with asyncio.timeout(READING_WITHIN_S):
                 await self._news()
         except TimeoutError:
             raise UnitMisbehaved(
-                f"A finger was in {visit.oximeter} and nothing was saved of it.",
-                next_step="read agent.log and the oximeter's (--keep DIR).",
+                f"{device} was on the patient and nothing was saved of it.",
+                next_step="read agent.log and the device's (--keep DIR).",
             ) from None
         finally:
-            oximeter.say("finger off")
+            if then:
+                self._tell(device, then)
 
     async def _news(self) -> None:
         """Until something is saved that none of our own answers named: a device's reading."""

@@ -215,7 +215,7 @@ class Rehearsal:
                 recorder = Recorder(its_seat, log, self._centre)
                 listening = group.create_task(recorder.listen())
                 await recorder.ready.wait()
-                nurse = Nurse(her_seat, log, stage.oximeters, interrupt)
+                nurse = Nurse(her_seat, log, stage.order, interrupt)
                 for number, visit in enumerate(self._script.visits, start=1):
                     self._progress.step(f"patient {number} of {self._options.patients}")
                     stage.tell(f"patient {number}")

@@ -12,7 +12,9 @@ from typing import Final
 from cli.rehearsal.people import Person, invent
 
 OXIMETERS: Final = {"oximeter-1": "old", "oximeter-2": "new"}
-"""The simulated devices: what the configuration calls each, and its protocol's generation."""
+"""The simulated oximeters: what the configuration calls each, and its protocol's generation."""
+CUFF: Final = "cuff-1"
+STRAP: Final = "ecg-1"
 
 
 class Fault(StrEnum):
@@ -51,6 +53,11 @@ break is a connection, the rehearsal need not wait for the former; the uplink's 
 """
 _DIASTOLIC_AT_MOST: Final = 112
 """Well below 120, above which a nurse is asked whether she means it."""
+_BY_CUFF: Final = 0.75
+"""The share of blood pressures that the cuff takes; the others a nurse takes with a stethoscope."""
+_WITH_ECG: Final = 0.3
+_RECORDED_RATE: Final = Decimal(75)
+"""Of the heart that the simulated strap plays, which is a recording and wanders."""
 _AGENT_KILLED_AFTER: Final = 0.4
 _BETWEEN: Final = (Pause.OPENED, Pause.MEASURED, Pause.TYPED, Pause.CLOSED)
 
@@ -62,6 +69,8 @@ class Visit:
     Attributes:
         oximeter: which device is put on the finger.
         spo2, pulse: what that device is told to show.
+        cuff: systolic, diastolic and pulse that the Bluetooth cuff finds, or None when they are typed.
+        ecg: whether the chest strap is put on.
         manual: what the nurse types, (code, value) in stored units.
         slip: (code, value) typed first and impossible: must be refused, nothing stored.
         rare: the code of ``manual`` that is rare and must be confirmed, or None.
@@ -75,6 +84,8 @@ class Visit:
     oximeter: str
     spo2: int
     pulse: int
+    cuff: tuple[int, int, int] | None
+    ecg: bool
     manual: tuple[tuple[str, str], ...]
     slip: tuple[str, str] | None
     rare: str | None
@@ -87,7 +98,11 @@ class Visit:
     def expected(self) -> list["Expected"]:
         """Every value that is to be at the centre under this person, once."""
         weight = [("weight", self.weight)] if self.weight is not None else []
+        measured = zip(("bp.sys", "bp.dia", "pulse.nibp"), self.cuff or (), strict=False)
+        heart = [Expected("hr", _RECORDED_RATE, within=Decimal(15))] if self.ecg else []
         return [
+            *heart,
+            *(Expected(code, Decimal(value)) for code, value in measured),
             *(Expected(code, Decimal(value)) for code, value in [*self.manual, *weight]),
             Expected("spo2", Decimal(self.spo2), within=Decimal(2)),
             Expected("pulse.spo2", Decimal(self.pulse), within=Decimal(6)),
@@ -148,6 +163,7 @@ def write(seed: int, patients: int) -> Script:
         _visit(
             rng,
             person,
+            first=index == 0,
             oximeter=list(OXIMETERS)[index % len(OXIMETERS)],
             rare=index == rare,
             early=index == early,
@@ -180,6 +196,7 @@ def _visit(
     rng: random.Random,
     person: Person,
     *,
+    first: bool,
     oximeter: str,
     rare: bool,
     early: bool,
@@ -188,9 +205,10 @@ def _visit(
 ) -> Visit:
     """Ordinary values well inside the limits, except where the script wants trouble."""
     systolic = rng.randint(100, 165)
+    diastolic = min(systolic - rng.randint(35, 50), _DIASTOLIC_AT_MOST)
+    by_cuff = rng.random() < _BY_CUFF or first
     manual = {
-        "bp.sys": str(systolic),
-        "bp.dia": str(min(systolic - rng.randint(35, 50), _DIASTOLIC_AT_MOST)),
+        **({} if by_cuff else {"bp.sys": str(systolic), "bp.dia": str(diastolic)}),
         "temp": f"{rng.randint(360, 384) / 10:.1f}",
         "rr": str(rng.randint(12, 24)),
     }
@@ -201,6 +219,8 @@ def _visit(
         oximeter=oximeter,
         spo2=rng.randint(93, 99),
         pulse=rng.randint(58, 104),
+        cuff=(systolic, diastolic, rng.randint(58, 104)) if by_cuff else None,
+        ecg=rng.random() < _WITH_ECG or first,
         manual=tuple(manual.items()),
         slip=("temp", "98.6") if rare else None,  # Fahrenheit typed into a field of degrees Celsius
         rare="temp" if rare else None,

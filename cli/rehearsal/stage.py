@@ -13,14 +13,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from cli.rehearsal import broker
-from cli.rehearsal.processes import Keeper, Kept, RehearsalFailed, qafila
-from cli.rehearsal.script import OXIMETERS, Fault, Script
+from cli.rehearsal.processes import Keeper, RehearsalFailed, qafila
+from cli.rehearsal.script import CUFF, OXIMETERS, STRAP, Fault, Script
 from edge.clock import SystemClock
 
 REALM: Final = "training"
 _CLOCK_SCALE: Final = 600.0
 """Wall seconds in a second: a morning of three hours passes in less than half a minute."""
 _OXIMETER_SPEED: Final = 20
+_STRAP_SPEED: Final = 20
+_IN_THE_AIR: Final = {
+    CUFF: ("sig-bp", "C0:FF:EE:00:00:01", ""),
+    STRAP: ("polar-h10", "C0:FF:EE:00:00:02", f",contact=off,speed={_STRAP_SPEED}"),
+}
+"""The simulated Bluetooth devices: kind, address, options. They share one process, the world."""
+_AIR: Final = "air"
 _BACKOFF_MAX_S: Final = "2"
 """A lost broker is tried again within these seconds; a van waits up to a minute, a rehearsal may not."""
 _DOWN_S: Final = 0.3
@@ -36,11 +43,15 @@ realm = "{realm}"
 [clock]
 quality = "none"
 scale = {scale}
+
+[radio]
+backend = "virtual"
+virtual = "tcp:{air}"
 """
 _DEVICE: Final = """
 [[device]]
 key = "{key}"
-kind = "contec-cms50"
+kind = "{kind}"
 port = "{port}"
 simulated = true
 """
@@ -69,9 +80,9 @@ class Stage:
         self.socket = home / "run" / "agent.sock"
         self.central = home / "central"
         self.own = home / "rehearsal"
-        self.oximeters: dict[str, Kept] = {}
         self.breakages = Breakages()
         self.broker_port = broker.free_port()
+        self._air = f"{broker.LOOPBACK}:{broker.free_port()}"
         self._kind: broker.BrokerKind = kind
         self._script = script
         self._keeper = keeper
@@ -84,6 +95,7 @@ class Stage:
         """Make unit and centre, introduce them to each other, and start everything."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._start_oximeters())
+            group.create_task(self._start_air())
             group.create_task(self._make_unit())
             group.create_task(self._start_centre())
         link_port = await self._start_link()
@@ -127,6 +139,13 @@ class Stage:
         with (self.own / "story.txt").open("a", encoding="utf-8") as story:
             story.write(f"{moment:%H:%M:%S.%f} {event}\n")
 
+    def order(self, device: str, order: str) -> None:
+        """Tell a simulated device what happens to it."""
+        if device in _IN_THE_AIR:
+            self._keeper.kept(_AIR).say(f"{device} {order}")
+        else:
+            self._keeper.kept(device).say(order)
+
     async def bytes_up(self) -> int:
         """What the link carried from the unit towards the centre so far."""
         return int((await self._tell_link("stats"))["up"])
@@ -140,15 +159,20 @@ class Stage:
             "unit", "init", "--realm", REALM, "--id", unit, "--user", user, "--pin-stdin",
             stdin=f"{self._script.pin}\n",
         )  # fmt: skip
-        devices = (_DEVICE.format(key=key, port=self._port_of(key)) for key in OXIMETERS)
-        (self.home / "unit.toml").write_text(
-            _CONFIGURATION.format(unit=unit, realm=REALM, scale=_CLOCK_SCALE) + "".join(devices)
-        )
+        devices = [
+            *(_DEVICE.format(key=key, kind="contec-cms50", port=self._port_of(key)) for key in OXIMETERS),
+            *(
+                _DEVICE.format(key=key, kind=kind, port=f"ble:{address}")
+                for key, (kind, address, _) in _IN_THE_AIR.items()
+            ),
+        ]
+        configuration = _CONFIGURATION.format(unit=unit, realm=REALM, scale=_CLOCK_SCALE, air=self._air)
+        (self.home / "unit.toml").write_text(configuration + "".join(devices))
 
     async def _start_oximeters(self) -> None:
         (self.home / "devices").mkdir()
         for index, (key, generation) in enumerate(OXIMETERS.items()):
-            self.oximeters[key] = self._keeper.start(
+            self._keeper.start(
                 key,
                 [
                     sys.executable, "-m", "drivers.devices.contec_cms50.simulator",
@@ -158,6 +182,17 @@ class Stage:
             )  # fmt: skip
         for key in OXIMETERS:
             await self._keeper.wait(self._port_of(key).exists, f"{key} to be plugged in")
+
+    async def _start_air(self) -> None:
+        devices = [f"{kind}={address},key={key}{more}" for key, (kind, address, more) in _IN_THE_AIR.items()]
+        self._keeper.start(
+            _AIR,
+            [
+                sys.executable, "-m", "drivers.radio.world", "--listen", f"tcp:{self._air}",
+                *(word for device in devices for word in ("--device", device)),
+            ],
+        )  # fmt: skip
+        await self._keeper.wait(lambda: "ready" in self._keeper.log(_AIR).read_text(), "the air to be there")
 
     def _port_of(self, key: str) -> Path:
         return self.home / "devices" / key

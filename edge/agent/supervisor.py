@@ -12,7 +12,9 @@ from edge.ports.caller import Json
 from edge.ports.driver import DeviceError, DeviceEvent, Driver
 
 ENDED: Final = "device-ended"
-"""The device closed the session by itself, without an error."""
+"""The device closed the session by itself, without an error: it has said what it had to say."""
+ENDED_REST: Final = 0.05
+"""How much of the usual pause follows then: enough that a device that only ends costs little."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -74,7 +76,8 @@ class Supervisor:
                 code = error.stable_code
             self._gone(driver.key)
             self._now(driver.key, Presence.GONE, code)
-            await asyncio.sleep(self._retry_s)
+            # What ended without an error may speak again at once, as a cuff does that was used again.
+            await asyncio.sleep(self._retry_s if code is not ENDED else self._retry_s * ENDED_REST)
 
     def _now(self, key: str, presence: Presence, code: str | None) -> None:
         """Note a change, once: in the log and for whoever follows the devices."""
@@ -82,7 +85,9 @@ class Supervisor:
         self._presence[key] = (presence, code)
         if presence is before:
             return
-        if presence is Presence.GONE:
+        if presence is Presence.GONE and code is ENDED:
+            _LOG.info("device ended", extra={"driver": key})
+        elif presence is Presence.GONE:
             _LOG.warning("device gone", extra={"driver": key, "code": code})
         elif before is Presence.GONE:
             _LOG.info("device back", extra={"driver": key})

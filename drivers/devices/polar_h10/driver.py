@@ -182,7 +182,8 @@ class Ear:
             said = decode_heart_rate(raw)
             # Off the skin the ECG goes on as noise. Where a strap cannot tell, it is not shut out.
             self._open = said.contact is not False
-            return [heart_rate_reading(said, raw)]
+            # A heart rate has no time of its own; the frames around it have.
+            return [dataclasses.replace(heart_rate_reading(said, raw), device_s=self._strip.device_s)]
         if uuid != uuids.POLAR_DATA:
             return []
         wave = self._strip.frame(decode_ecg(raw))

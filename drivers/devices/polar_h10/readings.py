@@ -38,6 +38,7 @@ class Strip:
 
     def __init__(self, nominal: Decimal = NOMINAL_RATE) -> None:
         self._nominal = nominal
+        self._first_ns: int | None = None
         self._last: EcgFrame | None = None
         self._lengths: list[tuple[int, int]] = []
 
@@ -50,9 +51,18 @@ class Strip:
         samples = sum(count for count, _ in self._lengths)
         return (Decimal(samples * _NS) / elapsed_ns).quantize(RATE_STEP, ROUND_HALF_UP)
 
+    @property
+    def device_s(self) -> float | None:
+        """Seconds by the strap's clock since the first sample, or None before there is one."""
+        if self._first_ns is None or self._last is None:
+            return None
+        return (self._last.last_ns - self._first_ns) / _NS
+
     def frame(self, frame: EcgFrame) -> Wave | None:
         """The next stretch, or None when the frame came before."""
         before, self._last = self._last, frame
+        if self._first_ns is None:
+            self._first_ns = frame.last_ns
         if frame == before:
             return None
         gap = before is not None and not self._follows(before, frame)

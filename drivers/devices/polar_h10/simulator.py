@@ -32,11 +32,12 @@ CHEST: Final = b"\x01"
 class SimulatedStrap:
     """One strap in the air; a `drivers.radio.peripheral.Peripheral`."""
 
-    def __init__(self, address: str, strap: Strap, *, battery: int = 90) -> None:
+    def __init__(self, address: str, strap: Strap, *, battery: int = 90, speed: float = 1.0) -> None:
         self.name: Final = f"Polar H10 {address.replace(':', '')[-8:]}"
         self.address: Final = address
         self.strap: Final = strap
         self._battery = battery
+        self._speed = speed
         self._lose = 0
         self._hang_up = asyncio.Event()
         self._commands: asyncio.Queue[tuple[bytes, int]] = asyncio.Queue()
@@ -118,14 +119,14 @@ class SimulatedStrap:
     async def _tell_heart_rate(self, meeting: Meeting) -> None:
         while True:
             await meeting.notify(self._rate, self.strap.heart_rate())
-            await asyncio.sleep(HEART_RATE_EVERY_S)
+            await asyncio.sleep(HEART_RATE_EVERY_S / self._speed)
 
     async def _stream(self, meeting: Meeting) -> None:
         """A frame each time its samples are full; against a clock, so that naps do not add up."""
         now_s = asyncio.get_running_loop().time
         due_s = now_s()
         while True:
-            due_s += self.strap.frame_s
+            due_s += self.strap.frame_s / self._speed
             await asyncio.sleep(max(0.0, due_s - now_s()))
             if not self.strap.streams:
                 self.strap.skip_frame()
@@ -154,7 +155,9 @@ def make_peripheral(address: str, options: Mapping[str, str]) -> SimulatedStrap:
     strap.contact = given.pop("contact", "on") == "on"
     answer = given.pop("answer", "")
     strap.answer = int(answer, 16) if answer else None
-    simulated = SimulatedStrap(address, strap, battery=int(given.pop("battery", "90")))
+    simulated = SimulatedStrap(
+        address, strap, battery=int(given.pop("battery", "90")), speed=float(given.pop("speed", "1"))
+    )
     if given:
         raise ValueError(f"a strap has no option {', '.join(sorted(given))}")
     return simulated
