@@ -1,12 +1,15 @@
 """What need not be sent again: everything that a verified *landed* receipt covers.
 
+Except what the centre could not open: the newest *opened* receipt names such ranges (nacks), the agent
+seals them again, and that has to go although something has landed there already.
+
 Nothing is removed because of it; that is the agent's to do, with its own check of the heads.
 """
 
 import dataclasses
 from typing import Final
 
-from edge.ports.sealing import Receipt, StreamReceipt
+from edge.ports.sealing import Nack, Receipt, StreamReceipt
 from edge.records.fields import Stream
 from sync.wire import batches, cose, sessions
 from sync.wire.errors import EnvelopeRefused
@@ -48,36 +51,48 @@ def read_contents(raw: bytes, unit: str) -> Contents:
 
 
 class Coverage:
-    """The newest *landed* receipt of each epoch."""
+    """The newest receipt of each level and epoch."""
 
     def __init__(self) -> None:
-        self._newest: dict[bytes, Receipt] = {}
+        self._newest: dict[tuple[str, bytes], Receipt] = {}
 
     def learn(self, receipt: Receipt) -> bool:
         """Take a verified receipt; False when one as new is known already.
 
         A higher generation wins whatever it says: a restored centre may have less.
         """
-        if receipt.level != "landed":
-            return False
-        known = self._newest.get(receipt.epoch)
+        line = (receipt.level, receipt.epoch)
+        known = self._newest.get(line)
         if known is not None and (known.generation, known.rseq) >= (receipt.generation, receipt.rseq):
             return False
-        self._newest.pop(receipt.epoch, None)
-        self._newest[receipt.epoch] = receipt
-        while len(self._newest) > MAX_EPOCHS:
+        self._newest.pop(line, None)
+        self._newest[line] = receipt
+        while len(self._newest) > 2 * MAX_EPOCHS:
             del self._newest[next(iter(self._newest))]
         return True
 
     def covers(self, contents: Contents) -> bool:
-        """Whether the centre has said that it holds all of this."""
-        receipt = self._newest.get(contents.epoch)
+        """Whether the centre has said that it holds all of this, and did not ask for it again."""
+        receipt = self._newest.get(("landed", contents.epoch))
         if receipt is None:
             return False
         if contents.stream is None:
             return contents.session in receipt.sessions_landed
         stated = receipt.streams.get(contents.stream)
-        return stated is not None and _holds(stated, contents)
+        return stated is not None and _holds(stated, contents) and not self.asked_again(contents)
+
+    def asked_again(self, contents: Contents) -> bool:
+        """Whether the centre could not open part of this range and waits for it sealed anew."""
+        receipt = self._newest.get(("opened", contents.epoch))
+        return receipt is not None and any(_overlaps(nack, contents) for nack in receipt.nacks)
+
+
+def _overlaps(nack: Nack, contents: Contents) -> bool:
+    return (
+        nack.stream is contents.stream
+        and nack.first <= contents.last
+        and contents.first < nack.first + nack.n
+    )
 
 
 def _holds(stated: StreamReceipt, contents: Contents) -> bool:

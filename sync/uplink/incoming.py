@@ -62,15 +62,14 @@ class Incoming:
             if line in self._written:
                 self._remove(_file_name(line, self._written[line]))
             self._written[line] = int(parts[4])
-            if parts[1] == "landed":
-                try:
-                    raw = (self._directory / name).read_bytes()
-                    self._coverage.learn(receipts.verify(raw, self._keyset, self._unit))
-                except (OSError, ReceiptRefused):
-                    continue  # taken by the agent meanwhile, or to be refused by it
+            try:
+                raw = (self._directory / name).read_bytes()
+                self._coverage.learn(receipts.verify(raw, self._keyset, self._unit))
+            except (OSError, ReceiptRefused):
+                continue  # taken by the agent meanwhile, or to be refused by it
 
     def take(self, topic: str, payload: bytes) -> Receipt | None:
-        """Take one message; returns a *landed* receipt that says something new."""
+        """Take one message; returns a receipt that says something new."""
         parsed = topics.parse(topic)
         if parsed is None or parsed.unit != self._unit:
             self._refuse("topic")

@@ -123,6 +123,14 @@ class Outgoing:
         with contextlib.suppress(ValueError):
             self._waiting.remove(name)
 
+    def reconsider(self) -> None:
+        """What the centre asks for again waits again, though something had landed there already."""
+        for text in sorted(self._left):
+            contents = self._contents.get(text)
+            if contents is not None and self._coverage.asked_again(contents):
+                self._left.discard(text)
+                self._waiting = sorted({*self._waiting, self._present[text]})
+
     def rewind(self) -> None:
         """Everything that no receipt covers waits again."""
         self._bytes = self._wave_bytes = 0

@@ -39,6 +39,7 @@ STEADY_S: Final = 30.0
 """A connection that stood so long was a good one: the next wait begins at the shortest again."""
 LONGEST_REST_S: Final = 900.0
 OVERDUE: Final = "receipt-overdue"
+LANDED: Final = "landed"
 UP: Final = "up"
 
 
@@ -200,7 +201,7 @@ class Uplink:
         end_s = self._clock.monotonic_s() + wait_s
         while (left_s := end_s - self._clock.monotonic_s()) > 0:
             self._pump(connection, left_s)
-            if self._take(connection) is not None:
+            if any(receipt.level == LANDED for receipt in self._take(connection)):
                 return
 
     def _work(self, connection: Connection, name: str, limits: Limits) -> None:
@@ -213,8 +214,7 @@ class Uplink:
             now_s = self._clock.monotonic_s()
             if self._outgoing.refresh():
                 flight.forget(self._outgoing.has)
-            receipt = self._take(connection)
-            if receipt is not None:
+            for receipt in self._take(connection):
                 self._learn(receipt, flight, now_s)
             self._send(connection, flight, limits)
             if now_s - noted_s >= NOTE_S:
@@ -254,17 +254,22 @@ class Uplink:
             flight.begin(ready, now_s)
             connection.publish(topic, ready.content)
 
-    def _take(self, connection: Connection) -> Receipt | None:
-        """Take what came; the newest *landed* receipt, if one says something new."""
-        newest: Receipt | None = None
+    def _take(self, connection: Connection) -> list[Receipt]:
+        """Take what came; the receipts that say something new, in order."""
+        fresh: list[Receipt] = []
         while connection.messages:
-            newest = self._incoming.take(*connection.messages.popleft()) or newest
+            receipt = self._incoming.take(*connection.messages.popleft())
+            if receipt is not None:
+                fresh.append(receipt)
         self._incoming.flush()
-        return newest
+        return fresh
 
     def _learn(self, receipt: Receipt, flight: Flight, now_s: float) -> None:
-        self._rest_until_s = now_s + min(float(receipt.retry_after_s), LONGEST_REST_S)
-        flight.window.advise(receipt.window)
+        if receipt.level == LANDED:
+            self._rest_until_s = now_s + min(float(receipt.retry_after_s), LONGEST_REST_S)
+            flight.window.advise(receipt.window)
+        else:
+            self._outgoing.reconsider()
         for name in flight.landed(self._coverage, now_s):
             self._outgoing.leave(name)
             self._unanswered -= {str(name)}

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from edge.ports.sealing import Receipt, StreamReceipt
+from edge.ports.sealing import Nack, Receipt, StreamReceipt
 from edge.records.fields import Stream
 from sync.uplink.coverage import MAX_EPOCHS, Contents, Coverage
 from sync.wire.receipts import MAX_MISSING
@@ -80,6 +80,20 @@ def test_only_newer_receipts_count_and_a_higher_generation_always_does() -> None
 
 def test_epochs_are_bounded() -> None:
     coverage = Coverage()
-    for number in range(MAX_EPOCHS + 5):
+    for number in range(2 * MAX_EPOCHS + 5):
         coverage.learn(receipt(10, epoch=number.to_bytes(8)))
-    assert len(coverage._newest) == MAX_EPOCHS
+    assert len(coverage._newest) == 2 * MAX_EPOCHS
+
+
+def test_what_the_centre_could_not_open_goes_again_until_it_is_opened() -> None:
+    coverage = Coverage()
+    coverage.learn(receipt(20))
+    nacked = receipt(4, level="opened", nacks=(Nack(Stream.VITALS, 5, 6, "key"),))
+    assert coverage.learn(nacked)
+    assert coverage.covers(batch(1, 4))
+    assert not coverage.covers(batch(1, 5)), "it holds the first of the range"
+    assert not coverage.covers(batch(10, 12)), "it holds the last of the range"
+    assert coverage.covers(batch(11, 12))
+    assert coverage.covers(batch(5, 6)) is False
+    assert coverage.learn(receipt(20, level="opened", rseq=2))
+    assert coverage.covers(batch(5, 6))
