@@ -64,7 +64,7 @@ TESTS: Final = (
 def _run(parts: tuple[Part, ...]) -> bool:
     times: dict[str, dict[str, float | int | bool]] = json.loads(TIMES.read_text()) if TIMES.exists() else {}
     good = True
-    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}:/usr/sbin", "NO_COLOR": "1"}
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}:/usr/sbin"}
     for part in parts:
         begin = time.monotonic()
         passed = True
