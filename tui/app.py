@@ -13,6 +13,7 @@ from rich.segment import Segment, Segments
 from textual import on, work
 from textual.app import App
 from textual.binding import BindingType
+from textual.filter import ANSIToTruecolor
 from textual.worker import WorkerFailed
 
 from edge.errors import QafilaError
@@ -71,6 +72,8 @@ class QafilaApp(App[None], inherit_bindings=False):
         self._person = person
         self._user = ""
         self._was_signed_in = False
+        # No colour of ours is one of the sixteen ANSI ones, and looking for them in each segment costs.
+        self._filters = [each for each in self._filters if not isinstance(each, ANSIToTruecolor)]
         if level is not Level.BRAILLE:
             self._filters.append(LevelFilter(level))
 

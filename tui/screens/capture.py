@@ -7,7 +7,7 @@ from uuid import UUID
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container, Vertical
+from textual.containers import Container
 from textual.timer import Timer
 from textual.widgets import Static
 
@@ -64,14 +64,11 @@ class CaptureScreen(QafilaScreen):
         grid-size: 4; grid-columns: 7fr 5fr 5fr 5fr;
     }
     CaptureScreen #live { height: 1fr; layout: vertical; }
-    CaptureScreen #waves { height: 1fr; padding: 0 1; }
     CaptureScreen WaveView.-never { height: 1; }
-    CaptureScreen RecordList { height: 6; }
+    CaptureScreen RecordList { height: 6; dock: bottom; }
     CaptureScreen.medium RecordList { height: 7; }
-    CaptureScreen.large #live { layout: horizontal; }
-    CaptureScreen.large RecordList { width: 56; height: 1fr; }
-    CaptureScreen.-quiet #waves { display: none; }
-    CaptureScreen.-quiet RecordList { height: 1fr; }
+    CaptureScreen.large RecordList { width: 56; height: 100%; dock: right; }
+    CaptureScreen.-quiet RecordList { width: 100%; height: 100%; }
     CaptureScreen #numbers { display: none; padding: 0 1; }
     CaptureScreen.tiny #numbers { display: block; height: 1fr; }
     CaptureScreen.tiny #tiles, CaptureScreen.tiny #live, CaptureScreen.tiny Notice { display: none; }
@@ -108,10 +105,9 @@ class CaptureScreen(QafilaScreen):
     def body(self) -> ComposeResult:
         with Container(id="tiles"):
             yield from self._tiles.values()
-        with Container(id="live"):
-            with Vertical(id="waves"):
-                yield from self._waves.values()
+        with Container(id="live"):  # no container more: each is drawn again wherever a wave moves
             yield self._records
+            yield from self._waves.values()
         yield self._numbers
 
     def on_mount(self) -> None:
@@ -258,7 +254,7 @@ class CaptureScreen(QafilaScreen):
     def _show_waves(self) -> None:
         shown = self._wave_shown() if self.tier is Tier.SMALL else None
         for code, wave in self._waves.items():
-            wave.display = shown is None or code is shown
+            wave.display = self.hub.waves and (shown is None or code is shown)
             wave.set_class(wave.silent_s is None and shown is None, "-never")
 
     def _wave_shown(self) -> Code:
