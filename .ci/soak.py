@@ -36,7 +36,6 @@ def _run(command: list[str], more: Mapping[str, str] | None = None) -> subproces
     environment = {
         **os.environ,
         "PATH": f"{BIN}:{os.environ['PATH']}:/usr/sbin",
-        "NO_COLOR": "1",
         **(more or {}),
     }
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
