@@ -265,6 +265,7 @@ class Capture:
                 "lead": wave.lead,
                 "rate": format(wave.rate, "f"),
                 "samples": list(wave.samples),
+                "gap": wave.gap,
             }
             self._audience.tell("wave", news)
 

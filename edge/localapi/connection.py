@@ -112,7 +112,9 @@ class Connection:
         self._wake.set()
 
     def _join(self, data: Mapping[str, Json]) -> bool:
-        """Append to samples of the same wave that still wait, if there are any."""
+        """Append to samples of the same wave that still wait, if there are any and they follow."""
+        if data.get("gap"):
+            return False
         waiting = self._waves.get(_wave_key(data))
         if waiting is None:
             return False

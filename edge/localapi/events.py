@@ -16,13 +16,17 @@ class ReadingEvent(Message):
 
 
 class WaveEvent(Message):
-    """Consecutive samples. Those waiting for a slow screen are joined; the oldest fall out."""
+    """Consecutive samples. Those waiting for a slow screen are joined; the oldest fall out.
+
+    ``gap``: samples before these were lost, so they do not follow the ones before.
+    """
 
     device: str
     code: str
     lead: str | None
     rate: str
     samples: tuple[int, ...]
+    gap: bool = False
 
 
 class SavedEvent(Saved):
