@@ -104,9 +104,7 @@ class SigBloodPressure:
             async for reading in readings:
                 yield reading
 
-    async def _collect(
-        self, link: BleLink, features: int | None, clock: "_Clock"
-    ) -> AsyncGenerator[Reading]:
+    async def _collect(self, link: BleLink, features: int | None, clock: "_Clock") -> AsyncGenerator[Reading]:
         refused: DeviceMisbehaved | None = None
         seen: set[bytes] = set()
         async for uuid, raw in _until_it_hangs_up(link):
