@@ -42,10 +42,6 @@ async def _simulate(directory: Path) -> None:
     from drivers.radio.private_bus import private_bus
     from drivers.radio.world import living
 
-    async def _subscribed(device: Device, connection: Connection, gone: asyncio.Event) -> None:
-        while connection not in device.gatt_server.subscribers and not gone.is_set():
-            await asyncio.sleep(0.001)
-
     class Sender:
         """Advertises, waits for a subscriber, and sends when it did each thing."""
 
@@ -70,7 +66,8 @@ async def _simulate(directory: Path) -> None:
                 connection = await came
                 gone = asyncio.Event()
                 connection.once(Connection.EVENT_DISCONNECTION, lambda _reason, gone=gone: gone.set())
-                await _subscribed(device, connection, gone)
+                while connection not in device.gatt_server.subscribers:  # noqa: ASYNC110  nobody tells
+                    await asyncio.sleep(0.001)
                 if self._readings:
                     await device.notify_subscriber(connection, self._value, _STAMP.pack(woke_ns))
                     await connection.disconnect()

@@ -53,6 +53,10 @@ class VirtualRadio:
     async def prepare(self) -> None:
         await self._central.device()
 
+    @property
+    def well(self) -> bool:
+        return self._central.joined
+
     def scanner(self, heard: Heard) -> BleakScanner:
         return BleakScanner(heard, backend=BumbleScanner, central=self._central)
 
@@ -65,6 +69,12 @@ class VirtualRadio:
 
     def bonded(self, device: BLEDevice, advertisement: AdvertisementData) -> bool:  # noqa: ARG002  the port's
         return device.address.upper() in self._central.bonded
+
+    def when_link_keeps_falling(self, tell: Callable[[], None]) -> None:
+        pass
+
+    def link_kept_falling(self) -> bool:
+        return False  # refused keys are told as such
 
     async def forget(self, address: str) -> None:
         await self._central.forget(address)

@@ -26,6 +26,9 @@ ANSWER_WITHIN_S: Final = 10.0
 DISCOVER_WITHIN_S: Final = 20.0
 _MIC_FAILURE: Final = hci.HCI_ErrorCode.CONNECTION_TERMINATED_DUE_TO_MIC_FAILURE_ERROR
 """How a link ends whose two sides have different keys."""
+_REFUSALS: Final = frozenset(
+    {hci.HCI_ErrorCode.PIN_OR_KEY_MISSING_ERROR, hci.HCI_ErrorCode.AUTHENTICATION_FAILURE_ERROR}
+)
 
 
 class LinkFailed(Exception):
@@ -66,6 +69,11 @@ class Central:
         self._opening = asyncio.Lock()
         self.bonded: set[str] = set()
         """Addresses that we hold keys for."""
+
+    @property
+    def joined(self) -> bool:
+        """Whether we are in the air."""
+        return self._device is not None
 
     async def device(self) -> Device:
         """The host, powered on.
@@ -168,7 +176,9 @@ async def _encrypt(connection: Connection) -> None:
         async with _while_connected(connection, ANSWER_WITHIN_S):
             await connection.encrypt()
     except LinkFailed as error:
-        if isinstance(error.__cause__, hci.HCI_Error) or error.reason == _MIC_FAILURE:
+        cause = error.__cause__
+        refused = isinstance(cause, hci.HCI_Error) and cause.error_code in _REFUSALS
+        if refused or error.reason == _MIC_FAILURE:
             raise KeysRefused("the bond is not accepted") from error
         raise
 
@@ -185,7 +195,7 @@ async def _while_connected(connection: Connection, within_s: float) -> AsyncGene
         scope.reschedule(loop.time())
 
     if connection.device.lookup_connection(connection.handle) is not connection:
-        raise LinkFailed("the connection has ended")
+        raise LinkFailed("the connection has ended", hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR)
     connection.once(Connection.EVENT_DISCONNECTION, end)
     try:
         with link_errors():

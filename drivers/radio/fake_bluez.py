@@ -41,6 +41,8 @@ class Faults:
     abort_by_local: int = 0
     abort_flips: bool = True
     """Whether ``Connected`` goes on and off with the abort, as with BlueZ since 5.62."""
+    refused_keys: str = "le-connection-abort-by-local"
+    """What a connection ends with whose keys are refused; ``br-connection-key-missing`` since 5.83."""
     start_discovery_in_progress: int = 0
     never_resolves: int = 0
     power_cycles: int = 0
@@ -319,8 +321,14 @@ class _FakeDevice:
         try:
             self._connection = await self._bluez.central.connect(self._target, CONNECT_WITHIN_S)
         except KeysRefused:
-            raise BusError("org.bluez.Error.AuthenticationFailed", "Authentication Failed") from None
-        except (LinkFailed, OSError):
+            # as the real one: the link is up before it is encrypted, and nothing names the keys
+            self._change(Connected=True)
+            self._change(Connected=False)
+            raise BusError("org.bluez.Error.Failed", self._bluez.faults.refused_keys) from None
+        except (LinkFailed, OSError) as error:
+            if isinstance(error, LinkFailed) and error.reason is not None:  # it was up
+                self._change(Connected=True)
+                self._change(Connected=False)
             raise BusError("org.bluez.Error.Failed", "le-connection-abort-by-local") from None
         except asyncio.CancelledError:
             raise BusError("org.bluez.Error.Failed", "Operation was cancelled") from None
@@ -407,6 +415,8 @@ async def serving(bus_address: str, central: Central) -> AsyncGenerator[FakeBlue
             yield bluez
     finally:
         device.remove_listener(Device.EVENT_ADVERTISEMENT, bluez.heard)
+        if device.is_scanning and central.joined:
+            await device.stop_scanning(legacy=True)
         bus.disconnect()
         with contextlib.suppress(Exception):  # the error that killed the bus, if any
             await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]  # dbus-fast's

@@ -28,6 +28,11 @@ class Backend(Protocol):
         """Whatever must stand before a scan, such as the pairing agent; harmless to repeat."""
         ...
 
+    @property
+    def well(self) -> bool:
+        """Whether what was prepared still stands; a scan that nobody serves any more says nothing of it."""
+        ...
+
     def scanner(self, heard: Heard) -> BleakScanner: ...
 
     def client(
@@ -36,6 +41,14 @@ class Backend(Protocol):
 
     def bonded(self, device: BLEDevice, advertisement: AdvertisementData) -> bool:
         """Whether our side holds keys for it."""
+        ...
+
+    def when_link_keeps_falling(self, tell: Callable[[], None]) -> None:
+        """Have it told when the attempt of the latest client is hopeless."""
+        ...
+
+    def link_kept_falling(self) -> bool:
+        """Whether, in the latest attempt, the link came up and fell again and again."""
         ...
 
     async def forget(self, address: str) -> None:
@@ -82,8 +95,17 @@ _BY_NAME: Final = {
 """By the last part of a D-Bus error's name; all others are the device's."""
 NOT_PAIRED: Final = "Not paired"
 """BlueZ's word for an attribute that wants encryption; its error's name says only NotPermitted."""
+_ENDED_BY_DEVICE: Final = frozenset({"br-connection-canceled", "br-connection-key-missing"})
 _KEY_ERRORS: Final = frozenset({0x05, 0x08, 0x0C, 0x0F})
 """ATT: insufficient authentication, authorisation, key size, encryption (Core, vol. 3, part F, 3.4.1.1)."""
+
+
+def may_refuse_keys(error: BaseException) -> bool:
+    """Whether BlueZ says so when a bonded device has ended a connection that was being made.
+
+    Up to 5.82 it does not tell refused keys from the other reasons.
+    """
+    return isinstance(error, BleakDBusError) and error.dbus_error_details in _ENDED_BY_DEVICE
 
 
 def trouble_of(error: BaseException) -> Trouble:

@@ -19,7 +19,14 @@ from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakError
 
 from drivers.transport.alongside import alongside
-from drivers.transport.backend import FAILURES, NO_SIGNAL_DBM, Backend, Trouble, trouble_of
+from drivers.transport.backend import (
+    FAILURES,
+    NO_SIGNAL_DBM,
+    Backend,
+    Trouble,
+    may_refuse_keys,
+    trouble_of,
+)
 from drivers.transport.connection import Connection, KeysRefused
 from drivers.transport.errors import BondLost, RadioDown
 from drivers.transport.ladder import Ladder, Step
@@ -37,6 +44,8 @@ GRACE_S: Final = 5.0
 """Beyond bleak's own limit, for it to clean up."""
 ADAPTER_WITHIN_S: Final = 15.0
 """Starting or stopping a scan, preparing or power-cycling the adapter."""
+LOOK_EVERY_S: Final = 2.0
+"""How often a scan in which nothing happens is looked after."""
 SILENT_S: Final = 120.0
 """No advertisement from anything for so long is the adapter's fault more often than the neighbourhood's."""
 
@@ -186,15 +195,20 @@ class AdapterOwner:
             await self._wake.wait()
             return
         await self._start_scan()
-        due_s = self._due_s()
+        now_s = self._now_s()
+        resting = [request for request in self._requests if request.peer.rests_for_s(now_s) is not None]
         try:
-            async with asyncio.timeout(max(0.0, due_s - self._now_s())):
+            async with asyncio.timeout(self._look_in_s(now_s)):
                 await self._wake.wait()
         except TimeoutError:
+            if not self._backend.well:
+                raise _AdapterTrouble(Trouble.DAEMON, "scan") from None
             if self._silent_too_long():
                 self._heard_s = self._now_s()
                 await self._climb(Trouble.ADAPTER)
-            self._scan_again = True  # a device whose rest is over may have been heard already
+            # a device whose rest is over may have been heard, and filtered as a duplicate, before
+            now_s = self._now_s()
+            self._scan_again = any(request.peer.rests_for_s(now_s) is None for request in resting)
             return
         found, self._found = self._found, None
         if found is not None and found.request in self._requests:
@@ -202,11 +216,10 @@ class AdapterOwner:
             await self._stop_scan()
             await self._connect(found)
 
-    def _due_s(self) -> float:
+    def _look_in_s(self, now_s: float) -> float:
         """When to look again even if nothing is heard."""
-        now_s = self._now_s()
         rests = (request.peer.rests_for_s(now_s) for request in self._requests)
-        return min([self._heard_s + SILENT_S, *(now_s + rest_s for rest_s in rests if rest_s is not None)])
+        return min([LOOK_EVERY_S, *(rest_s for rest_s in rests if rest_s is not None)])
 
     def _silent_too_long(self) -> bool:
         # a live connection proves the adapter, and power-cycling it would end the connection
@@ -261,7 +274,8 @@ class AdapterOwner:
 
     async def _connect(self, found: _Found) -> None:
         request, wanted, peer = found.request, found.request.wanted, found.request.peer
-        pair = wanted.bond and not self._backend.bonded(found.device, found.advertisement)
+        bonded = wanted.bond and self._backend.bonded(found.device, found.advertisement)
+        pair = wanted.bond and not bonded
         if pair and not self.window.is_open(found.device.address):
             peer.failed(self._now_s())
             _answer(request, error=_not_paired(wanted))
@@ -271,10 +285,17 @@ class AdapterOwner:
         within_s = CONNECT_WITHIN_S + (PAIR_WITHIN_S if pair else 0)
         client = self._backend.client(found.device, connection.gone, pair=pair, timeout_s=within_s)
         try:
-            async with self._lock, asyncio.timeout(within_s + GRACE_S):
+            async with self._lock, asyncio.timeout(within_s + GRACE_S) as limit:
+                if bonded:
+                    now_s = asyncio.get_running_loop().time
+                    self._backend.when_link_keeps_falling(lambda: limit.reschedule(now_s()))
                 await client.connect()
         except (BleakError, AssertionError, *FAILURES) as error:
-            self._not_connected(found, trouble_of(error), error)
+            trouble = trouble_of(error)
+            fell = may_refuse_keys(error) or self._backend.link_kept_falling()
+            if trouble is Trouble.DEVICE and bonded and fell:
+                trouble = Trouble.KEYS
+            self._not_connected(found, trouble, error)
             return
         connection.opened(client)
         self._ladder.well()
@@ -311,7 +332,11 @@ class AdapterOwner:
         """Climb the ladder, leave the adapter alone for a while, and tell who waits if it goes on."""
         was_down = self._ladder.down
         step = self._ladder.trouble(self._now_s())
-        self._scanner = None
+        scanner, self._scanner = self._scanner, None
+        if scanner is not None and trouble.trouble is not Trouble.DAEMON:  # who is gone cannot be told
+            with contextlib.suppress(BleakError, AssertionError, *FAILURES):
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await scanner.stop()
         if self._ladder.down:
             if not was_down:
                 _LOG.warning("radio down", extra={"during": trouble.during, "trouble": trouble.trouble.value})

@@ -16,11 +16,20 @@ from dbus_fast import AuthError, BusType, DBusError, Message, MessageType, Varia
 from dbus_fast.aio import MessageBus
 
 from drivers.transport.backend import Heard
+from drivers.transport.link_watch import RULES, LinkWatch
 from drivers.transport.pairing import PairingWindow
 from drivers.transport.pairing_agent import BLUEZ, PairingAgent
 
 OFF_FOR_S: Final = 1.0
 """How long the adapter stays off in a power cycle; some controllers need a moment to forget."""
+_WATCH: Final = Message(
+    destination="org.freedesktop.DBus",
+    path="/org/freedesktop/DBus",
+    interface="org.freedesktop.DBus",
+    member="AddMatch",
+    signature="s",
+    body=[f"type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{BLUEZ}'"],
+)
 _GONE: Final = frozenset({"org.bluez.Error.DoesNotExist", "org.freedesktop.DBus.Error.UnknownObject"})
 
 
@@ -41,15 +50,23 @@ class BlueZ:
         restart: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._agent = PairingAgent(window)
+        self._watch = LinkWatch()
         self._adapter = adapter
         self._restart = restart
         self._bus: MessageBus | None = None
+        self._restarted = False
 
     async def prepare(self) -> None:
         """Have the pairing agent stand, also after bus or daemon were restarted."""
-        refused = await self._agent.register(await self._connected())
+        bus = await self._connected()
+        self._restarted = False
+        refused = await self._agent.register(bus)
         if refused is not None:
             raise BleakDBusError(refused, ["the pairing agent"])
+
+    @property
+    def well(self) -> bool:
+        return self._bus is not None and self._bus.connected and not self._restarted
 
     def scanner(self, heard: Heard) -> BleakScanner:
         return BleakScanner(heard, bluez={"adapter": self._adapter})
@@ -57,12 +74,19 @@ class BlueZ:
     def client(
         self, device: BLEDevice, gone: Callable[[BleakClient], None], *, pair: bool, timeout_s: float
     ) -> BleakClient:
+        self._watch.begin(device.details["path"])
         return BleakClient(device, gone, pair=pair, timeout=timeout_s, bluez={"adapter": self._adapter})
 
     def bonded(self, device: BLEDevice, advertisement: AdvertisementData) -> bool:
         # the device's own details are those of the first sighting; the advertisement's are of now
         properties: dict[str, Any] = advertisement.platform_data[1] or device.details["props"]
         return bool(properties.get("Paired"))
+
+    def when_link_keeps_falling(self, tell: Callable[[], None]) -> None:
+        self._watch.when_enough(tell)
+
+    def link_kept_falling(self) -> bool:
+        return self._watch.kept_falling
 
     async def forget(self, address: str) -> None:
         device = f"{self._path}/dev_{address.upper().replace(':', '_')}"
@@ -102,6 +126,8 @@ class BlueZ:
             bus = MessageBus(bus_type=BusType.SYSTEM)
             try:
                 await bus.connect()
+                bus.add_message_handler(self._owner_changed)
+                await bus.call(_WATCH)
             except (AuthError, DBusError) as error:
                 bus.disconnect()
                 raise ConnectionRefusedError(str(error)) from error
@@ -109,7 +135,23 @@ class BlueZ:
                 bus.disconnect()
                 raise
             self._bus = bus
+            bus.add_message_handler(self._watch.hear)
+            for rule in RULES:
+                await bus.call(
+                    Message(
+                        destination="org.freedesktop.DBus",
+                        path="/org/freedesktop/DBus",
+                        interface="org.freedesktop.DBus",
+                        member="AddMatch",
+                        signature="s",
+                        body=[rule],
+                    )
+                )
         return self._bus
+
+    def _owner_changed(self, message: Message) -> None:
+        if message.member == "NameOwnerChanged" and message.body[0] == BLUEZ:
+            self._restarted = True
 
     async def _call(self, path: str, interface: str, member: str, signature: str, body: list[Any]) -> None:
         reply = await (await self._connected()).call(

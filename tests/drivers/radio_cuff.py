@@ -42,8 +42,8 @@ class Cuff:
         self.connections = 0
         self.hang_up_at_once = 0
         """So many connections it ends before anybody has found out its services."""
-        self.deaf = False
-        """Whether it leaves requests unanswered."""
+        self.hang_up_encrypted = 0
+        """So many it ends as soon as they are encrypted."""
         self.asleep_after_hanging_up_s = 0.0
         self._hang_up = asyncio.Event()
         self._more = asyncio.Event()
@@ -115,6 +115,13 @@ class Cuff:
         connection.once(Connection.EVENT_DISCONNECTION, lambda _reason: gone.set())
         if self.hang_up_at_once > 0:
             self.hang_up_at_once -= 1
+            await self._end(connection, gone)
+            await asyncio.sleep(self.asleep_after_hanging_up_s)
+            return
+        if self.hang_up_encrypted > 0:
+            self.hang_up_encrypted -= 1
+            while not connection.is_encrypted and not gone.is_set():
+                await asyncio.sleep(0.001)
             await self._end(connection, gone)
             await asyncio.sleep(self.asleep_after_hanging_up_s)
             return

@@ -1,5 +1,10 @@
 """The small parts of the radio: ports, windows, the pairing agent, whose trouble an error is."""
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from bleak.exc import (
     BleakBluetoothNotAvailableError,
@@ -11,6 +16,7 @@ from bleak.exc import (
 )
 from dbus_fast import Message, MessageType
 
+import drivers
 from drivers.radio.bumble_backend import address_for
 from drivers.transport.backend import Trouble, trouble_of
 from drivers.transport.link import Wanted
@@ -45,6 +51,23 @@ def call(member: str, path: str = PATH) -> Message:
     )
     assert message.message_type is MessageType.METHOD_CALL
     return message
+
+
+def test_bumble_stays_in_the_simulated_air_and_the_simulators() -> None:
+    root = Path(drivers.__file__).parents[1]
+    found = set()
+    for package in ("edge", "drivers", "sync", "cli", "tui"):
+        for path in (root / package).rglob("*.py"):
+            if re.search(r"^\s*(from|import) bumble", path.read_text(), re.MULTILINE):
+                found.add(str(path.relative_to(root)))
+    allowed = re.compile(r"drivers/(radio/[a-z_]+|simulation/[a-z_]+|devices/[a-z0-9_]+/simulator)\.py")
+    assert {path for path in found if not allowed.fullmatch(path)} == set()
+
+
+def test_the_real_adapter_is_made_without_bumble_and_the_registry_without_bleak() -> None:
+    for module, absent in (("drivers.transport.bluez", "bumble"), ("drivers.registry", "bleak")):
+        script = f"import sys, {module}, drivers.transport.link; sys.exit({absent!r} in sys.modules)"
+        subprocess.run([sys.executable, "-c", script], check=True)
 
 
 @pytest.mark.parametrize(

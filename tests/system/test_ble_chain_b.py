@@ -186,19 +186,35 @@ async def test_a_cuff_that_lost_its_bond_needs_a_technician_and_is_left_alone(
         assert await take_reading(chain.owner) == [b"2"]
 
 
-async def test_hanging_up_too_early_and_sleeping_costs_no_blind_retries(
+async def test_hanging_up_before_the_services_are_known_costs_no_blind_retries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Its next advertisement is waited for, however long it sleeps."""
     cuff = Cuff(b"1", b"2")
     cuff.asleep_after_hanging_up_s = 2.0
     async with asyncio.timeout(30), chain_b(tmp_path, monkeypatch, {"cuff": cuff}) as chain:
         assert await take_reading(chain.owner) == [b"1"]
-        cuff.hang_up_at_once = 1
-        with pytest.raises(DeviceUnavailable):
+        cuff.hang_up_encrypted = 1
+        with pytest.raises(DeviceUnavailable) as failed:
             await take_reading(chain.owner)
-        before = cuff.connections
+        assert failed.value.stable_code == "ble-unreachable"
         assert await take_reading(chain.owner) == [b"2"]
-        assert cuff.connections == before + 1
+        assert cuff.connections == 3
+
+
+async def test_hanging_up_before_the_link_is_encrypted_is_no_lost_bond(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cuff = Cuff(b"1", b"2")
+    async with asyncio.timeout(30), chain_b(tmp_path, monkeypatch, {"cuff": cuff}) as chain:
+        assert await take_reading(chain.owner) == [b"1"]
+        cuff.hang_up_at_once = 1
+        try:
+            readings = await take_reading(chain.owner)  # bleak may try again by itself
+        except DeviceUnavailable:
+            readings = await take_reading(chain.owner)
+        assert readings == [b"2"]
+        assert cuff.connections == 3
 
 
 async def test_services_that_never_resolve_cost_one_bounded_attempt(
@@ -245,6 +261,25 @@ async def test_the_death_of_the_bus_is_survived_in_the_same_process(
         gc.collect()
 
 
+@pytest.mark.parametrize("what", ["bus", "daemon"])
+async def test_a_scan_that_nobody_serves_any_more_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """A scan says nothing when bus or daemon die under it; the next reading must come all the same."""
+    monkeypatch.setattr(ble, "LOOK_EVERY_S", 0.1)
+    cuff = Cuff()
+    async with asyncio.timeout(30), chain_b(tmp_path, monkeypatch, {"cuff": cuff}) as chain:
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(take_reading(chain.owner))
+            await asyncio.sleep(0.5)
+            if what == "bus":
+                await chain.bus.kill()
+                await chain.bus.start()
+            await chain.start_daemon()
+            cuff.measure(b"all the same")
+        assert reading.result() == [b"all the same"]
+
+
 async def test_a_restarted_daemon_gets_its_agent_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,3 +287,35 @@ async def test_a_restarted_daemon_gets_its_agent_again(
     async with asyncio.timeout(30), chain_b(tmp_path, monkeypatch, {"cuff": Cuff(b"1")}) as chain:
         await chain.start_daemon()
         assert await take_reading(chain.owner) == [b"1"]
+
+
+async def test_silence_climbs_the_ladder_once_and_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing advertises at all: the adapter is suspected, restarted once, and then left in peace."""
+    monkeypatch.setattr(ble, "SILENT_S", 0.2)
+    monkeypatch.setattr(ble, "LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr("drivers.transport.bluez.OFF_FOR_S", 0.01)
+    cuff = Cuff()
+    async with asyncio.timeout(30), chain_b(tmp_path, monkeypatch, {"cuff": cuff}) as chain:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):
+                await take_reading(chain.owner)
+        assert chain.bluez.faults.power_cycles == 1
+        cuff.measure(b"at last")
+        assert await take_reading(chain.owner) == [b"at last"]
+
+
+async def test_a_live_connection_proves_the_adapter_however_silent_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ble, "SILENT_S", 0.2)
+    monkeypatch.setattr(ble, "LOOK_EVERY_S", 0.1)
+    cuff = Cuff(stays=True)
+    async with asyncio.timeout(30), chain_b(tmp_path, monkeypatch, {"cuff": cuff}) as chain:
+        async with chain.owner.session(CUFF) as link:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(2):
+                    await take_reading(chain.owner, Wanted(address="C0:FF:EE:00:00:09"))
+            assert await link.read(FEATURE) == b"\x07\x00"
+        assert chain.bluez.faults.power_cycles == 0

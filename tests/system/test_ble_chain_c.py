@@ -14,6 +14,7 @@ import pytest
 
 from drivers.transport.errors import BondLost, RadioDown
 from drivers.transport.link import Wanted
+from drivers.transport.peer import State
 from edge.ports.driver import DeviceUnavailable
 from tests.drivers.radio_cuff import ADDRESS, FEATURE, MEASUREMENT, SERVICE, STREAM, Cuff
 from tests.drivers.radio_stage import CUFF, chain_c, open_window, take_reading
@@ -113,6 +114,39 @@ async def test_a_device_that_leaves_the_air_ends_its_session_and_is_found_again(
         async with owner.session(CUFF) as link:
             assert await link.read(FEATURE) == b"\x07\x00"
             assert link.has(MEASUREMENT)
+
+
+async def test_a_device_that_fails_again_and_again_is_left_alone_until_somebody_asks(tmp_path: Path) -> None:
+    cuff = Cuff(b"1")
+    cuff.hang_up_at_once = 5
+    async with asyncio.timeout(40), chain_c(tmp_path, open_window(), {"cuff": cuff}) as (owner, _):
+        for _ in range(5):
+            with pytest.raises(DeviceUnavailable) as failed:
+                await take_reading(owner)
+            assert failed.value.stable_code in {"ble-unreachable", "ble-pairing-failed"}
+        for _ in range(3):
+            with pytest.raises(DeviceUnavailable) as aside:
+                await take_reading(owner)
+            assert aside.value.stable_code == "ble-quarantined"
+        assert cuff.connections == 5
+        owner.try_again(ADDRESS)
+        assert await take_reading(owner) == [b"1"]
+
+
+async def test_a_driver_that_gives_up_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given up at any moment of waiting, connecting or pairing, and the next session works."""
+    # bumble's side of a pairing that ends with its link can stay silent in the next one
+    monkeypatch.setattr("drivers.radio.central.PAIR_WITHIN_S", 2.0)
+    cuff = Cuff(*(bytes([number]) for number in range(12)))
+    async with asyncio.timeout(40), chain_c(tmp_path, open_window(), {"cuff": cuff}) as (owner, _):
+        for tenths in range(10):
+            with contextlib.suppress(TimeoutError, DeviceUnavailable):
+                async with asyncio.timeout(tenths / 25):
+                    await take_reading(owner)
+        assert len(await take_reading(owner)) == 1
+        assert owner.state(CUFF) is State.ABSENT
 
 
 async def test_without_a_world_the_radio_is_down_and_comes_up_with_it(
