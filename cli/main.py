@@ -14,6 +14,7 @@ _GROUPS: Final[dict[str, tuple[str, str]]] = {
     "users": ("cli.commands.users", "The people who may sign in on this unit."),
     "devices": ("cli.commands.devices", "Device kinds, configured devices, and what their bytes mean."),
     "agent": ("cli.commands.agent", "Run the agent: devices, store, sealing, receipts, the local API."),
+    "sim": ("cli.commands.sim", "Simulated devices and patients, for training only."),
     "store": ("cli.commands.store", "The encrypted store of this unit."),
     "central": ("cli.commands.central", "The centre: enrol units, take and open what they send."),
 }

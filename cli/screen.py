@@ -58,6 +58,25 @@ def open_screen(
     os.execv(sys.executable, [sys.executable, "-I", "-S", script, str(screen), str(agent), saved])  # noqa: S606  our own script
 
 
+def handed_over(places: Places, descriptor: int) -> tuple[str, str]:
+    """User and PIN, a line each, from whoever opened this screen on a training unit.
+
+    Raises:
+        QafilaError: ``not-training``: on a production unit everybody types a PIN.
+    """
+    from edge.config import load
+
+    with os.fdopen(descriptor) as lines:
+        user, pin = lines.readline().rstrip("\n"), lines.readline().rstrip("\n")
+    if load(places.config).unit.realm != "training":
+        raise QafilaError(
+            "Only a training screen may be opened for somebody who is signed in already.",
+            next_step="Open it with qafila tui and type the PIN there.",
+            code="not-training",
+        )
+    return user, pin
+
+
 def _screen(
     places: Places, *, language: str, glyphs: str | None, waves: bool, person: tuple[str, str] | None
 ) -> int:

@@ -43,6 +43,18 @@ def register(app: typer.Typer) -> None:
         from cli.rehearsal.rehearse import Options, rehearse
 
         proof = rehearse(Options(patients=patients, seed=seed, broker=broker.value), keep)
-        emit(proof.as_json(), as_json=as_json, human=proof.as_text)
+        emit(proof.as_json(), as_json=as_json, human=lambda: f"{proof.as_text()}\n{_look_at_it(keep)}")
         if proof.shortcomings():
             raise SystemExit(1)
+
+
+def _look_at_it(keep: Path | None) -> str:
+    """How to open the screen on what the demo made."""
+    if keep is None:
+        return (
+            "Next: qafila sim screen shows it live; qafila demo --keep DIR leaves everything to be looked at."
+        )
+    return (
+        f"Next: qafila tui --home {keep} opens the screen on it; "
+        f"user and PIN are in {keep / 'rehearsal' / 'script.json'}."
+    )

@@ -24,13 +24,17 @@ def register(app: typer.Typer) -> None:
                 show_default=False,
             ),
         ] = None,
+        sign_in_fd: Annotated[
+            int | None,
+            typer.Option(hidden=True, help="A descriptor with user and PIN, a line each; training only."),
+        ] = None,
         no_waves: Annotated[
             bool, typer.Option("--no-waves", help="No live waves: for a slow line from afar.")
         ] = False,
     ) -> None:
         """Open the screen: sign in, choose a patient, measure. A training unit gets its agent too."""
         from cli.output import USAGE_EXIT, fail
-        from cli.screen import open_screen
+        from cli.screen import handed_over, open_screen
         from edge.config import Places
         from edge.errors import QafilaError
         from edge.i18n.catalogue import LANGUAGES
@@ -49,4 +53,11 @@ def register(app: typer.Typer) -> None:
                     ),
                     exit_status=USAGE_EXIT,
                 )
-        open_screen(Places.at(home), home=home, language=language, glyphs=glyphs, waves=not no_waves)
+        open_screen(
+            Places.at(home),
+            home=home,
+            language=language,
+            glyphs=glyphs,
+            waves=not no_waves,
+            person=None if sign_in_fd is None else handed_over(Places.at(home), sign_in_fd),
+        )

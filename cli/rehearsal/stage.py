@@ -9,6 +9,7 @@ import datetime
 import json
 import random
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,15 +19,11 @@ from cli.rehearsal.script import CUFF, OXIMETERS, STRAP, Fault, Script
 from edge.clock import SystemClock
 
 REALM: Final = "training"
-_CLOCK_SCALE: Final = 600.0
-"""Wall seconds in a second: a morning of three hours passes in less than half a minute."""
-_OXIMETER_SPEED: Final = 20
-_STRAP_SPEED: Final = 20
 _IN_THE_AIR: Final = {
-    CUFF: ("sig-bp", "C0:FF:EE:00:00:01", ""),
-    STRAP: ("polar-h10", "C0:FF:EE:00:00:02", f",contact=off,speed={_STRAP_SPEED}"),
+    CUFF: ("sig-bp", "C0:FF:EE:00:00:01"),
+    STRAP: ("polar-h10", "C0:FF:EE:00:00:02"),
 }
-"""The simulated Bluetooth devices: kind, address, options. They share one process, the world."""
+"""The simulated Bluetooth devices: kind and address. They share one process, the world."""
 _AIR: Final = "air"
 _BACKOFF_MAX_S: Final = "2"
 """A lost broker is tried again within these seconds; a van waits up to a minute, a rehearsal may not."""
@@ -57,6 +54,27 @@ simulated = true
 """
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast time goes on this stage, and what the devices do when nobody tells them to.
+
+    Attributes:
+        clock_scale: wall seconds in a second.
+        oximeter: options of the simulated oximeters.
+        air: options of each simulated Bluetooth device, after its address.
+    """
+
+    clock_scale: float
+    oximeter: tuple[str, ...]
+    air: Mapping[str, str]
+
+
+REHEARSAL: Final = Pace(600.0, ("--speed", "20"), {CUFF: "", STRAP: ",contact=off,speed=20"})
+"""A morning of three hours in less than half a minute; devices wait for the nurse."""
+LIVE: Final = Pace(1.0, (), {CUFF: ",every=45", STRAP: ",contact=off"})
+"""For a screen that a person looks at; the cuff measures by itself."""
+
+
 @dataclasses.dataclass(slots=True)
 class Breakages:
     """What was broken so far; counted when it was done, not when it was planned."""
@@ -73,10 +91,14 @@ class Stage:
     Args:
         home: where everything lies; the unit's home, with the centre's and the rehearsal's own in it.
         keeper: who keeps the processes.
+        pace: how fast time goes.
     """
 
-    def __init__(self, home: Path, script: Script, kind: broker.BrokerKind, keeper: Keeper) -> None:
+    def __init__(
+        self, home: Path, script: Script, kind: broker.BrokerKind, keeper: Keeper, pace: Pace = REHEARSAL
+    ) -> None:
         self.home = home
+        self._pace = pace
         self.socket = home / "run" / "agent.sock"
         self.central = home / "central"
         self.own = home / "rehearsal"
@@ -163,10 +185,12 @@ class Stage:
             *(_DEVICE.format(key=key, kind="contec-cms50", port=self._port_of(key)) for key in OXIMETERS),
             *(
                 _DEVICE.format(key=key, kind=kind, port=f"ble:{address}")
-                for key, (kind, address, _) in _IN_THE_AIR.items()
+                for key, (kind, address) in _IN_THE_AIR.items()
             ),
         ]
-        configuration = _CONFIGURATION.format(unit=unit, realm=REALM, scale=_CLOCK_SCALE, air=self._air)
+        configuration = _CONFIGURATION.format(
+            unit=unit, realm=REALM, scale=self._pace.clock_scale, air=self._air
+        )
         (self.home / "unit.toml").write_text(configuration + "".join(devices))
 
     async def _start_oximeters(self) -> None:
@@ -177,14 +201,16 @@ class Stage:
                 [
                     sys.executable, "-m", "drivers.devices.contec_cms50.simulator",
                     "--link", str(self._port_of(key)), "--generation", generation,
-                    "--seed", str(self._script.seed + index), "--speed", str(_OXIMETER_SPEED),
+                    "--seed", str(self._script.seed + index), *self._pace.oximeter,
                 ],
             )  # fmt: skip
         for key in OXIMETERS:
             await self._keeper.wait(self._port_of(key).exists, f"{key} to be plugged in")
 
     async def _start_air(self) -> None:
-        devices = [f"{kind}={address},key={key}{more}" for key, (kind, address, more) in _IN_THE_AIR.items()]
+        devices = [
+            f"{kind}={address},key={key}{self._pace.air[key]}" for key, (kind, address) in _IN_THE_AIR.items()
+        ]
         self._keeper.start(
             _AIR,
             [

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("edge", "drivers", "sync", "cli")
+OURS = ("edge", "drivers", "sync", "tui", "cli")
 
 
 def _committed() -> list[Path]:
