@@ -5,15 +5,17 @@ BIN := $(VENV)/bin
 ARGS ?=
 LATER ?=
 
-.PHONY: help demo test check fix bench soak requirements clean
+.PHONY: help demo screen test check fix bench soak test-bluez requirements clean
 
 help:
 	@echo 'make demo      the whole path on this machine, ending with a proof (ARGS="--seed 7")'
+	@echo 'make screen    a live training screen with simulated patients (ARGS="--language en")'
 	@echo 'make test      all tests, with a real broker'
 	@echo 'make check     all that CI runs'
 	@echo 'make fix       repairs what a machine can: formatting and simple findings'
 	@echo 'make bench     the figures, each beside its goal'
 	@echo 'make soak      the long versions; results are kept in docs/evidence/'
+	@echo 'make test-bluez  our Bluetooth against the real bluetoothd and kernel, in an emulated machine'
 
 # The environment: uv comes hashed through pip, everything else hashed through uv.
 $(BIN)/uv: requirements/uv.txt
@@ -31,6 +33,9 @@ $(VENV)/dev.stamp: $(BIN)/uv requirements/dev.txt pyproject.toml
 	$(BIN)/uv pip install --system-certs --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	$(BIN)/uv pip install --system-certs --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/training.stamp
+
+screen: $(VENV)/training.stamp
+	@$(BIN)/qafila sim screen $(ARGS)
 
 demo: $(VENV)/training.stamp
 	$(BIN)/qafila demo $(ARGS)
@@ -56,6 +61,10 @@ bench: $(VENV)/dev.stamp
 soak: $(VENV)/dev.stamp
 	@sh requirements/packages.sh
 	$(BIN)/python .ci/soak.py $(ARGS)
+
+# Chain A: Debian's kernel and bluetoothd in QEMU, on this checkout; 2 to 4 minutes without hardware help.
+test-bluez: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.bluez $(ARGS)
 
 # After a change of dependencies in pyproject.toml or of the tools in requirements/*.in.
 UV_COMPILE = $(BIN)/uv pip compile --system-certs --quiet --universal --python-version 3.11 --generate-hashes \
