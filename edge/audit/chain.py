@@ -35,7 +35,7 @@ class Entry:
     stream: Stream
     seq: int
     kind: Kind
-    payload: bytes | None
+    payload: bytes | None = dataclasses.field(repr=False)
     leaf: bytes
     head: bytes
 

@@ -17,8 +17,12 @@ class ReceiptRefused(QafilaError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tips:
-    """Where all streams of an epoch stood when a batch was sealed: the last seq of each, by stream number,
-    and the visible head of the audit stream."""
+    """Where all streams of an epoch stood when a batch was sealed.
+
+    Attributes:
+        seqs: the last sequence number of each stream, by stream number.
+        audit_head: the visible head of the audit stream.
+    """
 
     seqs: tuple[int, int, int, int, int]
     audit_head: bytes
