@@ -18,6 +18,7 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakError
 
+from drivers.transport import refusals
 from drivers.transport.alongside import alongside
 from drivers.transport.backend import (
     FAILURES,
@@ -28,13 +29,12 @@ from drivers.transport.backend import (
     trouble_of,
 )
 from drivers.transport.connection import Connection, KeysRefused
-from drivers.transport.errors import BondLost, RadioDown
 from drivers.transport.ladder import Ladder, Step
 from drivers.transport.link import Wanted
 from drivers.transport.pairing import PairingWindow
 from drivers.transport.peer import Event, Peer, State
 from edge.clock import Clock
-from edge.ports.driver import DeviceError, DeviceMisbehaved, DeviceUnavailable
+from edge.ports.driver import DeviceError, DeviceMisbehaved
 
 CONNECT_WITHIN_S: Final = 20.0
 """Connecting and finding out the services; an H10 was seen to need 15."""
@@ -115,7 +115,7 @@ class AdapterOwner:
         except KeysRefused as error:
             peer.keys_refused(self._now_s())
             if peer.state is State.BOND_LOST:
-                raise _bond_lost(wanted) from error
+                raise refusals.bond_lost(wanted) from error
             raise
         except DeviceMisbehaved:
             peer.failed(self._now_s())
@@ -156,7 +156,7 @@ class AdapterOwner:
                 async with asyncio.timeout(ADAPTER_WITHIN_S):
                     await self._backend.forget(address)
             except (BleakError, *FAILURES) as error:
-                raise _radio_down() from error
+                raise refusals.radio_down() from error
         self.window.open(address, for_s)
         for wanted, peer in self._peers.items():
             if wanted.address == address:
@@ -278,7 +278,7 @@ class AdapterOwner:
         pair = wanted.bond and not bonded
         if pair and not self.window.is_open(found.device.address):
             peer.failed(self._now_s())
-            _answer(request, error=_not_paired(wanted))
+            _answer(request, error=refusals.not_paired(wanted))
             return
         peer.on(Event.PAIRING_BEGUN if pair else Event.CONNECT_BEGUN)
         connection = Connection(found.device.address, wanted.acquire)
@@ -319,14 +319,19 @@ class AdapterOwner:
                 raise _AdapterTrouble(trouble, "connect") from error
             case Trouble.KEYS if pairing:
                 peer.failed(self._now_s())
-                _answer(request, error=_pairing_failed(request.wanted))
+                _answer(request, error=refusals.pairing_failed(request.wanted))
             case Trouble.KEYS:
                 peer.keys_refused(self._now_s())
                 lost = peer.state is State.BOND_LOST
-                _answer(request, error=_bond_lost(request.wanted) if lost else _keys_refused(request.wanted))
+                _answer(
+                    request,
+                    error=refusals.bond_lost(request.wanted)
+                    if lost
+                    else refusals.keys_refused(request.wanted),
+                )
             case Trouble.DEVICE:
                 peer.failed(self._now_s())
-                _answer(request, error=_unreachable(request.wanted))
+                _answer(request, error=refusals.unreachable(request.wanted))
 
     async def _repair(self, trouble: _AdapterTrouble) -> None:
         """Climb the ladder, leave the adapter alone for a while, and tell who waits if it goes on."""
@@ -342,7 +347,7 @@ class AdapterOwner:
                 _LOG.warning("radio down", extra={"during": trouble.during, "trouble": trouble.trouble.value})
             for request in self._requests:
                 request.peer.on(Event.ADAPTER_FAILED)
-                _answer(request, error=_radio_down())
+                _answer(request, error=refusals.radio_down())
             self._requests.clear()
         if step is not None:
             await self._take(step, trouble.trouble)
@@ -373,9 +378,9 @@ class AdapterOwner:
     async def _wait_for(self, wanted: Wanted, peer: Peer) -> Connection:
         peer.wake(self._now_s())
         if peer.state is State.BOND_LOST:
-            raise _bond_lost(wanted)
+            raise refusals.bond_lost(wanted)
         if peer.state is State.QUARANTINED:
-            raise _quarantined(wanted)
+            raise refusals.quarantined(wanted)
         request = _Request(wanted, peer, asyncio.get_running_loop().create_future())
         self._requests.append(request)
         self._look_again()
@@ -421,57 +426,3 @@ def _answer(
     elif connection is not None:
         request.answer.set_result(connection)
     return True
-
-
-def _called(wanted: Wanted) -> str:
-    return wanted.address or wanted.name_prefix or "that was asked for"
-
-
-def _bond_lost(wanted: Wanted) -> BondLost:
-    return BondLost(
-        f"The device {_called(wanted)} does not know this box any more.",
-        next_step="a technician clears the pairing on the device and pairs it again.",
-    )
-
-
-def _keys_refused(wanted: Wanted) -> KeysRefused:
-    return KeysRefused(
-        f"The device {_called(wanted)} does not accept our keys.",
-        next_step="ask a technician to pair it again if this stays.",
-    )
-
-
-def _quarantined(wanted: Wanted) -> DeviceUnavailable:
-    return DeviceUnavailable(
-        f"The device {_called(wanted)} failed again and again and is left alone for ten minutes.",
-        next_step="check its batteries and its distance, then try again.",
-        code="ble-quarantined",
-    )
-
-
-def _not_paired(wanted: Wanted) -> DeviceUnavailable:
-    return DeviceUnavailable(
-        f"The device {_called(wanted)} is not paired with this box, and pairing is not allowed now.",
-        next_step="ask a technician to pair it.",
-        code="ble-not-paired",
-    )
-
-
-def _pairing_failed(wanted: Wanted) -> DeviceUnavailable:
-    return DeviceUnavailable(
-        f"The device {_called(wanted)} could not be paired.",
-        next_step="switch the device into its pairing mode, and clear older pairings on it.",
-        code="ble-pairing-failed",
-    )
-
-
-def _unreachable(wanted: Wanted) -> DeviceUnavailable:
-    return DeviceUnavailable(
-        f"The device {_called(wanted)} was heard but could not be connected.",
-        next_step="bring it closer to the box and use it again.",
-        code="ble-unreachable",
-    )
-
-
-def _radio_down() -> RadioDown:
-    return RadioDown("The Bluetooth adapter does not work.", next_step="it is being restarted; wait.")

@@ -35,6 +35,7 @@ async def test_a_cuff_pairs_hangs_up_and_comes_back_on_its_bond(
         assert await take_reading(chain.owner) == [b"third"]
         assert cuff.connections == 3
         assert chain.owner.state(CUFF) is State.ABSENT
+        assert chain.bluez.scanned_while_connecting == 0
 
 
 async def test_a_device_can_be_read_and_written_and_says_how_much_fits(
