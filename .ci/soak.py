@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
+from xml.etree import ElementTree
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 BIN: Final = ROOT / ".venv" / "bin"
@@ -71,6 +72,22 @@ def kills(_seeds: int, rounds: int) -> list[Result]:
     return [_pytest("kills", "system", rounds, {"QAFILA_KILL_ROUNDS": str(rounds)}, "-k", "kill")]
 
 
+def bluez(_seeds: int, _rounds: int) -> list[Result]:
+    """Our Bluetooth against the real bluetoothd and kernel, in an emulated machine."""
+    began = time.monotonic()
+    done = _run([str(BIN / "python"), "-m", "tests.bluez"])
+    lines = done.stdout.strip().splitlines()
+    verdict = [line for line in lines if line.startswith(("passed: ", "FAILED: "))]
+    said = "; ".join(lines[lines.index(verdict[0]) :]) if verdict else (done.stderr.strip() or "nothing")
+    report = ROOT / "build" / "bluez" / "junit.xml"
+    cases = ElementTree.parse(report).iter("testcase") if verdict and report.exists() else []  # noqa: S314  our own
+    results = [
+        Result(str(case.get("name")), 0, round(float(case.get("time", 0)), 1), len(case) == 0, "")
+        for case in cases
+    ]
+    return [*results, _told("bluez, all of it", 0, began, done.returncode == 0, said[:600])]
+
+
 def _pytest(what: str, marker: str, count: int, more: Mapping[str, str], *words: str) -> Result:
     began = time.monotonic()
     seed = int(time.monotonic_ns() % 10**6)
@@ -86,7 +103,12 @@ def _told(what: str, seed: int, began: float, passed: bool, said: str) -> Result
     return result
 
 
-PARTS: Final[dict[str, Callable[[int, int], list[Result]]]] = {"demo": demo, "fuzz": fuzz, "kills": kills}
+PARTS: Final[dict[str, Callable[[int, int], list[Result]]]] = {
+    "demo": demo,
+    "fuzz": fuzz,
+    "kills": kills,
+    "bluez": bluez,
+}
 
 
 def main() -> None:

@@ -27,9 +27,16 @@ def main() -> None:
     except PartMissing as error:
         sys.exit(f"{error} (code: bluez-part-missing)")
     passed, said = verdict(ended)
-    told = f"{'passed' if passed else 'FAILED'}: {said}, {ended.seconds:.0f} s in all. Logs: {ended.out}"
+    told = (
+        f"{'passed' if passed else 'FAILED'}: {said}, {ended.seconds:.0f} s in all. Logs: {shown(ended.out)}"
+    )
     sys.stdout.write("\n".join((told, *parts.versions, "")))
     sys.exit(0 if passed else 1)
+
+
+def shown(path: Path) -> Path:
+    """Without where this checkout happens to lie."""
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def verdict(ended: Ended) -> tuple[bool, str]:

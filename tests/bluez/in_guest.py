@@ -25,6 +25,7 @@ from edge.ports.driver import DeviceUnavailable
 from edge.vitals.quantity import Quantity
 from edge.vitals.reading import Reading, Wave
 from tests.bluez.real_air import adapter_ready, air_over_bluez, connect, device_property, radio
+from tests.bluez.stuck import tell_stuck_tasks
 from tests.drivers.radio_cuff import MEASUREMENT, SERVICE, Cuff
 
 FIRST = bytes.fromhex("00800052005d00")
@@ -34,10 +35,15 @@ NO_KEYS = {"le-connection-abort-by-local", "br-connection-canceled", "br-connect
 """What BlueZ says when a device does not know its keys any more: the first two up to 5.82, by chance."""
 
 
+TELL_STUCK_S = 90.0
+
+
 @pytest.fixture
 async def air() -> AsyncIterator[Air]:
+    stuck = asyncio.get_running_loop().call_later(TELL_STUCK_S, tell_stuck_tasks)
     async with air_over_bluez() as air:
         yield air
+    stuck.cancel()
 
 
 def cuff_at(address: str, *readings: bytes) -> tuple[Cuff, Wanted]:
