@@ -188,9 +188,9 @@ def _serve(run: "Callable[[threading.Event], None]") -> None:
     import signal
     import threading
 
-    from sync.central.logs import to_stderr
+    from edge import logs
 
-    to_stderr()
+    logs.to_stderr("centre")
     stop = threading.Event()
 
     def end(_number: int, _frame: object) -> None:

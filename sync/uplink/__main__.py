@@ -3,26 +3,17 @@
 The settings are one JSON object; nothing about the unit stands in arguments or environment.
 """
 
-import logging
 import os
 import sys
 from typing import Final
 
+from edge import logs
 from edge.clock import SystemClock
 from edge.errors import QafilaError
 from sync.uplink.service import Uplink
 from sync.uplink.settings import SettingsRefused, parse
 
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 MOST_SETTINGS_BYTES: Final = 1024 * 1024
-
-
-class _EventAndFields(logging.Formatter):
-    """An event, then its fields as ``key=value``."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        fields = {key: value for key, value in vars(record).items() if key not in _STANDARD and value != ""}
-        return " ".join([super().format(record), *(f"{key}={value!s}" for key, value in fields.items())])
 
 
 def _read_settings(arguments: list[str]) -> bytes:
@@ -44,9 +35,7 @@ def _refuse(sentence: str, next_step: str, code: str) -> int:
 
 
 def main() -> int:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_EventAndFields("%(asctime)s uplink %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logs.to_stderr("uplink")
     try:
         settings = parse(_read_settings(sys.argv[1:]))
     except QafilaError as refused:
