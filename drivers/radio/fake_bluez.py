@@ -34,8 +34,10 @@ class FakeBlueZ:
         self._discoverers: set[str] = set()
         self._agents: dict[str, str] = {}
         self._default_agent: str | None = None
+        self.attempts = 0
+        """How often a connection was asked for."""
         self.scanned_while_connecting = 0
-        """How often a connection was asked for during a scan; a small controller does one or the other."""
+        """And how often during a scan; a small controller does one or the other."""
         self._devices: dict[str, FakeDevice] = {}
 
     @property
@@ -76,6 +78,7 @@ class FakeBlueZ:
 
     def note_attempt(self) -> None:
         """A connection is asked for."""
+        self.attempts += 1
         self.scanned_while_connecting += bool(self._discoverers)
 
     async def ask_agent(self, device: str) -> None:

@@ -48,6 +48,7 @@ class Connection:
         self._acquire = acquire
         self._client: BleakClient | None = None
         self._arrived: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue()
+        self._end: asyncio.TimerHandle | None = None
         self._overrun = False
         self._closing = False
 
@@ -62,8 +63,7 @@ class Connection:
         if self._client is None:
             return
         self.hung_up = not self._closing
-        loop = asyncio.get_running_loop()
-        loop.call_later(DRAIN_S if self._acquire else 0, self._arrived.put_nowait, None)
+        self._end_when_quiet()
 
     @property
     def mtu(self) -> int:
@@ -116,9 +116,17 @@ class Connection:
             return
         self.spoke = True
         self._arrived.put_nowait((characteristic.uuid, bytes(data)))
+        if self._end is not None:
+            self._end_when_quiet()
         if self._arrived.qsize() >= EVENTS_AT_MOST:
             self._overrun = True
             self._arrived.put_nowait(None)
+
+    def _end_when_quiet(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
+        loop = asyncio.get_running_loop()
+        self._end = loop.call_later(DRAIN_S if self._acquire else 0, self._arrived.put_nowait, None)
 
     def _find(self, uuid: str) -> BleakGATTCharacteristic | None:
         if self._client is None or not self._client.is_connected:

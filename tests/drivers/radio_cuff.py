@@ -96,6 +96,7 @@ class Cuff:
                 await self._more.wait()
             connection = await self._wait_for_host(device)
             self.connections += 1
+            self._hang_up.clear()
             try:
                 await self._serve(device, connection)
             except (asyncio.CancelledError, Exception):
@@ -132,7 +133,6 @@ class Cuff:
             await device.indicate_subscriber(connection, self._measurement, self.readings[0])
             self.readings.pop(0)
         if self.stays:
-            self._hang_up.clear()
             async with asyncio.TaskGroup() as group:
                 ends = [group.create_task(gone.wait()), group.create_task(self._hang_up.wait())]
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
