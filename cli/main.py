@@ -2,11 +2,11 @@
 
 import importlib
 import sys
-from typing import Final
+from typing import Any, Final, NoReturn
 
 import typer
 
-from cli.output import fail, fail_unexpected
+from cli.output import USAGE_EXIT, fail, fail_unexpected
 from edge.errors import QafilaError
 
 _GROUPS: Final[dict[str, tuple[str, str]]] = {
@@ -56,16 +56,33 @@ def build(words: list[str]) -> typer.Typer:
 
 def run() -> None:
     """Entry point of the console script."""
+    words = sys.argv[1:]
     try:
-        build(sys.argv[1:])()
+        status = build(words)(standalone_mode=False)
     except QafilaError as error:
         fail(error)
-    except KeyboardInterrupt:
+    except _UsageError as error:
+        _fail_usage(error)
+    except (KeyboardInterrupt, typer.Abort):
         raise SystemExit(130) from None
     except BrokenPipeError:
         raise SystemExit(141) from None  # somebody piped us into head
     except Exception as error:  # noqa: BLE001  where a process meets the world
         fail_unexpected(error)
+    raise SystemExit(status if isinstance(status, int) else 0)
+
+
+_UsageError: Final[type[Exception]] = typer.BadParameter.__bases__[0]  # its own name is private to typer
+
+
+def _fail_usage(error: Any) -> NoReturn:  # noqa: ANN401  what it can be asked stands in typer's private part
+    context = error.ctx
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(context.get_help())
+        raise SystemExit(USAGE_EXIT)
+    path = context.command_path if context is not None else "qafila"
+    sentence = error.format_message().rstrip(".") + "."
+    fail(QafilaError(sentence, next_step=f"See {path} --help.", code="usage"), exit_status=USAGE_EXIT)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,14 @@ Home: TypeAlias = Annotated[
     ),
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON value for machines.")]
+JsonLog: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Write the log as one JSON object a line, for machines.")
+]
+Anywhere: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--home", hidden=True, help="Taken as everywhere; this command keeps nothing."),
+]
+"""``--home`` for commands that need no folder, so that a script may give it to each."""
 PinStdin: TypeAlias = Annotated[
     bool, typer.Option("--pin-stdin", help="Read each PIN from a line of standard input instead of asking.")
 ]

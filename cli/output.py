@@ -12,6 +12,7 @@ from edge.errors import QafilaError
 
 USAGE_EXIT = 2
 TROUBLE_EXIT = 1
+INTERNAL_EXIT = 70
 
 
 def emit(answer: Mapping[str, Any] | list[Any], *, as_json: bool, human: Callable[[], str]) -> None:
@@ -25,21 +26,7 @@ def fail(error: QafilaError, *, exit_status: int = TROUBLE_EXIT) -> NoReturn:
     With ``--json`` among the arguments the same stands on standard output as one object, so that a
     script need not parse a sentence.
     """
-    if "--json" in sys.argv:
-        print(
-            json.dumps(
-                {
-                    "error": {
-                        "code": error.stable_code,
-                        "sentence": error.sentence,
-                        "next": error.next_step,
-                    }
-                },
-                ensure_ascii=False,
-            )
-        )
-    next_step = f" Next: {error.next_step}" if error.next_step else ""
-    print(f"{error.sentence}{next_step} (code: {error.stable_code})", file=sys.stderr)
+    _say(error.stable_code, error.sentence, error.next_step)
     raise SystemExit(exit_status)
 
 
@@ -47,13 +34,20 @@ def fail_unexpected(error: BaseException) -> NoReturn:
     """A bug: say where, never what was in it; values and messages may be somebody's health data."""
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{f.filename.rsplit('/', 3)[-1]}:{f.lineno} {f.name}" for f in reversed(frames[-5:]))
-    print(
-        f"Qafila came upon a fault of its own and stopped: {type(error).__name__} at {where}. "
-        "Next: send this line to those who maintain it; nothing that was called saved is lost. "
-        "(code: internal)",
-        file=sys.stderr,
+    _say(
+        "internal",
+        f"Qafila came upon a fault of its own and stopped: {type(error).__name__} at {where}.",
+        "Send this line to those who maintain it; nothing that was called saved is lost.",
     )
-    raise SystemExit(70)
+    raise SystemExit(INTERNAL_EXIT)
+
+
+def _say(code: str, sentence: str, next_step: str) -> None:
+    if "--json" in sys.argv:
+        told = {"error": {"code": code, "sentence": sentence, "next": next_step}}
+        print(json.dumps(told, ensure_ascii=False))
+    following = f" Next: {next_step}" if next_step else ""
+    print(f"{sentence}{following} (code: {code})", file=sys.stderr)
 
 
 def table(rows: list[list[str]], header: list[str]) -> str:
@@ -64,14 +58,28 @@ def table(rows: list[list[str]], header: list[str]) -> str:
     return "\n".join(lines)
 
 
-def read_secrets(prompts: list[str], *, from_stdin: bool) -> list[str]:
+def read_secrets(prompts: list[str], *, from_stdin: bool, new: str = "") -> list[str]:
     """Ask for secrets on the terminal, or take one line of standard input for each.
 
+    Args:
+        prompts: what is asked, in order.
+        from_stdin: one line of standard input for each instead of asking.
+        new: the prompt whose secret is new; on the terminal it is asked twice, since nobody sees it.
+
     Raises:
-        QafilaError: ``pin-missing`` when standard input ends before all are given.
+        QafilaError: ``pin-missing`` when there is no terminal, or standard input ends too early.
     """
     if not from_stdin:
-        return [str(typer.prompt(prompt, hide_input=True)) for prompt in prompts]
+        if not sys.stdin.isatty():
+            raise QafilaError(
+                "There is no terminal to ask for a PIN.",
+                next_step="Start it in a terminal, or give each PIN as a line with --pin-stdin.",
+                code="pin-missing",
+            )
+        return [
+            str(typer.prompt(prompt, hide_input=True, confirmation_prompt=prompt == new))
+            for prompt in prompts
+        ]
     secrets: list[str] = []
     for prompt in prompts:
         line = sys.stdin.readline()

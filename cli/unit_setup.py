@@ -12,7 +12,7 @@ from cli.files import read_small_file, write_new_file
 from edge.clock import SystemClock
 from edge.config import ConfigMissing, Places, check_unit, load, write_initial
 from edge.errors import QafilaError
-from edge.records.people import USER_ID, user_id
+from edge.records.people import checked_user_id, user_id
 from edge.security import device_secret, pins, process, slots
 from edge.store.store import Store
 from sync.boxend.pinned import Enrolment, read_bundle
@@ -43,23 +43,25 @@ def check_new(places: Places, *, realm: str, unit: str, user: str) -> None:
             next_step="Look at it with qafila unit show, or choose another folder with --home.",
             code="unit-exists",
         )
-    if not USER_ID.fullmatch(user_id(user)):
-        raise UnitRefused(
-            f"Nobody can sign in as {user!r}.",
-            next_step="Use 1 to 32 Latin letters, digits, dots or hyphens, such as fatima.",
-            code="user-name",
-        )
+    checked_user_id(user)
 
 
 def make_unit(places: Places, *, realm: str, unit: str, user: str, pin: str) -> dict[str, Any]:
     """Make store, identity, device secret, slots and request; the configuration comes last."""
     pins.check_pin(pin)
     process.harden()
-    _set_aside_what_was_half_made(places)
-    for directory in (places.store, places.device_secret.parent, places.uplink, places.socket.parent):
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for directory in (places.pinned, places.spool_out, places.spool_in):
-        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        _set_aside_what_was_half_made(places)
+        for directory in (places.store, places.device_secret.parent, places.uplink, places.socket.parent):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory in (places.pinned, places.spool_out, places.spool_in):
+            directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnitRefused(
+            f"{places.base} takes no files: {error.strerror}.",
+            next_step="Check the disk and who owns the folder, or choose another with --home.",
+            code="home-refused",
+        ) from error
 
     moment = SystemClock().now()
     key = secrets.token_bytes(32)

@@ -10,7 +10,7 @@ from edge.config import Places, load
 from edge.errors import QafilaError
 
 
-def become_uplink(places: Places, *, backoff_max_s: float) -> NoReturn:
+def become_uplink(places: Places, *, backoff_max_s: float, json_log: bool = False) -> NoReturn:
     """Check the configuration, then replace this process by the uplink with plain values on a descriptor.
 
     The uplink itself loads neither the models that check a configuration nor the command line: the
@@ -44,4 +44,13 @@ def become_uplink(places: Places, *, backoff_max_s: float) -> NoReturn:
     os.write(descriptor, json.dumps(settings).encode())
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.set_inheritable(descriptor, True)  # noqa: FBT003  the standard library takes it only so
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "sync.uplink", "--fd", str(descriptor)])  # noqa: S606  a list, no shell
+    words = [
+        sys.executable,
+        "-P",
+        "-m",
+        "sync.uplink",
+        "--fd",
+        str(descriptor),
+        *(["--json"] if json_log else []),
+    ]
+    os.execv(sys.executable, words)  # noqa: S606  a list, no shell

@@ -5,7 +5,7 @@ from edge.agent import payloads
 from edge.clock import SystemClock
 from edge.config import Places
 from edge.records.fields import Kind, Stream
-from edge.records.people import user_id
+from edge.records.people import checked_user_id, user_id
 from edge.security.pins import check_pin
 
 
@@ -17,9 +17,10 @@ def add_user(places: Places, *, by: str, pin: str, user: str, name: str, role: s
         SecurityError, StoreError: nothing was changed.
     """
     check_pin(new_pin)
+    new = checked_user_id(user)
     with unlocked(places, by, pin, "users.add") as (slots, store, key):
-        slots.add(user_id(user), name, role, new_pin, key)
-        entry = payloads.stamp(SystemClock().now(), user_id(by)) | payloads.access("users.add", user_id(user))
+        slots.add(new, name, role, new_pin, key)
+        entry = payloads.stamp(SystemClock().now(), user_id(by)) | payloads.access("users.add", new)
         with store.write() as tx:
             tx.set_slots_generation(slots.generation)
             tx.append(Stream.AUDIT, Kind.ACCESS, entry)

@@ -3,6 +3,7 @@
 Events tell a change once, by identifiers and stable codes; never a patient, a key or device bytes.
 """
 
+import json
 import logging
 from typing import Final
 
@@ -22,8 +23,29 @@ class EventAndFields(logging.Formatter):
         return ""
 
 
-def to_stderr(process: str, *, level: int = logging.INFO) -> None:
+class JsonLines(logging.Formatter):
+    """The same as one JSON object a line, for machines."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {key: str(value) for key, value in vars(record).items() if key not in _STANDARD}
+        line = {
+            "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
+            "process": self._process,
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **fields,
+        }
+        return json.dumps(line, ensure_ascii=False)
+
+
+def to_stderr(process: str, *, as_json: bool = False, level: int = logging.INFO) -> None:
     """Send this process's events to standard error, each line naming the process."""
     handler = logging.StreamHandler()
-    handler.setFormatter(EventAndFields(f"%(asctime)s {process} %(levelname)s %(message)s"))
+    handler.setFormatter(
+        JsonLines(process) if as_json else EventAndFields(f"%(asctime)s {process} %(levelname)s %(message)s")
+    )
     logging.basicConfig(level=level, handlers=[handler], force=True)

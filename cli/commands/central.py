@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cli.options import AsJson, Home
+from cli.options import AsJson, Home, JsonLog
 
 if TYPE_CHECKING:
     import threading
@@ -119,25 +119,35 @@ def enrol(
 
 
 @app.command(epilog="Example: qafila central collect --home /srv/qafila")
-def collect(broker: OtherBroker = None, backoff_max: BackoffMax = 30.0, home: Home = None) -> None:
+def collect(
+    broker: OtherBroker = None, backoff_max: BackoffMax = 30.0, home: Home = None, as_json: JsonLog = False
+) -> None:
     """Run the collector: verify and land what units send, answer *landed*. Needs no decryption key."""
     from edge.clock import SystemClock
     from sync.central import collect as collector
     from sync.central.home import parse_broker
 
     place, other = _centre(home), None if broker is None else parse_broker(broker)
-    _serve(lambda stop: collector.run(place, SystemClock(), stop, broker=other, backoff_max_s=backoff_max))
+    _serve(
+        lambda stop: collector.run(place, SystemClock(), stop, broker=other, backoff_max_s=backoff_max),
+        json_log=as_json,
+    )
 
 
 @app.command(epilog="Example: qafila central explode --home /srv/qafila")
-def explode(broker: OtherBroker = None, backoff_max: BackoffMax = 30.0, home: Home = None) -> None:
+def explode(
+    broker: OtherBroker = None, backoff_max: BackoffMax = 30.0, home: Home = None, as_json: JsonLog = False
+) -> None:
     """Run the exploder: open what landed, check it against its chain, commit rows, answer *opened*."""
     from edge.clock import SystemClock
     from sync.central import explode as exploder
     from sync.central.home import parse_broker
 
     place, other = _centre(home), None if broker is None else parse_broker(broker)
-    _serve(lambda stop: exploder.run(place, SystemClock(), stop, broker=other, backoff_max_s=backoff_max))
+    _serve(
+        lambda stop: exploder.run(place, SystemClock(), stop, broker=other, backoff_max_s=backoff_max),
+        json_log=as_json,
+    )
 
 
 @app.command(epilog="Example: qafila central patients --json")
@@ -183,14 +193,14 @@ def _centre(home: Path | None) -> "CentreHome":
     return CentreHome(Places.at(home).central)
 
 
-def _serve(run: "Callable[[threading.Event], None]") -> None:
+def _serve(run: "Callable[[threading.Event], None]", *, json_log: bool) -> None:
     """Run until SIGTERM or Ctrl-C, then end cleanly."""
     import signal
     import threading
 
     from edge import logs
 
-    logs.to_stderr("centre")
+    logs.to_stderr("centre", as_json=json_log)
     stop = threading.Event()
 
     def end(_number: int, _frame: object) -> None:

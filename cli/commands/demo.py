@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import AsJson
+from cli.options import Anywhere, AsJson
 
 
 class Broker(StrEnum):
@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         as_json: AsJson = False,
+        _home: Anywhere = None,
     ) -> None:
         """Play a morning of synthetic patients, break everything on the way, and prove what arrived.
 

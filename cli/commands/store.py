@@ -38,7 +38,7 @@ def verify(
             "entries": {stream.word: count for stream, count in result.entries.items()},
             "valid": result.valid,
             "first_bad": {"stream": stream.word, "seq": seq} if stream is not None else None,
-            "damage": [result.damage] if result.damage else [],
+            "damage": result.damage,
         }
     emit(answer, as_json=as_json, human=lambda: _human(answer))
     if not answer["valid"]:
@@ -52,6 +52,6 @@ def _human(answer: dict[str, Any]) -> str:
     bad = answer["first_bad"]
     return (
         f"The journal does not fit its chain from {bad['stream']} {bad['seq']} on"
-        f" ({', '.join(answer['damage']) or 'kind of damage unknown'}). Looked at: {counted}.\n"
+        f" ({answer['damage'] or 'kind of damage unknown'}). Looked at: {counted}.\n"
         "Next: leave the files as they are and call those who answer for this unit. (code: store-damaged)"
     )

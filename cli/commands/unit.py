@@ -33,7 +33,8 @@ def init(
 
     places = Places.at(home)
     check_new(places, realm=realm, unit=unit_id, user=user)
-    (pin,) = read_secrets([f"PIN for {user}, at least 6 digits"], from_stdin=pin_stdin)
+    asked = f"PIN for {user}, at least 6 digits"
+    (pin,) = read_secrets([asked], from_stdin=pin_stdin, new=asked)
     made = make_unit(places, realm=realm, unit=unit_id, user=user, pin=pin)
     emit(
         made,

@@ -43,12 +43,13 @@ def add(
     from cli.signed_in import agent_runs, ask_agent_as
     from cli.users_offline import add_user
     from edge.config import Places
+    from edge.records.people import checked_user_id
 
     places = Places.at(home)
     shown = name or user
-    pin, new_pin = read_secrets(
-        [f"PIN of {by}", f"New PIN for {user}, at least 6 digits"], from_stdin=pin_stdin
-    )
+    asked = f"New PIN for {user}, at least 6 digits"
+    pin, new_pin = read_secrets([f"PIN of {by}", asked], from_stdin=pin_stdin, new=asked)
+    checked_user_id(user)
     if agent_runs(places):
         ask_agent_as(places, by, pin, "users.add", user=user, name=shown, role=role.value, pin=new_pin)
     else:

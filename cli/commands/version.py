@@ -2,12 +2,12 @@
 
 import typer
 
-from cli.options import AsJson
+from cli.options import Anywhere, AsJson
 
 
 def register(app: typer.Typer) -> None:
     @app.command("version", epilog="Example: qafila version --json")
-    def version(as_json: AsJson = False) -> None:  # pyright: ignore[reportUnusedFunction]  # typer keeps it
+    def version(as_json: AsJson = False, _home: Anywhere = None) -> None:  # pyright: ignore[reportUnusedFunction]  # typer keeps it
         """Which version this is, and of what it is made."""
         import platform
         from importlib import metadata

@@ -2,9 +2,35 @@
 
 import re
 import unicodedata
-from typing import Final
+from typing import ClassVar, Final
+
+from edge.errors import QafilaError
 
 USER_ID: Final = re.compile(r"^[a-z0-9][a-z0-9._-]{0,31}$")
+
+
+class NoUserName(QafilaError):
+    """Nobody could sign in under this name."""
+
+    code: ClassVar[str] = "user-name"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nobody could sign in under this name.",
+            next_step="Use 1 to 32 Latin letters, digits, dots or hyphens, such as fatima.",
+        )
+
+
+def checked_user_id(typed: str) -> str:
+    """The id for a name, if it can be one.
+
+    Raises:
+        NoUserName: it cannot.
+    """
+    made = user_id(typed)
+    if not USER_ID.fullmatch(made):
+        raise NoUserName
+    return made
 
 
 def user_id(typed: str) -> str:

@@ -18,7 +18,8 @@ class WrongPin(SecurityError):
 
     def __init__(self) -> None:
         super().__init__(
-            "User or PIN is wrong.", next_step="Try again; a supervisor can set a new PIN for a user."
+            "User or PIN is wrong.",
+            next_step="Try again. After four wrong PINs in a row each further try has to wait.",
         )
 
 

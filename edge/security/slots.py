@@ -96,7 +96,7 @@ class Slots:
         Raises:
             SlotsMissing, SlotsDamaged, DeviceSecretWrong.
         """
-        copies = [copy for each in _copies(path) if (copy := _content(each)) is not None]
+        copies = [copy for each in copies_of(path) if (copy := _content(each)) is not None]
         if not copies:
             raise SlotsMissing(
                 "There are no key slots on this unit.",
@@ -149,9 +149,7 @@ class Slots:
             UserExists, PinTooWeak, SecretNotKept: the file is as it was.
         """
         if user in self._slots:
-            raise UserExists(
-                "This user exists already.", next_step="Choose another name, or set a new PIN for this one."
-            )
+            raise UserExists("This user exists already.", next_step="Choose another name.")
         generation = self.generation + 1
         slots = {id_: _reseal(slot, self.unit, key, generation) for id_, slot in self._slots.items()}
         slots[user] = _make(self.unit, User(user, name, role), pin, key, generation)
@@ -179,7 +177,7 @@ def create(
     Raises:
         SlotsExist, PinTooWeak, SecretNotKept.
     """
-    if any(copy.exists() for copy in _copies(path)):
+    if any(copy.exists() for copy in copies_of(path)):
         raise SlotsExist(
             "There are key slots on this unit already; they are never written over.",
             next_step="If the unit is to be made anew, set its directory aside first.",
@@ -224,7 +222,8 @@ def _derive(device_secret: bytes, purpose: bytes) -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=b"qafila slots " + purpose).derive(device_secret)
 
 
-def _copies(path: Path) -> tuple[Path, Path]:
+def copies_of(path: Path) -> tuple[Path, Path]:
+    """Where the two copies of a slot file lie."""
     return path, path.with_name(path.name + ".2")
 
 
@@ -245,7 +244,7 @@ def _save(path: Path, device_secret: bytes, unit: str, generation: int, slots: d
     sealed = ChaCha20Poly1305(_derive(device_secret, header[8:16])).encrypt(nonce, inside, header)
     try:
         make_private_directory(path.parent)
-        for copy in _copies(path):
+        for copy in copies_of(path):
             write_private(copy, header + nonce + sealed)
     except OSError:
         raise SecretNotKept(

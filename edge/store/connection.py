@@ -68,7 +68,7 @@ def connect(path: Path, key: bytes) -> sqlite.Connection:
     if not key_fits(path, key):
         raise WrongKey(
             "The key does not open this store; nothing was changed.",
-            next_step="Check that slots and store belong together; if they do, restore the last backup.",
+            next_step="Check that slots and store belong together, then call those who answer for this unit.",
         )
     return _opened(path, key)
 
@@ -114,7 +114,7 @@ def _check_file(path: Path) -> None:
         if not path.is_file():
             raise StoreMissing(
                 "There is no store on this unit.",
-                next_step="Make one with `qafila unit init`, or restore a backup.",
+                next_step="Check that its medium is mounted; a new unit is made with `qafila unit init`.",
             )
         check_sealed(path)
         size = path.stat().st_size
@@ -132,7 +132,7 @@ def _check_file(path: Path) -> None:
     if size < PAGE_BYTES:
         raise StoreDamaged(
             "The store is damaged: its file is shorter than one page.",
-            next_step="Leave the file as it is, and restore the last backup beside it.",
+            next_step="Leave the file as it is, and call those who answer for this unit.",
         )
 
 

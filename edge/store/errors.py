@@ -130,12 +130,12 @@ _BY_PRIMARY_CODE: Final[dict[int, tuple[type[StoreError], str, str]]] = {
     sqlite.NOTADB: (
         StoreDamaged,
         "The store is damaged: its first page does not read back as it was written.",
-        "Leave the file as it is, and restore the last backup beside it.",
+        "Leave the file as it is, and call those who answer for this unit.",
     ),
     sqlite.CORRUPT: (
         StoreDamaged,
         "The store is damaged: a page does not read back as it was written.",
-        "Leave the file as it is, and run `qafila store verify` on a copy.",
+        "Leave the file as it is, and call those who answer for this unit.",
     ),
     sqlite.CONSTRAINT: (
         StoreRefused,

@@ -128,7 +128,7 @@ class Store(JournalReads, PatientReads, VisitReads):
         if row is None:
             raise StoreDamaged(
                 f"The store is damaged: it has no {name}.",
-                next_step="Leave the file as it is, and restore the last backup beside it.",
+                next_step="Leave the file as it is, and call those who answer for this unit.",
             )
         value: bytes = row[0]
         return value
@@ -153,6 +153,6 @@ def _whose(connection: sqlite.Connection) -> tuple[Whose, Epoch]:
     if row is None or len(meta) < 2:
         raise StoreDamaged(
             "The store is damaged: it does not say whose it is.",
-            next_step="Leave the file as it is, and restore the last backup beside it.",
+            next_step="Leave the file as it is, and call those who answer for this unit.",
         )
     return Whose(meta["unit"].decode(), meta["realm"].decode()), Epoch(*row)

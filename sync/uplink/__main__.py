@@ -18,7 +18,7 @@ MOST_SETTINGS_BYTES: Final = 1024 * 1024
 
 def _read_settings(arguments: list[str]) -> bytes:
     match arguments:
-        case ["--fd", number] if number.isdigit():
+        case ["--fd", number, *_] if number.isdigit():
             with os.fdopen(int(number), "rb") as file:
                 return file.read(MOST_SETTINGS_BYTES)
         case _:
@@ -35,7 +35,7 @@ def _refuse(sentence: str, next_step: str, code: str) -> int:
 
 
 def main() -> int:
-    logs.to_stderr("uplink")
+    logs.to_stderr("uplink", as_json="--json" in sys.argv)
     try:
         settings = parse(_read_settings(sys.argv[1:]))
     except QafilaError as refused:
