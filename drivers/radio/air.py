@@ -24,6 +24,7 @@ from bumble.transport.common import AsyncPipeSink, StreamPacketSink, StreamPacke
 
 LOST: Final = hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR
 """How a link ends whose other end has left."""
+BY_US: Final = hci.HCI_ErrorCode.CONNECTION_TERMINATED_BY_LOCAL_HOST_ERROR
 _LOG: Final = logging.getLogger(__name__)
 _KEYS: Final = PairingDelegate.KeyDistribution.DISTRIBUTE_ENCRYPTION_KEY
 _MISSING_FEATURES: Final = (
@@ -78,6 +79,25 @@ class VirtualController(Controller):
             return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
         asyncio.get_running_loop().call_soon(self._say_cancelled, pending.peer_address)
         return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
+
+    def on_hci_disconnect_command(self, command: hci.HCI_Disconnect_Command) -> None:
+        """As bumble's, but whoever hangs up hears that it did so itself (Core, vol. 4, part E, 7.1.6).
+
+        bumble gives it the reason that is meant for the other end, and the kernel makes an error of that.
+        """
+        connection = self.find_le_connection_by_handle(command.connection_handle)
+        if connection is None:
+            super().on_hci_disconnect_command(command)
+            return
+        self.send_hci_packet(
+            hci.HCI_Command_Status_Event(
+                status=hci.HCI_COMMAND_STATUS_PENDING,
+                num_hci_command_packets=1,
+                command_opcode=command.op_code,
+            )
+        )
+        connection.send_ll_control_pdu(ll.TerminateInd(command.reason))
+        self.on_le_disconnected(connection, BY_US)
 
     def on_le_disconnected(self, connection: LinkEnd, reason: int) -> None:
         """As bumble's; news that both ends send at once is news only the first time."""

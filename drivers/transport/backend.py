@@ -13,6 +13,7 @@ from bleak.backends.scanner import AdvertisementData
 from bleak.exc import (
     BleakBluetoothNotAvailableError,
     BleakDBusError,
+    BleakError,
     BleakGATTProtocolError,
 )
 
@@ -71,6 +72,8 @@ class Trouble(StrEnum):
 
     DEVICE = "device"
     KEYS = "keys"
+    SUSPECT_KEYS = "suspect-keys"
+    """Either the device or its keys; BlueZ does not say which."""
     ADAPTER = "adapter"
     DAEMON = "daemon"
     """Bus or daemon are gone: nothing to power-cycle."""
@@ -95,17 +98,24 @@ _BY_NAME: Final = {
 """By the last part of a D-Bus error's name; all others are the device's."""
 NOT_PAIRED: Final = "Not paired"
 """BlueZ's word for an attribute that wants encryption; its error's name says only NotPermitted."""
-_ENDED_BY_DEVICE: Final = frozenset({"br-connection-canceled", "br-connection-key-missing"})
+_CANCELLED: Final = "br-connection-canceled"
+_KEY_MISSING: Final = "br-connection-key-missing"
+"""From BlueZ 5.83."""
+_NO_SERVICES: Final = "failed to discover services, device disconnected"
+"""Bleak's words."""
 _KEY_ERRORS: Final = frozenset({0x05, 0x08, 0x0C, 0x0F})
 """ATT: insufficient authentication, authorisation, key size, encryption (Core, vol. 3, part F, 3.4.1.1)."""
 
 
 def may_refuse_keys(error: BaseException) -> bool:
-    """Whether BlueZ says so when a bonded device has ended a connection that was being made.
+    """Whether the link came up and fell while it was being made.
 
-    Up to 5.82 it does not tell refused keys from the other reasons.
+    BlueZ encrypts the link with a bonded device before anything else, and up to 5.82 it does not say
+    that this failed: it calls the connection cancelled, or made, which it then is no more.
     """
-    return isinstance(error, BleakDBusError) and error.dbus_error_details in _ENDED_BY_DEVICE
+    if isinstance(error, BleakDBusError):
+        return error.dbus_error_details == _CANCELLED
+    return isinstance(error, BleakError) and _NO_SERVICES in str(error)
 
 
 def trouble_of(error: BaseException) -> Trouble:
@@ -114,7 +124,7 @@ def trouble_of(error: BaseException) -> Trouble:
     match error:
         case BleakGATTProtocolError() if int(error.code) in _KEY_ERRORS:
             found = Trouble.KEYS
-        case BleakDBusError() if error.dbus_error_details == NOT_PAIRED:
+        case BleakDBusError() if error.dbus_error_details in {NOT_PAIRED, _KEY_MISSING}:
             found = Trouble.KEYS
         case BleakDBusError():
             found = _BY_NAME.get(error.dbus_error.rpartition(".")[2], Trouble.DEVICE)

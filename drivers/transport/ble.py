@@ -294,7 +294,7 @@ class AdapterOwner:
             trouble = trouble_of(error)
             fell = may_refuse_keys(error) or self._backend.link_kept_falling()
             if trouble is Trouble.DEVICE and bonded and fell:
-                trouble = Trouble.KEYS
+                trouble = Trouble.SUSPECT_KEYS
             self._not_connected(found, trouble, error)
             return
         connection.opened(client)
@@ -328,6 +328,15 @@ class AdapterOwner:
                     error=refusals.bond_lost(request.wanted)
                     if lost
                     else refusals.keys_refused(request.wanted),
+                )
+            case Trouble.SUSPECT_KEYS:
+                peer.keys_suspected(self._now_s())
+                lost = peer.state is State.BOND_LOST
+                _answer(
+                    request,
+                    error=refusals.bond_lost(request.wanted)
+                    if lost
+                    else refusals.unreachable(request.wanted),
                 )
             case Trouble.DEVICE:
                 peer.failed(self._now_s())

@@ -16,6 +16,8 @@ FAILURES: Final = 5
 WITHIN_S: Final = 600.0
 """So many failures within this time put a device aside, for as long again."""
 KEY_REFUSALS: Final = 2
+KEY_SUSPICIONS: Final = 3
+"""In a row; a link that falls while it is made can also be interference."""
 
 
 class State(StrEnum):
@@ -89,6 +91,7 @@ class Peer:
         self._until_s = 0.0
         self._failed_at_s: collections.deque[float] = collections.deque(maxlen=FAILURES)
         self._refusals = 0
+        self._suspicions = 0
 
     def on(self, event: Event) -> None:
         self.state = TRANSITIONS.get((self.state, event), self.state)
@@ -118,6 +121,7 @@ class Peer:
         if spoke:
             self._rest_s = FIRST_REST_S
             self._refusals = 0
+            self._suspicions = 0
             self._failed_at_s.clear()
 
     def failed(self, now_s: float) -> None:
@@ -131,6 +135,14 @@ class Peer:
         self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
         self.on(Event.FAILED)
 
+    def keys_suspected(self, now_s: float) -> None:
+        """The link came up and fell before it was of use: how a lost bond looks, and bad luck."""
+        self._suspicions += 1
+        if self._suspicions >= KEY_SUSPICIONS:
+            self.on(Event.KEYS_REFUSED_AGAIN)
+        else:
+            self.failed(now_s)
+
     def keys_refused(self, now_s: float) -> None:
         """It does not accept our keys; once may be interference, twice is a lost bond."""
         self._refusals += 1
@@ -143,5 +155,6 @@ class Peer:
         """Begin anew: somebody asked for another try, or has paired the device again."""
         self._rest_s = FIRST_REST_S
         self._refusals = 0
+        self._suspicions = 0
         self._failed_at_s.clear()
         self.on(Event.FORGIVEN)

@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=420.0, help="seconds until it is switched off")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bluez", help="where its logs go")
     parser.add_argument("--kernel", default=DEFAULT_KERNEL, help="Debian package of another kernel")
-    parser.add_argument("--pytest", default="", help="more words for pytest, such as -kbond")
+    parser.add_argument("--pytest", default="", help="more words for pytest, such as --pytest=-kbond")
     asked = parser.parse_args()
     try:
         parts = Parts.bring(asked.kernel)

@@ -18,7 +18,6 @@ from drivers.devices.sig_bp.driver import SigBloodPressure
 from drivers.radio.air import Air
 from drivers.radio.world import World, living
 from drivers.transport.ble import AdapterOwner
-from drivers.transport.connection import KeysRefused
 from drivers.transport.errors import BondLost
 from drivers.transport.link import Wanted
 from edge.ports.driver import DeviceUnavailable
@@ -32,7 +31,7 @@ FIRST = bytes.fromhex("00800052005d00")
 """128/82, mean 93 mmHg."""
 SECOND = bytes.fromhex("00810053005e00")
 NO_KEYS = {"le-connection-abort-by-local", "br-connection-canceled", "br-connection-key-missing"}
-"""What BlueZ says when a device does not know its keys any more: the first two up to 5.82, by chance."""
+"""What BlueZ may say when a device has lost its keys; up to 5.82 it mostly says that all went well."""
 
 
 TELL_STUCK_S = 90.0
@@ -153,8 +152,8 @@ async def test_a_lost_bond_looks_like_a_bad_link_to_whoever_connects(air: Air) -
         await forget(world)
         assert await BleakScanner.find_device_by_address(cuff.address, timeout=30)
         error, text, came_up = await connect(cuff.address)
-        assert (error, came_up) == ("org.bluez.Error.Failed", True)
-        assert text in NO_KEYS
+        assert came_up
+        assert error is None or (error == "org.bluez.Error.Failed" and text in NO_KEYS)
         await adapter_ready()
         assert await device_property(cuff.address, "Paired") is True  # on our side, for ever
 
@@ -166,8 +165,9 @@ async def test_a_cuff_that_lost_its_bond_is_told_and_paired_again_by_a_technicia
             assert await told(owner, wanted) == [FIRST]
         await forget(world)
         async with radio(cuff.address, pairing=False) as owner:
-            with pytest.raises(KeysRefused):
-                await told(owner, wanted)
+            for _ in range(2):
+                with pytest.raises(DeviceUnavailable):
+                    await told(owner, wanted)
             with pytest.raises(BondLost):
                 await told(owner, wanted)
             await adapter_ready()

@@ -208,11 +208,12 @@ async def test_a_device_that_advertises_through_its_rest_is_found_when_the_rest_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The daemon reports it once in a scan, and that was too early."""
+    monkeypatch.setattr(ble, "CONNECT_WITHIN_S", 1.0)
     cuff = Cuff(b"1", b"2")
     async with asyncio.timeout(30), chain_b(tmp_path, monkeypatch, {"cuff": cuff}) as chain:
         assert await take_reading(chain.owner) == [b"1"]
-        cuff.hang_up_encrypted = 3
-        async with asyncio.timeout(8):  # rests of 0.25, 0.5 and 1 s
+        chain.bluez.faults.never_resolves = 3
+        async with asyncio.timeout(8):  # attempts of a second, rests of 0.25, 0.5 and 1 s
             for _ in range(3):
                 with pytest.raises(DeviceUnavailable):
                     await take_reading(chain.owner)
