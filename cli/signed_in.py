@@ -38,7 +38,7 @@ def ask_agent_as(  # the fields are as wide as JSON
     pin: str,
     method: str,
     /,
-    **fields: Any,  # noqa: ANN401
+    **fields: Any,  # noqa: ANN401  as wide as JSON
 ) -> dict[str, Any]:
     """Sign in, ask one question, sign out.
 

@@ -121,6 +121,6 @@ def _plain(value: object) -> str:
         case bool():
             return "yes" if value else "no"
         case list():
-            return ", ".join(map(str, value)) or "none"  # pyright: ignore[reportUnknownArgumentType]
+            return ", ".join(map(str, value)) or "none"  # pyright: ignore[reportUnknownArgumentType]  # str takes all
         case _:
             return str(value)

@@ -67,11 +67,11 @@ class Terminal:
         """Neither on the other screen, nor with mouse reports, nor without a cursor, nor raw."""
         flags = self.tmux("display-message", "-p", "#{alternate_on} #{mouse_any_flag} #{cursor_flag}").split()
         tty = self.tmux("display-message", "-p", "#{pane_tty}").strip()
-        state = subprocess.run(["stty", "-a", "-F", tty], capture_output=True, text=True, check=True).stdout  # noqa: S607
+        state = subprocess.run(["stty", "-a", "-F", tty], capture_output=True, text=True, check=True).stdout  # noqa: S607  as above
         return flags == ["0", "0", "1"] and {"icanon", "echo", "isig"} <= set(state.split())
 
     def end(self) -> None:
-        subprocess.run(["tmux", "-S", str(self._socket), "kill-server"], capture_output=True, check=False)  # noqa: S607
+        subprocess.run(["tmux", "-S", str(self._socket), "kill-server"], capture_output=True, check=False)  # noqa: S607  as above
 
 
 class Box:
