@@ -22,10 +22,12 @@ from edge.config import ConfigRefused, DeviceSection, Places, UnitConfig, load
 from edge.errors import QafilaError
 from edge.localapi.server import serve
 from edge.security import device_secret, process
+from edge.security.errors import DeviceSecretMissing, SlotsMissing
 from edge.security.exclusive import ExclusiveLock
 from edge.security.lockout import Lockout
-from edge.security.slots import Slots
+from edge.security.slots import Slots, copies_of
 from edge.spool import Inbox, Outbox
+from edge.store.errors import StoreMissing
 from edge.store.store import Store
 from sync.boxend.receipts import BoxReceiptReader
 from sync.boxend.sealer import BoxSealer
@@ -33,7 +35,7 @@ from sync.boxend.sealer import BoxSealer
 _LOG: Final = logging.getLogger("qafila.wiring")
 
 
-def run_agent(places: Places) -> None:
+def run_agent(places: Places, *, json_log: bool = False) -> None:
     """Run the agent of the unit at ``places`` until it is told to stop.
 
     Raises:
@@ -41,7 +43,7 @@ def run_agent(places: Places) -> None:
     """
     config = load(places.config)
     process.harden()
-    logs.to_stderr("agent")
+    logs.to_stderr("agent", as_json=json_log)
     with ExclusiveLock(places.agent_lock):
         asyncio.run(_run(places, config))
 
@@ -80,7 +82,19 @@ def agent_parts(places: Places, config: UnitConfig, clock: Clock, radio: Radio |
         ),
         entropy=os.urandom,
         batch=config.seal.batch,
+        preconditions=lambda: what_is_missing(places, config),
     )
+
+
+def what_is_missing(places: Places, config: UnitConfig) -> str | None:
+    """The code of the first file without which nobody can sign in, or None; nothing is read."""
+    secret = config.device_secret(places)
+    needed = (
+        (StoreMissing, places.database.is_file()),
+        (SlotsMissing, any(copy.is_file() for copy in copies_of(places.slots))),
+        (DeviceSecretMissing, os.access(secret, os.R_OK)),
+    )
+    return next((error.code for error, there in needed if not there), None)
 
 
 class Pinned:

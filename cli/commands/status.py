@@ -21,11 +21,20 @@ def register(app: typer.Typer) -> None:
 
 def _human(status: dict[str, Any]) -> str:
     from cli.output import table
+    from edge.i18n.catalogue import load
+
+    say = load("en")
+
+    def explained(code: str, family: str) -> str:
+        """What a code means and what to do next; the code's family where it has no words of its own."""
+        _, own_words = say.error(code, "", "")
+        sentence, next_step = say.error(code if own_words else family, code)
+        return f"          {sentence} Next: {next_step}"
 
     clock, link = status["clock"], status["link"]
     lines = [
         f"unit      {status['unit']} ({status['realm']}), qafila {status['version']}",
-        f"store     {'locked: sign in to measure' if status['locked'] else 'unlocked'}",
+        f"store     {_lock(status)}",
         f"centre    {'enrolled' if status['enrolled'] else 'not enrolled: nothing can be sent'}",
         f"link      {'connected' if link['connected'] else 'no connection'}",
         f"clock     quality {clock['quality']}",
@@ -33,16 +42,26 @@ def _human(status: dict[str, Any]) -> str:
     for device in status["devices"]:
         trouble = f" ({device['code']})" if device.get("code") else ""
         lines.append(f"device    {device['key']}: {device['kind']}, {device['state']}{trouble}")
+        if trouble:
+            lines.append(explained(device["code"], "device-error"))
     if not status["devices"]:
         lines.append("device    none configured")
     for code, count in status["refusals"].items():
-        lines.append(f"refused   {code}: {count}")
+        lines += [f"refused   {code}: {count}", explained(code, "receipt-refused")]
     if status["problem"]:
-        lines.append(f"problem   {status['problem']}")
+        lines += [f"problem   {status['problem']}", explained(status["problem"], "internal")]
     if status["streams"]:
         rows = [
             [word, str(stream["tip"]), str(stream["landed"]), str(stream["opened"]), stream["stopped"] or ""]
             for word, stream in status["streams"].items()
         ]
         lines += ["", table(rows, ["stream", "saved", "arrived", "received", "stopped"])]
+        for code in sorted({stream["stopped"] for stream in status["streams"].values()} - {None}):
+            lines += ["", f"stopped   {code}", explained(code, "internal")]
     return "\n".join(lines)
+
+
+def _lock(status: dict[str, Any]) -> str:
+    if not status["locked"]:
+        return "unlocked"
+    return "locked: see the problem" if status["problem"] else "locked: sign in to measure"

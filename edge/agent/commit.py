@@ -10,9 +10,10 @@ nothing else: not the heartbeat, not the display.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Generic, TypeAlias, TypeVar
 
@@ -23,6 +24,7 @@ from edge.ports.caller import Answer, Call
 from edge.records.fields import Stream
 from edge.records.identity import EntryId
 from edge.spool import Prepared
+from edge.store.errors import IdentifierTaken, StoreError, StoreMissing, StoreRefused
 from edge.store.store import Store
 from edge.store.transaction import Transaction
 
@@ -41,6 +43,21 @@ class Committed(Generic[T]):
     saved: tuple[EntryId, ...]
 
 
+@dataclasses.dataclass(slots=True)
+class Saves:
+    """Whether saving works: the code of the last error of the store, until a save succeeds again."""
+
+    problem: str | None = None
+
+    def failed(self, error: StoreError) -> None:
+        """Note an error, unless it is the request's own fault or is looked up afresh each time."""
+        if not isinstance(error, (StoreRefused, IdentifierTaken, StoreMissing)):
+            self.problem = error.stable_code
+
+    def succeeded(self) -> None:
+        self.problem = None
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class OpenStore:
     """What is there only while the store is unlocked; touched in the store's thread only."""
@@ -48,6 +65,20 @@ class OpenStore:
     store: Store
     sealing: Sealing
     key: bytes = dataclasses.field(repr=False)
+    saves: Saves = dataclasses.field(default_factory=Saves)
+
+    @contextlib.contextmanager
+    def write(
+        self, before_commit: Callable[[list[Entry]], None] | None = None
+    ) -> Generator[Transaction, None, None]:
+        """A transaction of the store whose success or failure is noted."""
+        try:
+            with self.store.write(before_commit) as tx:
+                yield tx
+        except StoreError as error:
+            self.saves.failed(error)
+            raise
+        self.saves.succeeded()
 
     def commit(self, work: Callable[[Transaction], T]) -> Committed[T]:
         """Run ``work`` in a transaction; when this returns, everything it appended is durable.
@@ -61,7 +92,7 @@ class OpenStore:
             prepared.extend(self.sealing.prepare(entries))
 
         try:
-            with self.store.write(before_commit=seal) as tx:
+            with self.write(before_commit=seal) as tx:
                 result = work(tx)
         except BaseException:
             self.sealing.discard(prepared)
@@ -111,9 +142,14 @@ Job: TypeAlias = Callable[[OpenStore], T]
 
 
 class StoreRoom:
-    """Runs jobs on the open store, one after the other, in the store's own thread."""
+    """Runs jobs on the open store, one after the other, in the store's own thread.
+
+    Attributes:
+        saves: whether saving works; it outlives the open store.
+    """
 
     def __init__(self) -> None:
+        self.saves: Final = Saves()
         self._thread: Final = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._open: OpenStore | None = None
 
@@ -121,7 +157,11 @@ class StoreRoom:
         """Open the store; what ``make`` raises leaves it closed."""
 
         def begin() -> None:
-            self._open = make()
+            try:
+                self._open = make()
+            except StoreError as error:
+                self.saves.failed(error)
+                raise
 
         await self._in_thread(begin)
 

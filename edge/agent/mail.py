@@ -97,7 +97,7 @@ def _apply(opened: OpenStore, receipt: Receipt, judgement: Judgement, moment: Mo
     """Write what was decided in one transaction: the receipt's number with what it moved."""
     if not (judgement.believed or judgement.stops):
         return
-    with opened.store.write() as tx:
+    with opened.write() as tx:
         if judgement.believed:
             tx.set_receipt_rseq(receipt.level, receipt.generation, receipt.rseq)
         for move in judgement.moves:

@@ -75,6 +75,8 @@ class Parts:
         serve: runs the local API with these handlers until cancelled.
         entropy: fresh random bytes.
         batch: how many entries a merged batch aims at.
+        preconditions: the code of what is missing before anybody could sign in, such as
+            ``store-missing``, or None; it only looks whether things exist.
     """
 
     unit: str
@@ -91,4 +93,5 @@ class Parts:
     serve: Callable[[Mapping[str, Handler]], Awaitable[None]]
     entropy: Callable[[int], bytes]
     batch: int = 200
+    preconditions: Callable[[], str | None] = lambda: None
     pace: Pace = dataclasses.field(default_factory=Pace)

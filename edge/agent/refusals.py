@@ -1,5 +1,6 @@
 """What the agent answers when it does not do what was asked: nothing of the request was done."""
 
+import math
 from typing import ClassVar
 
 from edge.ports.caller import CallRefused
@@ -21,6 +22,20 @@ class StoreLocked(CallRefused):
 
     def __init__(self) -> None:
         super().__init__("The store is locked.", next_step="Sign in to measure.")
+
+
+class HasToWait(CallRefused):
+    """Too many PINs were wrong; ``about`` says for how long none is tried, in seconds."""
+
+    code: ClassVar[str] = "too-many-attempts"
+
+    def __init__(self, wait_s: float) -> None:
+        wait = f"{max(1, math.ceil(wait_s))} s"
+        super().__init__(
+            f"Too many wrong PINs: wait {wait}.",
+            next_step="Wait and try again, or ask a supervisor to sign in.",
+            about=(wait,),
+        )
 
 
 class NotAllowed(CallRefused):

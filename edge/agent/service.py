@@ -103,6 +103,9 @@ class Agent:
 
     async def run(self) -> None:
         """Everything at once, until told to stop; then seal, close the store and leave."""
+        missing = await asyncio.to_thread(self._parts.preconditions)
+        if missing is not None:
+            _LOG.error("nobody can sign in", extra={"code": missing})
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -129,14 +132,15 @@ class Agent:
         """What anybody may know who may connect; nothing of a patient."""
         now = self._parts.clock.now()
         streams: dict[str, Json] = {}
-        problem: str | None = None
+        problem = self._room.saves.problem
         try:
-            progress, problem = await self._ledger.do(
+            progress, not_sealed = await self._ledger.do(
                 lambda opened: (self._ledger.progress(opened.store), opened.sealing.problem)
             )
             streams = view.streams(progress)
+            problem = problem or not_sealed
         except StoreLocked:
-            pass  # then nothing is known of them
+            problem = await asyncio.to_thread(self._parts.preconditions) or problem
         except StoreError as error:
             problem = error.stable_code
         return {

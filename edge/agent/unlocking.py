@@ -113,7 +113,7 @@ class Unlocking:
         except BaseException:
             store.close()
             raise
-        return OpenStore(store, sealing, key)
+        return OpenStore(store, sealing, key, self._room.saves)
 
     def _move(self, event: Event) -> None:
         self._state = after(self._state, event)

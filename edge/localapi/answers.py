@@ -35,7 +35,8 @@ class Status(Message):
     refusals: dict[str, int]
     """How often something of the centre's or the spool's was refused, by stable code."""
     problem: str | None
-    """The code of a problem that keeps entries from leaving, such as ``spool-full``."""
+    """The code of what is wrong with the unit: nobody can sign in (``store-missing``), nothing is saved
+    (``store-full``, until a save succeeds) or nothing can leave (``spool-failed``)."""
 
 
 class SignedIn(Message):

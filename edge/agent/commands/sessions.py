@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 from edge.agent.audience import Audience
 from edge.agent.ledger import Ledger
 from edge.agent.permissions import PATIENT_TOPICS, may_follow
-from edge.agent.refusals import NotAllowed
+from edge.agent.refusals import HasToWait, NotAllowed
 from edge.agent.unlocking import Unlocking
 from edge.ports.caller import Answer, Call, Person
-from edge.security.errors import WrongPin
+from edge.security.errors import TooManyAttempts, WrongPin
 from edge.security.lockout import Lockout
 from edge.security.slots import Slots
 
@@ -47,7 +47,8 @@ class SessionCommands:
         """Check the PIN, unlock the store if it is locked, begin the session.
 
         Raises:
-            SecurityError: PIN, slots, device secret or waiting time; nothing was opened.
+            HasToWait: the wait after wrong PINs is not over.
+            SecurityError: PIN, slots or device secret; nothing was opened.
             StoreError: the store cannot be opened.
         """
         async with self._one_pin_at_a_time:
@@ -56,6 +57,8 @@ class SessionCommands:
             except WrongPin:
                 _LOG.warning("sign-in refused")  # not who: a PIN is easily typed into the wrong field
                 raise
+            except TooManyAttempts as error:
+                raise HasToWait(error.wait_s) from None
             await self._unlocking.unlock(opened.key, opened.slots)
         call.caller.person = opened.person
         try:

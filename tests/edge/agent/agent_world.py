@@ -206,6 +206,7 @@ class World:
     pace: Pace = QUICK
     batch: int = 200
     bundle: int = 1
+    preconditions: Callable[[], str | None] = lambda: None
 
     @property
     def socket(self) -> Path:
@@ -271,6 +272,7 @@ class World:
             entropy=os.urandom,
             batch=self.batch,
             pace=self.pace,
+            preconditions=self.preconditions,
         )
 
     @asynccontextmanager

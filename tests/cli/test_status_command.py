@@ -1,0 +1,154 @@
+"""``qafila status``: every code it shows comes with a sentence and a next step."""
+
+import ast
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from cli import main
+from cli.wiring import what_is_missing
+from edge.agent.receipts import BEYOND_TIP, HEAD_MISMATCH, Refused
+from edge.agent.supervisor import ENDED
+from edge.agent.unlocking import AHEAD
+from edge.config import Places, UnitConfig
+from edge.i18n.catalogue import LANGUAGES, load
+from edge.localapi.messages import METHODS
+from edge.localapi.server import serve
+from edge.ports.caller import Answer, Call
+from sync.wire.errors import REFUSALS
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+STREAM: Final = {"tip": 12, "sent": 12, "landed": 9, "opened": 7}
+TROUBLED: Final[dict[str, Any]] = {
+    "unit": "van-07",
+    "realm": "training",
+    "locked": False,
+    "version": "0.1.0",
+    "clock": {"wall_ms": 1_790_000_000_000, "quality": "none"},
+    "devices": [
+        {"key": "oximeter-1", "kind": "contec-cms50", "state": "gone", "code": "port-missing"},
+        {"key": "oximeter-2", "kind": "contec-cms50", "state": "gone", "code": "of-tomorrow"},
+    ],
+    "streams": {"vitals": {**STREAM, "stopped": "head-mismatch"}, "alert": {**STREAM, "stopped": None}},
+    "enrolled": True,
+    "link": {"connected": False, "since_ms": None, "broker": None},
+    "visit_open": False,
+    "refusals": {"receipt-signature": 3},
+    "problem": "store-full",
+}
+
+
+def shown(home: Path, status: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    """Run the command beside an agent that gives this answer."""
+    METHODS["status"].answers.model_validate_json(json.dumps(status))
+
+    async def answer(_call: Call) -> Answer:
+        return dict(status)
+
+    def run() -> None:
+        monkeypatch.setattr(sys, "argv", ["qafila", "status", "--home", str(home), *words])
+        with pytest.raises(SystemExit) as ended:
+            main.run()
+        assert not ended.value.code
+
+    async def both() -> None:
+        socket = Places.at(home).socket
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(serve(socket, {"status": answer}))
+            while not socket.exists():
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(run)
+            task.cancel()
+
+    asyncio.run(both())
+
+
+def test_every_code_is_followed_by_its_sentence_and_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown(tmp_path, TROUBLED, monkeypatch)
+    lines = capsys.readouterr().out.splitlines()
+    say = load("en")
+    for beginning, code in (
+        ("device    oximeter-1: contec-cms50, gone (port-missing)", "port-missing"),
+        ("device    oximeter-2: contec-cms50, gone (of-tomorrow)", "device-error"),
+        ("refused   receipt-signature: 3", "receipt-signature"),
+        ("problem   store-full", "store-full"),
+        ("stopped   head-mismatch", "head-mismatch"),
+    ):
+        sentence, next_step = say.error(code, "")
+        assert lines[lines.index(beginning) + 1] == f"          {sentence} Next: {next_step}"
+
+
+def test_nobody_is_asked_to_sign_in_where_that_cannot_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    locked = {**TROUBLED, "locked": True, "streams": {}}
+    shown(tmp_path, {**locked, "problem": "store-missing"}, monkeypatch)
+    assert "sign in" not in capsys.readouterr().out
+    shown(tmp_path, {**locked, "problem": None}, monkeypatch)
+    assert "locked: sign in to measure" in capsys.readouterr().out
+
+
+def test_a_script_gets_the_codes_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown(tmp_path, TROUBLED, monkeypatch, "--json")
+    assert json.loads(capsys.readouterr().out) == TROUBLED
+
+
+def _of_devices() -> set[str]:
+    """Every ``code="…"`` and ``code: ClassVar = "…"`` of what a driver raises."""
+    found: set[str] = set()
+    for path in [
+        *(ROOT / "drivers").rglob("*.py"),
+        ROOT / "edge/ports/driver.py",
+        ROOT / "edge/ports/sealing.py",
+    ]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            named = ""
+            if isinstance(node, ast.keyword):
+                named = node.arg or ""
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                named = node.target.id
+            value = node.value if isinstance(node, ast.keyword | ast.AnnAssign) else None
+            if named == "code" and isinstance(value, ast.Constant) and isinstance(value.value, str):
+                found.add(value.value)
+    return found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_code_that_status_can_show_has_a_sentence_and_a_next_step(language: str) -> None:
+    of_devices = _of_devices()
+    assert len(of_devices) > 20
+    codes = {
+        *of_devices,
+        *Refused,
+        *(f"receipt-{code}" for code in REFUSALS),
+        *("mail-unknown", "mail-unreadable", "receipt-refused", "no-recipient", "nonce-exhausted"),
+        *(HEAD_MISMATCH, BEYOND_TIP, AHEAD, ENDED),
+    }
+    catalogue = load(language)
+    missing = {c for c in codes if not catalogue.codes >= {f"error.{c}.sentence", f"error.{c}.next"}}
+    assert missing == set()
+
+
+def test_what_is_missing_is_found_without_reading_it(tmp_path: Path) -> None:
+    places = Places.at(tmp_path)
+    config = UnitConfig.model_validate({"unit": {"id": "van-07", "realm": "training"}})
+    found: list[str | None] = []
+    for path in (places.database, places.slots.with_name("slots.2"), config.device_secret(places)):
+        found.append(what_is_missing(places, config))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    assert [*found, what_is_missing(places, config)] == [
+        "store-missing",
+        "slots-missing",
+        "device-secret-missing",
+        None,
+    ]
