@@ -240,8 +240,10 @@ def test_many_invented_names_fill_no_table(centre: Centre) -> None:
     assert centre.counters() == {("", "dropped-unit-unknown"): 100}
 
 
-def test_no_receipt_without_its_commit(centre: Centre, unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that fails at the commit: nothing was signed for, nothing is half there."""
+def test_a_landing_that_fails_half_way_leaves_nothing(
+    centre: Centre, unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails within the transaction takes all of it along; the next receipt is the first."""
     message = unit.batch(Stream.VITALS, 1, 10)
 
     def fails(*_: object, **__: object) -> None:
