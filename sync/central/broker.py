@@ -20,6 +20,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from sync.wire import keys
+
 _LOG: Final = logging.getLogger("qafila.central")
 
 CONNECT_S: Final = 5.0
@@ -27,6 +29,8 @@ CONNECT_S: Final = 5.0
 FIVE_S: Final = 1.5
 """How long it may take when it is asked in MQTT 5: some brokers of 3.1.1 never answer that."""
 BACKOFF_FIRST_S: Final = 0.2
+STEADY_S: Final = 30.0
+"""A connection that stood so long was a good one: the next wait begins at the shortest again."""
 KEEPALIVE_S: Final = 30
 LARGEST_PACKET: Final = 300_000
 """A message is at most 256 kB; the broker is asked to keep larger ones."""
@@ -40,6 +44,8 @@ _USER_TIMEOUT_MS: Final = 20_000
 _ACCEPTED: Final = "accepted"
 _NOT_SPOKEN: Final = {1, 132}
 """The CONNACK codes of 3.1.1 and 5 for a protocol version that is not spoken there."""
+_TAKEN_OVER: Final = 0x8E
+"""MQTT 5's reason when somebody else connects under our name."""
 _PERHAPS_THE_PROTOCOL: Final = {"protocol", "silent"}
 """How a broker meets the version it does not speak: it says so, hangs up, or says nothing."""
 
@@ -54,14 +60,24 @@ class Message:
     connection: int
 
 
+def client_id(process: str, realm: str, private: bytes) -> str:
+    """What a broker calls one process of one centre.
+
+    The process's own signing key tells its centre from all others on that broker: a broker closes the
+    older of two connections under one name, and each would then come back and close the other's.
+    """
+    return f"qafila-centre-{process}-{realm}-{keys.kid(keys.signing_public(private)).hex()}"
+
+
 class Link:
     """A connection that comes back by itself, driven by its owner's loop.
 
     Args:
         client_id: what the broker calls us; its session keeps messages while we restart.
         topics: what to subscribe to, QoS 1.
-        backoff_max_s: the longest wait between attempts; attempts begin at 0.2 s and double, each
-            with full jitter.
+        backoff_max_s: the longest wait between attempts; waits begin at 0.2 s and double, each with
+            jitter, and begin anew only after a connection that stood for `STEADY_S`, or for this long
+            if that is more: one that is lost at once is no better than none.
     """
 
     def __init__(
@@ -77,6 +93,8 @@ class Link:
         self._protocol = MQTTProtocolVersion.MQTTv5
         self._client: mqtt.Client | None = None
         self._answer: str | None = None
+        self._accepted_s = 0.0
+        self._lost_why = "lost"
         self._away = False
         self._inbox: list[Message] = []
         self._outbox: dict[Hashable, tuple[str, bytes]] = {}
@@ -147,11 +165,8 @@ class Link:
             trouble = self._attempt()
         if trouble:
             self._say_away(trouble)
-            # Jitter spreads a fleet's attempts; nobody's secret depends on it.
-            self._next_attempt_s = time.monotonic() + self._backoff_s * random.uniform(0.5, 1.0)  # noqa: S311
-            self._backoff_s = min(self._backoff_s * 2, self._backoff_max_s)
+            self._wait_longer()
             return False
-        self._backoff_s = BACKOFF_FIRST_S
         self._away = False
         _LOG.info(
             "broker-connected",
@@ -159,10 +174,16 @@ class Link:
         )
         return True
 
+    def _wait_longer(self) -> None:
+        # Jitter spreads a fleet's attempts; nobody's secret depends on it.
+        self._next_attempt_s = time.monotonic() + self._backoff_s * random.uniform(0.5, 1.0)  # noqa: S311
+        self._backoff_s = min(self._backoff_s * 2, self._backoff_max_s)
+
     def _attempt(self) -> str:
         """One connection up to the subscription; the empty string, or why not."""
         client = self._new_client()
         self._answer = None
+        self._lost_why = "lost"
         self._in_flight.clear()
         self._inbox.clear()
         try:
@@ -204,6 +225,7 @@ class Link:
         )
         client.connect_timeout = CONNECT_S
         client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         client.on_socket_open = _set_up
@@ -255,7 +277,10 @@ class Link:
                 broken.close()
         if client is not None and self._answer == _ACCEPTED:
             self._answer = None
-            self._say_away("lost")
+            self._say_away(self._lost_why)
+            if time.monotonic() - self._accepted_s >= max(STEADY_S, self._backoff_max_s):
+                self._backoff_s = BACKOFF_FIRST_S
+            self._wait_longer()
         return False
 
     def _say_away(self, reason: str) -> None:
@@ -272,6 +297,13 @@ class Link:
             self._answer = "protocol"
         else:
             self._answer = "refused" if reason.is_failure else _ACCEPTED
+            self._accepted_s = time.monotonic()
+
+    def _on_disconnect(
+        self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _p: object
+    ) -> None:
+        if reason.value == _TAKEN_OVER:
+            self._lost_why = "taken-over"
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         self._inbox.append(

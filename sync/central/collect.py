@@ -11,8 +11,8 @@ import threading
 from typing import Final
 
 from edge.clock import Clock
-from sync.central import database
-from sync.central.broker import Link
+from sync.central import database, trouble
+from sync.central.broker import Link, client_id
 from sync.central.exclusive import exclusive
 from sync.central.home import CentreHome, read_file
 from sync.central.landing import Lander, Upward
@@ -22,7 +22,7 @@ from sync.wire.enrolment import Broker
 
 _LOG: Final = logging.getLogger("qafila.central")
 
-CLIENT_ID: Final = "qafila-centre-collect"
+PROCESS: Final = "collect"
 GATHER_S: Final = 0.05
 """A message waits at most this long for others to share its commit."""
 QUIET_S: Final = 0.003
@@ -53,10 +53,12 @@ def run(
     """
     settings = home.read_settings()
     place = settings.reachable(broker)
-    writer = ReceiptWriter("landed", settings.realm, settings.generation, read_file(home.landed_key))
+    landed_key = read_file(home.landed_key)
+    writer = ReceiptWriter("landed", settings.realm, settings.generation, landed_key)
+    name = client_id(PROCESS, settings.realm, landed_key)
     connection = database.connect(home.database)
-    with exclusive(home.landed_key.with_suffix(".lock"), "collector"):
-        link = Link(place.host, place.port, CLIENT_ID, [topics.UP_ALL], backoff_max_s=backoff_max_s)
+    with trouble.understood(), exclusive(home.landed_key.with_suffix(".lock"), "collector"):
+        link = Link(place.host, place.port, name, [topics.UP_ALL], backoff_max_s=backoff_max_s)
         lander = Lander(connection, settings.realm, clock, writer)
         _LOG.info("collector-started", extra={"realm": settings.realm, "generation": settings.generation})
         spoken_to = 0

@@ -10,33 +10,25 @@ tables from ``entries`` down; a row there has passed its signature and its chain
 import contextlib
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import sqlcipher3.dbapi2
 
-from edge.errors import QafilaError
+from sync.central import trouble
+from sync.central.trouble import CentreDatabaseError
 
 SCHEMA: Final = 1
 _OLDEST_SQLITE: Final = (3, 51, 3)
 """Below this two writing connections can corrupt a database in WAL mode."""
 _BUSY_MS: Final = 15_000
-_NOT_OUR_FAULT: Final = {
-    "database or disk is full",
-    "disk I/O error",
-    "database is locked",
-    "attempt to write a readonly database",
-}
-"""SQLite's words for what an operator can put right; any other is a bug and stays one."""
+_CHECKED_WHOLE_BYTES: Final = 64 * 1024 * 1024
+"""Up to this size the whole file is checked when it is opened: a fraction of a second."""
+_ALWAYS_CHECKED: Final = ("units", "sessions", "spans", "receipts", "chains", "counters")
+"""What both processes stand on, and small in a database of any size."""
 
 _sqlite: Final[Any] = sqlcipher3.dbapi2
 Connection: TypeAlias = Any
 """An `sqlcipher3` connection; the library ships no types."""
-
-
-class CentreDatabaseError(QafilaError):
-    """The centre's database cannot be used as it is."""
-
-    code: ClassVar[str] = "centre-database"
 
 
 _TABLES: Final = """
@@ -256,7 +248,7 @@ def create(path: Path) -> None:
     """Make the database file with its tables.
 
     Raises:
-        CentreDatabaseError: the SQLite library is too old.
+        CentreDatabaseError: the SQLite library is too old, or the disk does not take the file.
     """
     connection = _connect(path)
     try:
@@ -274,7 +266,8 @@ def connect(path: Path) -> Connection:
     """Open the database that `create` made.
 
     Raises:
-        CentreDatabaseError: it is not there, has another version, or the SQLite library is too old.
+        CentreDatabaseError: it is not there, is damaged, cannot be written, has another version, or the
+            SQLite library is too old.
     """
     if not path.is_file():
         raise CentreDatabaseError(
@@ -283,14 +276,13 @@ def connect(path: Path) -> Connection:
             code="centre-missing",
         )
     connection = _connect(path)
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != SCHEMA:
+    try:
+        with trouble.understood():
+            _check_schema(connection)
+            _check_pages(connection, path.stat().st_size)
+    except BaseException:
         connection.close()
-        raise CentreDatabaseError(
-            f"The centre's database has schema {version}; this program knows schema {SCHEMA}.",
-            next_step="run the version of Qafila that made it.",
-            code="centre-schema",
-        )
+        raise
     return connection
 
 
@@ -299,9 +291,10 @@ def write(connection: Connection) -> Generator[None]:
     """One durable transaction: everything in it, or nothing.
 
     Raises:
-        CentreDatabaseError: the disk is full or fails, or another process holds the database too long.
+        CentreDatabaseError: the disk is full, read-only or fails, the file is damaged, or another process
+            holds the database too long.
     """
-    try:
+    with trouble.understood():
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -310,14 +303,6 @@ def write(connection: Connection) -> Generator[None]:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-    except _sqlite.OperationalError as error:
-        if str(error) not in _NOT_OUR_FAULT:
-            raise
-        raise CentreDatabaseError(
-            f"The centre's database cannot be written: {error}.",
-            next_step="look at the free space and the disk, then start this command again; "
-            "what was not committed will be sent again.",
-        ) from error
 
 
 def raise_alarm(connection: Connection, code: str, unit: str, detail: str, now_ms: int) -> None:
@@ -344,11 +329,39 @@ def _connect(path: Path) -> Connection:
             next_step="install sqlcipher3 0.6.4 or later.",
             code="sqlite-too-old",
         )
-    connection = _sqlite.connect(str(path), isolation_level=None)
-    connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA trusted_schema=OFF")
-    connection.execute("PRAGMA cache_size=-16384")
-    connection.execute("PRAGMA journal_size_limit=67108864")
+    with trouble.understood():
+        connection = _sqlite.connect(str(path), isolation_level=None)
+        try:
+            connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA trusted_schema=OFF")
+            connection.execute("PRAGMA cache_size=-16384")
+            connection.execute("PRAGMA journal_size_limit=67108864")
+        except BaseException:
+            connection.close()
+            raise
     return connection
+
+
+def _check_schema(connection: Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != SCHEMA:
+        raise CentreDatabaseError(
+            f"The centre's database has schema {version}; this program knows schema {SCHEMA}.",
+            next_step="run the version of Qafila that made it.",
+            code="centre-schema",
+        )
+
+
+def _check_pages(connection: Connection, size: int) -> None:
+    """Look for damage before it is stood upon; in a large database, in its small tables only.
+
+    The rest is noticed when it is met: `trouble.understood` has a word for it then.
+    """
+    checks = ["quick_check(1)"]
+    if size > _CHECKED_WHOLE_BYTES:
+        checks = [f"quick_check({table})" for table in _ALWAYS_CHECKED]
+    for check in checks:
+        if connection.execute(f"PRAGMA {check}").fetchone() != ("ok",):
+            raise trouble.damaged()

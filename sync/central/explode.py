@@ -12,8 +12,8 @@ import threading
 from typing import Final
 
 from edge.clock import Clock
-from sync.central import database
-from sync.central.broker import Link
+from sync.central import database, trouble
+from sync.central.broker import Link, client_id
 from sync.central.exclusive import exclusive
 from sync.central.exploder import KEY_GRACE_MS, Exploder
 from sync.central.home import CentreHome, read_file
@@ -23,7 +23,7 @@ from sync.wire.enrolment import Broker
 
 _LOG: Final = logging.getLogger("qafila.central")
 
-CLIENT_ID: Final = "qafila-centre-explode"
+PROCESS: Final = "explode"
 WAIT_S: Final = 0.02
 """How often the landing is looked at; a look costs one pragma."""
 
@@ -53,11 +53,13 @@ def run(
     """
     settings = home.read_settings()
     place = settings.reachable(broker)
-    writer = ReceiptWriter("opened", settings.realm, settings.generation, read_file(home.opened_key))
+    opened_key = read_file(home.opened_key)
+    writer = ReceiptWriter("opened", settings.realm, settings.generation, opened_key)
+    name = client_id(PROCESS, settings.realm, opened_key)
     seal_to = read_file(home.seal_to_key)
     connection = database.connect(home.database)
-    with exclusive(home.opened_key.with_suffix(".lock"), "exploder"):
-        link = Link(place.host, place.port, CLIENT_ID, (), backoff_max_s=backoff_max_s)
+    with trouble.understood(), exclusive(home.opened_key.with_suffix(".lock"), "exploder"):
+        link = Link(place.host, place.port, name, (), backoff_max_s=backoff_max_s)
         exploder = Exploder(connection, settings.realm, clock, seal_to, writer, key_grace_ms=key_grace_ms)
         _LOG.info("exploder-started", extra={"realm": settings.realm, "generation": settings.generation})
         seen, spoken_to = -1, 0

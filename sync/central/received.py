@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any, Final
 
-from sync.central import database
+from sync.central import database, trouble
 from sync.central.home import CentreHome
 
 _SEEN: Final = """
@@ -48,7 +48,8 @@ def patients(home: CentreHome) -> list[ReceivedPatient]:
     """
     connection = database.connect(home.database)
     try:
-        return [_patient(connection, row) for row in connection.execute(_SEEN).fetchall()]
+        with trouble.understood():
+            return [_patient(connection, row) for row in connection.execute(_SEEN).fetchall()]
     finally:
         connection.close()
 

@@ -10,8 +10,9 @@ from edge import cbor
 from edge.audit.chain import Entry
 from edge.ports.sealing import Nack, StreamReceipt
 from edge.records.fields import Field, Kind, Payload, Stream
-from sync.central.database import CentreDatabaseError, connect
+from sync.central.database import connect
 from sync.central.landing import Upward
+from sync.central.trouble import CentreDatabaseError
 from sync.wire import batches, cose, keys, topics
 from sync.wire.batches import Author
 from sync.wire.sessions import SessionKey
