@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 _BROKER_HELP: Final = "Where the broker listens, as HOST:PORT."
+_NO_TLS_YET: Final = (
+    "Its processes, collect and explode, run once Qafila speaks TLS: this version connects no\n"
+    "centre of real patients to a broker.\n"
+)
 
 
 class RealmName(StrEnum):
@@ -45,7 +49,9 @@ def group() -> None:
 @app.command(epilog="Example: qafila central init --realm training --broker 127.0.0.1:1883")
 def init(
     realm: Annotated[RealmName, typer.Option(help="Fixed for ever: training never meets production.")],
-    broker: Annotated[str, typer.Option(metavar="HOST:PORT", help=_BROKER_HELP)] = "127.0.0.1:1883",
+    broker: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help=f"{_BROKER_HELP} 127.0.0.1:1883 if left out.")
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,12 +61,13 @@ def init(
     from sync.central.home import parse_broker
 
     place = _centre(home)
-    setup.init(place, realm.value, (parse_broker(broker),))
+    setup.init(place, realm.value, () if broker is None else (parse_broker(broker),))
     answer = {
         "centre": str(place.directory),
         "realm": realm.value,
         "generation": setup.FIRST_GENERATION,
-        "broker": broker,
+        "broker": broker or f"{setup.DEFAULT_BROKER.host}:{setup.DEFAULT_BROKER.port}",
+        "processes_run": realm is RealmName.TRAINING,
         "cold_root": str(place.cold_key),
     }
     emit(
@@ -70,6 +77,7 @@ def init(
             f"Made a {realm.value} centre in {place.directory}.\n"
             f"Take {place.cold_key} away now: copy it to two media that are kept apart and under lock, then\n"
             "delete it here. It is needed only when the other root is lost or stolen.\n"
+            f"{_NO_TLS_YET if realm is RealmName.PRODUCTION else ''}"
             "Next: qafila central enrol REQUEST --out BUNDLE"
         ),
     )

@@ -34,6 +34,7 @@ from sync.wire.errors import EnvelopeRefused
 from sync.wire.keyset import Keyset
 
 DEFAULT_PORT: Final = 1883
+ROOTS: Final = 2
 _HOST: Final = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
 Realm = Literal["production", "training"]
 
@@ -78,18 +79,7 @@ class Settings(pydantic.BaseModel):
                 TLS beyond this machine or by a centre of real patients.
         """
         broker = instead or self.brokers[0]
-        if broker.tls:
-            raise CentreError(
-                "This version reaches brokers on this machine only, without TLS.",
-                next_step="set tls = false and a broker on this machine in centre.toml.",
-                code="broker-tls-not-yet",
-            )
-        if self.realm != "training" or not _on_this_machine(broker.host):
-            raise CentreError(
-                "A broker without TLS is reached only on this machine and only by a training centre.",
-                next_step="name a broker on 127.0.0.1 in centre.toml, in a training centre.",
-                code="broker-without-tls",
-            )
+        check_reachable(self.realm, broker)
         return broker
 
 
@@ -163,13 +153,21 @@ class CentreHome:
             ) from None
 
     def read_roots(self) -> tuple[bytes, ...]:
-        """The two public roots."""
-        value = cbor.decode(read_file(self.roots))
-        if not isinstance(value, list):
+        """The two public roots.
+
+        Raises:
+            CentreError: the file is missing or damaged.
+        """
+        try:
+            value = cbor.decode(read_file(self.roots))
+        except cbor.MalformedCbor:
+            value = None
+        roots = tuple(root for root in value if isinstance(root, bytes)) if isinstance(value, list) else ()
+        if len(roots) != ROOTS:
             raise CentreError(
                 f"{self.roots} is damaged.", next_step="restore it from a backup.", code="centre-damaged"
             )
-        return tuple(root for root in value if isinstance(root, bytes))
+        return roots
 
     def read_keyset(self, realm: str) -> Keyset:
         """The keyset, checked against the roots."""
@@ -181,6 +179,33 @@ class CentreHome:
                 next_step="restore it from a backup.",
                 code="centre-damaged",
             ) from refused
+
+
+def check_reachable(realm: Realm, broker: Broker) -> None:
+    """Refuse a broker that this version's processes will not connect to.
+
+    Raises:
+        CentreError: it asks for TLS, which this version does not speak, or would be reached without
+            TLS beyond this machine or by a centre of real patients.
+    """
+    if broker.tls:
+        raise CentreError(
+            "This version reaches brokers on this machine only, without TLS.",
+            next_step="set tls = false and a broker on this machine in centre.toml.",
+            code="broker-tls-not-yet",
+        )
+    if realm != "training":
+        raise CentreError(
+            "A centre of real patients reaches no broker without TLS, and this version speaks no TLS.",
+            next_step="leave the broker out for now, or practise with a training centre.",
+            code="broker-without-tls",
+        )
+    if not _on_this_machine(broker.host):
+        raise CentreError(
+            "A broker without TLS is reached only on this machine.",
+            next_step="name a broker on 127.0.0.1.",
+            code="broker-without-tls",
+        )
 
 
 def _on_this_machine(host: str) -> bool:

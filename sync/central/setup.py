@@ -10,7 +10,16 @@ from edge import cbor
 from edge.clock import Clock
 from edge.errors import QafilaError
 from sync.central import database
-from sync.central.home import CentreError, CentreHome, Realm, read_file, settings_text, write_new
+from sync.central.home import (
+    DEFAULT_PORT,
+    CentreError,
+    CentreHome,
+    Realm,
+    check_reachable,
+    read_file,
+    settings_text,
+    write_new,
+)
 from sync.wire import enrolment, keys
 from sync.wire import keyset as wire_keyset
 from sync.wire.enrolment import Broker, EnrolmentRequest
@@ -18,6 +27,7 @@ from sync.wire.errors import EnvelopeRefused
 from sync.wire.keyset import Key, Keyset, Use
 
 FIRST_GENERATION: Final = 1
+DEFAULT_BROKER: Final = Broker("127.0.0.1", DEFAULT_PORT, tls=False)
 
 
 class EnrolmentRefused(QafilaError):
@@ -26,16 +36,25 @@ class EnrolmentRefused(QafilaError):
     code: ClassVar[str] = "enrolment-refused"
 
 
-def init(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...]) -> None:
+def init(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...] = ()) -> None:
     """Make a centre: two roots, a keyset, a key for each of its processes, an empty database.
 
     Only keys that something uses are made: ``landed`` and ``opened`` sign receipts, ``seal-to`` opens
     batches. Further uses join the keyset, in a higher version, with what uses them. Everything is
     made in a folder beside and renamed at the end, so a centre is there whole or not at all.
 
+    Args:
+        home: where; nothing may be there yet.
+        realm: fixed for ever.
+        brokers: where its processes and its units connect. Without any, centre.toml names the one that
+            this machine would have, which a production centre reaches once there is TLS.
+
     Raises:
-        CentreError: there is a centre already, or the folder cannot be written.
+        CentreError: there is a centre already, the folder cannot be written, or its processes would
+            refuse a broker that was named.
     """
+    for broker in brokers:
+        check_reachable(realm, broker)
     if home.directory.exists() and (not home.directory.is_dir() or any(home.directory.iterdir())):
         raise CentreError(
             f"{home.directory} is there already and is not touched.",
@@ -53,7 +72,7 @@ def init(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...]) -> None:
             code="centre-unwritable",
         ) from error
     try:
-        _fill(growing, realm, brokers)
+        _fill(growing, realm, brokers or (DEFAULT_BROKER,))
         growing.directory.rename(home.directory)
     except BaseException:
         shutil.rmtree(growing.directory, ignore_errors=True)
@@ -88,13 +107,7 @@ def enrol(
             next_step="take the request to the centre of its own realm.",
             code="request-realm",
         )
-    bundle = enrolment.make_bundle(
-        request_raw,
-        home.read_roots(),
-        read_file(home.keyset),
-        brokers or settings.brokers,
-        read_file(home.hot_key),
-    )
+    bundle = _make_bundle(home, request_raw, settings.realm, brokers or settings.brokers)
     connection = database.connect(home.database)
     try:
         with database.write(connection):
@@ -102,6 +115,22 @@ def enrol(
     finally:
         connection.close()
     return request, bundle
+
+
+def _make_bundle(home: CentreHome, request_raw: bytes, realm: Realm, brokers: tuple[Broker, ...]) -> bytes:
+    """A bundle that its unit will believe: read here as it will be read there."""
+    home.read_keyset(realm)
+    roots, keyset_raw = home.read_roots(), read_file(home.keyset)
+    try:
+        bundle = enrolment.make_bundle(request_raw, roots, keyset_raw, brokers, read_file(home.hot_key))
+        enrolment.read_bundle(bundle, request_raw)
+    except (EnvelopeRefused, ValueError) as refused:  # ValueError: not even the length of a key
+        raise CentreError(
+            f"{home.hot_key} does not fit the roots, so no unit would believe what it signs.",
+            next_step="restore it from a backup.",
+            code="centre-damaged",
+        ) from refused
+    return bundle
 
 
 def _register(

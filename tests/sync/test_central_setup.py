@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sync.central import setup
-from sync.central.home import CentreError, CentreHome, parse_broker, read_file
+from sync.central.home import CentreError, CentreHome, Realm, parse_broker, read_file, settings_text
 from sync.central.setup import EnrolmentRefused
 from sync.wire import enrolment, keys
 from sync.wire.enrolment import Broker
@@ -155,7 +155,37 @@ def test_a_broker_without_tls_is_reached_on_this_machine_in_training_only(
     tmp_path: Path, realm: str, broker: Broker, code: str
 ) -> None:
     home = CentreHome(tmp_path / "central")
-    setup.init(home, "production" if realm == "production" else "training", (broker,))
+    made_for: Realm = "production" if realm == "production" else "training"
+    with pytest.raises(CentreError) as refused:
+        setup.init(home, made_for, (broker,))
+    assert refused.value.stable_code == code
+    assert not home.directory.exists()
+    # An operator may write it into centre.toml later: it is refused again where it would be used.
+    setup.init(home, made_for)
+    home.settings.write_text(settings_text(realm, 1, (broker,)))
     with pytest.raises(CentreError) as refused:
         home.read_settings().reachable(None)
     assert refused.value.stable_code == code
+
+
+@pytest.mark.parametrize("name", ["keyset", "roots", "hot_key"])
+def test_a_bundle_that_no_unit_would_believe_is_never_made(centre: Centre, name: str) -> None:
+    """Keyset, hot root or its key damaged: the centre says so, not a nurse's box later.
+
+    The cold root is beyond this: its key is away, and nothing here was signed by it.
+    """
+    path: Path = getattr(centre.home, name)
+    good = path.read_bytes()
+    unit = Unit("van-07", centre.keyset)
+    ends = len(good) // 2 if name == "roots" else len(good)
+    for at in {0, ends // 3, ends // 2, ends - 1}:
+        bad = bytearray(good)
+        bad[at] ^= 0x10
+        path.write_bytes(bytes(bad))
+        with pytest.raises(CentreError) as refused:
+            setup.enrol(centre.home, unit.request(), SetClock())
+        assert refused.value.stable_code == "centre-damaged", at
+    path.write_bytes(good[:-1])
+    with pytest.raises(CentreError):
+        setup.enrol(centre.home, unit.request(), SetClock())
+    assert centre.rows("SELECT * FROM units") == []

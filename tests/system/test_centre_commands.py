@@ -51,11 +51,24 @@ def test_init_asks_for_the_realm(home: Path) -> None:
 
 
 def test_init_answers_machines(home: Path) -> None:
-    answer = json.loads(
-        say(home, "init", "--realm", "production", "--broker", "127.0.0.1:9", "--json").output
-    )
-    assert answer["realm"] == "production"
+    answer = json.loads(say(home, "init", "--realm", "training", "--broker", "127.0.0.1:9", "--json").output)
+    assert answer["realm"] == "training"
     assert answer["broker"] == "127.0.0.1:9"
+    assert answer["processes_run"] is True
+
+
+@pytest.mark.parametrize(
+    ("realm", "broker"), [("production", "127.0.0.1:1883"), ("training", "10.0.0.1:1883")]
+)
+def test_init_refuses_a_broker_that_its_processes_would_refuse(home: Path, realm: str, broker: str) -> None:
+    assert refusal(say(home, "init", "--realm", realm, "--broker", broker)) == "broker-without-tls"
+    assert not home.exists()
+
+
+def test_a_production_centre_is_made_and_says_what_it_waits_for(home: Path) -> None:
+    assert "TLS" in say(home, "init", "--realm", "production").output
+    assert refusal(say(home, "collect")) == "broker-without-tls"
+    assert refusal(say(home, "explode")) == "broker-without-tls"
 
 
 def test_enrol_writes_a_bundle_that_the_unit_takes(home: Path, tmp_path: Path) -> None:
