@@ -1,5 +1,6 @@
 """What can go wrong between a person's PIN and the store's key."""
 
+import math
 from typing import ClassVar
 
 from edge.errors import QafilaError
@@ -44,7 +45,7 @@ class TooManyAttempts(SecurityError):
 
     def __init__(self, wait_s: float) -> None:
         super().__init__(
-            f"Too many wrong PINs: wait {max(1, round(wait_s))} s.",
+            f"Too many wrong PINs: wait {max(1, math.ceil(wait_s))} s.",
             next_step="Wait and try again, or ask a supervisor to sign in.",
         )
         self.wait_s = wait_s
