@@ -194,11 +194,11 @@ class AdapterOwner:
         if not self._requests:
             await self._wake.wait()
             return
-        await self._start_scan()
         now_s = self._now_s()
         resting = [request for request in self._requests if request.peer.rests_for_s(now_s) is not None]
+        await self._start_scan()  # which can take longer than a rest
         try:
-            async with asyncio.timeout(self._look_in_s(now_s)):
+            async with asyncio.timeout(self._look_in_s(self._now_s())):
                 await self._wake.wait()
         except TimeoutError:
             if not self._backend.well:

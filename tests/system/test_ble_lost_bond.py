@@ -4,7 +4,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from bleak import BleakScanner
 
+from drivers.radio.fake_device import SEEN_AGAIN_S
+from drivers.transport import ble
 from drivers.transport.errors import BondLost
 from edge.ports.driver import DeviceError
 from tests.drivers.radio_cuff import Cuff
@@ -47,6 +50,27 @@ async def test_a_bluez_that_names_the_keys_is_believed_sooner(
     async with asyncio.timeout(30), chain_b(tmp_path, monkeypatch, {"cuff": Cuff(b"1", b"2")}) as chain:
         chain.bluez.faults.refused_keys = "br-connection-key-missing"  # from 5.83
         assert await lose(chain) == ["ble-keys-refused", "bond-lost"]
+
+
+async def test_a_rest_that_ends_while_a_scan_is_started_is_not_slept_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BlueZ reports a device once in a scan; that was during the rest, and the scan began after it."""
+    monkeypatch.setattr(ble, "CONNECT_WITHIN_S", 1.0)
+    start = BleakScanner.start
+
+    async def start_slowly(scanner: BleakScanner) -> None:
+        await start(scanner)
+        await asyncio.sleep(0.6)  # longer than the first rest
+
+    async with asyncio.timeout(30), chain_b(tmp_path, monkeypatch, {"cuff": Cuff(b"1", b"2")}) as chain:
+        assert await take_reading(chain.owner) == [b"1"]
+        chain.bluez.faults.never_resolves = 1
+        with pytest.raises(DeviceError):
+            await take_reading(chain.owner)
+        monkeypatch.setattr(BleakScanner, "start", start_slowly)
+        async with asyncio.timeout(SEEN_AGAIN_S / 2):
+            assert await take_reading(chain.owner) == [b"2"]
 
 
 async def test_one_link_that_falls_is_interference_and_no_lost_bond(
