@@ -37,10 +37,10 @@ def until(condition: Callable[[], object], what: str) -> None:
 class Process:
     """`qafila central collect` or `explode`, its log kept."""
 
-    def __init__(self, word: str, home: Path, port: int) -> None:
+    def __init__(self, word: str, home: Path, port: int, backoff_max_s: float = 0.3) -> None:
         self._command = (
             *(sys.executable, "-m", "cli.main", "central", word, "--home", str(home)),
-            *("--broker", f"127.0.0.1:{port}", "--backoff-max", "0.3"),
+            *("--broker", f"127.0.0.1:{port}", "--backoff-max", str(backoff_max_s)),
         )
         self.log = home / f"{word}.log"
         self._process: subprocess.Popen[bytes] | None = None
