@@ -5,10 +5,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar, Final, TypeAlias
 
 from cli.rehearsal.people import IDENTIFIER_SYSTEM
+from cli.rehearsal.processes import RehearsalFailed
 from cli.rehearsal.recorder import RecorderLog
 from cli.rehearsal.script import CUFF, STRAP, Pause, Visit
 from cli.rehearsal.seat import Seat
-from edge.errors import QafilaError
 from edge.localapi.client import AgentUnreachable, new_request_id
 from edge.ports.caller import CallRefused
 
@@ -18,7 +18,7 @@ Interrupt: TypeAlias = Callable[[Visit, Pause], Coroutine[Any, Any, None]]
 """Called at every pause of a visit; whatever breaks, breaks in it."""
 
 
-class UnitMisbehaved(QafilaError):
+class UnitMisbehaved(RehearsalFailed):
     """The unit answered what it must not answer, or kept silent where it must speak."""
 
     code: ClassVar[str] = "unit-misbehaved"
@@ -121,7 +121,7 @@ class Nurse:
         except TimeoutError:
             raise UnitMisbehaved(
                 f"{device} was on the patient and nothing was saved of it.",
-                next_step="read agent.log and the device's (--keep DIR).",
+                next_step=f"run it again with --keep DIR and read agent.log and {device}.log in DIR/log.",
             ) from None
         finally:
             if then:
@@ -135,9 +135,7 @@ class Nurse:
                     if name == "saved" and self._hear("event", data):
                         return
                     if name == "not-saved":
-                        raise UnitMisbehaved(
-                            f"A reading was not saved ({data['code']}).", next_step="read agent.log."
-                        )
+                        raise UnitMisbehaved(f"A reading was not saved ({data['code']}).")
             except AgentUnreachable:
                 await self._seat.sit()
 

@@ -155,6 +155,10 @@ class Centre:
             covered = max(covered, last)
         return covered >= through
 
+    def batches(self) -> int:
+        """How many sealed batches have landed; only the collector adds to them."""
+        return int(self._read("SELECT count(*) FROM landing")[0][0])
+
     def noted_conflicts(self) -> int:
         """How many conflicts the centre itself has noted."""
         return int(self._read("SELECT count(*) FROM conflicts")[0][0])

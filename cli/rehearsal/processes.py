@@ -9,7 +9,6 @@ import asyncio
 import dataclasses
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from edge.errors import QafilaError
 
 _POLL_S: Final = 0.02
 _TERM_S: Final = 3.0
+READ_THE_LOGS: Final = "run it again with --keep DIR and read what stands in DIR/log."
 
 
 class RehearsalFailed(QafilaError):
@@ -28,14 +28,18 @@ class RehearsalFailed(QafilaError):
 
     code: ClassVar[str] = "rehearsal-failed"
 
+    def __init__(self, sentence: str, *, next_step: str = READ_THE_LOGS) -> None:
+        super().__init__(sentence, next_step=next_step)
+
 
 @dataclasses.dataclass(slots=True)
 class Kept:
-    """One process that is to be running."""
+    """One process that is to be running, unless ``may_end``: a command that ends, or one we killed."""
 
     name: str
     command: Sequence[str]
     process: "subprocess.Popen[bytes]"
+    may_end: bool = False
 
     @property
     def pid(self) -> int:
@@ -100,7 +104,7 @@ class Keeper:
         """
         with self.log(name).open("ab") as log:
             process = self._spawn(command, stdout=log, stderr=log)
-        self._kept[name] = Kept(name, command, process)
+        self._kept[name] = Kept(name, command, process, may_end=True)
         if process.stdin is None:  # pragma: no cover  it is always a pipe
             raise RehearsalFailed(f"{name} was started without an input.")
         process.stdin.write(stdin.encode())
@@ -118,26 +122,37 @@ class Keeper:
         give_up = time.monotonic() + timeout_s
         while not ready():
             if time.monotonic() > give_up:
-                raise RehearsalFailed(
-                    f"Waited {timeout_s:.0f} s in vain for {what}.", next_step="read the logs (--keep DIR)."
-                )
+                raise RehearsalFailed(f"Waited {timeout_s:.0f} s in vain for {what}.")
             await asyncio.sleep(_POLL_S)
 
     def kill(self, name: str) -> None:
-        """SIGKILL, and wait until the kernel has taken it away."""
-        self._kept[name].process.kill()
-        self._kept[name].bury()
+        """SIGKILL, and wait until the kernel has taken it away.
+
+        Raises:
+            RehearsalFailed: it was not running any more, and not by our doing.
+        """
+        kept = self._kept[name]
+        self._check(kept)
+        kept.may_end = True
+        kept.process.kill()
+        kept.bury()
 
     def check_alive(self) -> None:
-        """Raise if something that was started to keep running has ended by itself.
+        """Raise if something that was started to keep running is gone, and it was not we who killed it.
+
+        How it ended does not matter: a collector that stops politely collects as little as one that the
+        kernel took for want of memory.
 
         Raises:
             RehearsalFailed: and which.
         """
         for kept in self._kept.values():
-            status = kept.process.poll()
-            if status is not None and status not in {0, -signal.SIGKILL}:
-                raise self.failure(f"{kept.name} ended by itself with status {status}", kept.name)
+            self._check(kept)
+
+    def _check(self, kept: Kept) -> None:
+        status = kept.process.poll()
+        if status is not None and not kept.may_end:
+            raise self.failure(f"{kept.name} ended by itself with status {status}", kept.name)
 
     def log(self, name: str) -> Path:
         """Where the output of ``name`` goes."""

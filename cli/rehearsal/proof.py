@@ -12,6 +12,7 @@ class Proof:
     """The outcome.
 
     Attributes:
+        planned: what the script wanted broken, each while it was at work.
         store_valid: what the unit's own ``store.verify`` found.
         wrong_values: typed or measured values that the centre does not show once, under their patient.
         plaintext_hits: sightings of a canary, or of the PIN, where none may be.
@@ -28,6 +29,7 @@ class Proof:
 
     verdict: Verdict
     breakages: Breakages
+    planned: Breakages
     store_valid: bool
     wrong_values: int
     plaintext_hits: int
@@ -89,8 +91,26 @@ class Proof:
                 "The scanner did not find what it had to find, so its silence is worthless.",
             ),
             (self.spied_messages > 0, "The stranger on the broker saw nothing, so its silence is worthless."),
+            *self._broken_as_planned(),
         ]
         return [sentence for holds, sentence in checks if not holds]
+
+    def _broken_as_planned(self) -> list[tuple[bool, str]]:
+        """What is broken while it does nothing proves nothing, and is not counted as broken."""
+        broke, planned = self.breakages, self.planned
+        figures = [
+            ("link", "cut", broke.link_cuts, planned.link_cuts),
+            ("agent", "killed", broke.agent_kills, planned.agent_kills),
+            ("broker", "killed", broke.broker_kills, planned.broker_kills),
+            ("collector", "killed", broke.collector_kills, planned.collector_kills),
+        ]
+        return [
+            (
+                done == wanted,
+                f"The {what} was to be {how} {_times(wanted)} while it was at work, and was {_times(done)}.",
+            )
+            for what, how, done, wanted in figures
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """One object; the names are fixed, others may be added."""

@@ -24,7 +24,7 @@ from cli.rehearsal.scanner import Hit, Scanner, by_canary, spellings
 from cli.rehearsal.script import Fault, Pause, Script, Visit
 from cli.rehearsal.seat import Seat
 from cli.rehearsal.spy import Spy
-from cli.rehearsal.stage import REALM, Stage
+from cli.rehearsal.stage import REALM, Breakages, Stage
 from edge.errors import QafilaError
 
 ARRIVED_WITHIN_S: Final = 30.0
@@ -70,7 +70,10 @@ def rehearse(options: Options, keep: Path | None) -> Proof:
         except BaseExceptionGroup as group:
             raise _first(group) from group
         except asyncio.CancelledError as cancelled:
-            raise RehearsalFailed("The rehearsal was asked to end before it had ended.") from cancelled
+            raise RehearsalFailed(
+                "The rehearsal was asked to end before it had ended.",
+                next_step="run it again and let it end; half a rehearsal proves nothing.",
+            ) from cancelled
 
 
 def _empty_folder(folder: Path) -> Path:
@@ -173,6 +176,7 @@ class Rehearsal:
         proof = Proof(
             verdict=self._judge(),
             breakages=stage.breakages,
+            planned=Breakages.planned(self._script),
             store_valid=morning.store_valid,
             wrong_values=_wrong_values(self._script, self._centre),
             plaintext_hits=len(self._hits),

@@ -41,12 +41,15 @@ class Pause(StrEnum):
 _MORNING: Final = (
     (0.15, Fault.CUT_LINK),
     (0.30, Fault.RESTORE_LINK),
-    (0.50, Fault.KILL_COLLECTOR),
+    (0.45, Fault.KILL_COLLECTOR),
     (0.60, Fault.KILL_BROKER),
     (0.75, Fault.CUT_LINK),
     (0.85, Fault.RESTORE_LINK),
 )
 """What breaks around the box, after which part of the morning; always in this order.
+
+Even with one patient no two of the cuts and kills fall on the same pause: something is saved between
+them, so that each finds something being delivered.
 
 The uplink notices a lost receipt after ten seconds, a lost connection at once. Since the last thing to
 break is a connection, the rehearsal need not wait for the former; the uplink's own tests do.

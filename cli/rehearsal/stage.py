@@ -9,11 +9,13 @@ import datetime
 import json
 import random
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 
 from cli.rehearsal import broker
+from cli.rehearsal.oracle import Centre
 from cli.rehearsal.processes import Keeper, RehearsalFailed, qafila
 from cli.rehearsal.script import CUFF, OXIMETERS, STRAP, Fault, Script
 from edge.clock import SystemClock
@@ -31,6 +33,14 @@ _DOWN_S: Final = 0.3
 """How long a killed process stays away."""
 _AGENT_KILLED_WITHIN_S: Final = 0.025
 """A request is answered after some ten milliseconds, so this falls before, into and after its commit."""
+
+AT_WORK_WITHIN_S: Final = 15.0
+"""How long a cut or a kill waits for something to break."""
+_ANSWERED_BYTES: Final = 16
+"""A broker that greets, or refuses a version of MQTT, says less; with the first acknowledgements, more."""
+_LOOK_EVERY_S: Final = 0.05
+_NEEDS_WORK: Final = frozenset({Fault.CUT_LINK, Fault.KILL_BROKER, Fault.KILL_COLLECTOR})
+"""What proves nothing unless it strikes while the unit delivers."""
 
 _CONFIGURATION: Final = """\
 [unit]
@@ -77,12 +87,30 @@ LIVE: Final = Pace(1.0, (), {CUFF: ",every=45", STRAP: ",contact=off"})
 
 @dataclasses.dataclass(slots=True)
 class Breakages:
-    """What was broken so far; counted when it was done, not when it was planned."""
+    """What was broken while it was at work; counted when it was done, not when it was planned."""
 
     link_cuts: int = 0
     agent_kills: int = 0
     broker_kills: int = 0
     collector_kills: int = 0
+
+    @classmethod
+    def planned(cls, script: Script) -> Self:
+        """What the script wants broken."""
+        faults = [fault for visit in script.visits for _, fault in visit.faults]
+        return cls(
+            link_cuts=faults.count(Fault.CUT_LINK),
+            agent_kills=faults.count(Fault.KILL_AGENT),
+            broker_kills=faults.count(Fault.KILL_BROKER),
+            collector_kills=faults.count(Fault.KILL_COLLECTOR),
+        )
+
+
+class _Delivery(NamedTuple):
+    """How far the way from the unit to the centre was used: bytes that came back, batches that landed."""
+
+    down: int = 0
+    batches: int = 0
 
 
 class Stage:
@@ -110,6 +138,8 @@ class Stage:
         self._keeper = keeper
         self._rng = random.Random(f"agent {script.seed}")  # noqa: S311  a story to be told again
         self._clock = SystemClock()
+        self._centre = Centre(self.central / "central.db")
+        self._at_last_fault = _Delivery()
         self._carried = home / "carried"
         self._carried.mkdir()
 
@@ -130,12 +160,17 @@ class Stage:
         self._keeper.start("uplink", qafila(self.home, "uplink", "--backoff-max", _BACKOFF_MAX_S))
 
     async def do(self, fault: Fault) -> None:
-        """Break or mend one thing."""
-        self.tell(fault)
+        """Break or mend one thing; what is to break is first given the time to be at work.
+
+        A fault that then still strikes something idle is done all the same, and not counted.
+        """
+        at_work = await self._at_work() if fault in _NEEDS_WORK else True
+        self.tell(fault if at_work else f"{fault}, in vain: nothing was being delivered")
         match fault:
             case Fault.CUT_LINK:
-                await self._tell_link("cut")
-                self.breakages.link_cuts += 1
+                cut = await self._tell_link("cut")
+                self.breakages.link_cuts += at_work and cut["live"] > 0
+                self._at_last_fault = self._delivery(cut)
                 await asyncio.sleep(_DOWN_S)
             case Fault.RESTORE_LINK:
                 await self._tell_link("open")
@@ -146,14 +181,40 @@ class Stage:
                 self._keeper.restart("agent")
             case Fault.KILL_BROKER:
                 self._keeper.kill("broker")
-                self.breakages.broker_kills += 1
+                self.breakages.broker_kills += at_work
+                await self._begin_again_from_acknowledgements()
                 await asyncio.sleep(_DOWN_S)
                 await self._start_broker()
             case Fault.KILL_COLLECTOR:
                 self._keeper.kill("collector")
-                self.breakages.collector_kills += 1
+                self.breakages.collector_kills += at_work
+                await self._begin_again_from_acknowledgements()
                 await asyncio.sleep(_DOWN_S)
                 self._keeper.restart("collector")
+
+    async def _at_work(self) -> bool:
+        """Wait, but not for ever, until the unit is connected and has delivered since the last fault."""
+        give_up = time.monotonic() + AT_WORK_WITHIN_S
+        while True:
+            link = await self._tell_link("stats")
+            now, before = self._delivery(link), self._at_last_fault
+            answered = now.down - before.down >= _ANSWERED_BYTES
+            if link["live"] > 0 and answered and now.batches > before.batches:
+                return True
+            if time.monotonic() > give_up:
+                return False
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _begin_again_from_acknowledgements(self) -> None:
+        """After a kill the broker's answers are delivery enough for the next fault.
+
+        The embedded broker acknowledges what nobody collects and forgets it, and the uplink sends such a
+        batch again only after ten seconds; two such waits are too long for a demonstration.
+        """
+        self._at_last_fault = self._delivery(await self._tell_link("stats"))._replace(batches=0)
+
+    def _delivery(self, link: Mapping[str, Any]) -> _Delivery:
+        return _Delivery(int(link["down"]), self._centre.batches())
 
     def tell(self, event: str) -> None:
         """Note what happens now, to be read beside the logs."""

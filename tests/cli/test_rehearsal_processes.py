@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.rehearsal.nurse import UnitMisbehaved
 from cli.rehearsal.processes import Keeper, RehearsalFailed
 from cli.rehearsal.procfs import ProcessWatcher
 from cli.rehearsal.progress import Progress
@@ -80,6 +81,17 @@ async def test_one_that_ends_by_itself_is_named_with_its_last_words(keeper: Keep
         keeper.check_alive()
 
 
+@pytest.mark.parametrize("end", ["pass", "import os; os.kill(os.getpid(), 9)"], ids=["politely", "SIGKILL"])
+async def test_one_that_we_did_not_kill_is_missed_however_it_ended(keeper: Keeper, end: str) -> None:
+    process = keeper.start("collector", [sys.executable, "-c", end]).process
+    await keeper.wait(lambda: process.poll() is not None, "its end")
+    with pytest.raises(RehearsalFailed, match="collector ended by itself") as missed:
+        keeper.check_alive()
+    assert missed.value.next_step
+    with pytest.raises(RehearsalFailed, match="collector ended by itself"):
+        keeper.kill("collector")
+
+
 async def test_a_command_that_fails_is_named_with_its_last_words(keeper: Keeper) -> None:
     with pytest.raises(RehearsalFailed, match=r"init ended with status 3: no\."):
         await keeper.run("init", [sys.executable, "-c", "print('no'); raise SystemExit(3)"])
@@ -88,6 +100,13 @@ async def test_a_command_that_fails_is_named_with_its_last_words(keeper: Keeper)
 async def test_a_command_is_given_its_input_and_no_more(keeper: Keeper) -> None:
     await keeper.run("echo", [sys.executable, "-c", "import sys; print(sys.stdin.read())"], stdin="123456\n")
     assert keeper.log("echo").read_text().strip() == "123456"
+    keeper.check_alive()  # it was to end
+
+
+def test_no_failure_leaves_anybody_without_a_next_step() -> None:
+    assert RehearsalFailed("No.").next_step
+    assert UnitMisbehaved("No.").next_step
+    assert UnitMisbehaved("No.").stable_code == "unit-misbehaved"
 
 
 async def test_a_wait_has_an_end(keeper: Keeper) -> None:

@@ -24,6 +24,7 @@ GOOD_VERDICT = Verdict(
 GOOD = Proof(
     verdict=GOOD_VERDICT,
     breakages=Breakages(link_cuts=2, agent_kills=1, broker_kills=1, collector_kills=1),
+    planned=Breakages(link_cuts=2, agent_kills=1, broker_kills=1, collector_kills=1),
     store_valid=True,
     wrong_values=0,
     plaintext_hits=0,
@@ -94,6 +95,12 @@ def test_any_harm_the_oracle_found_fails_it(harm: dict[str, Any]) -> None:
 )
 def test_any_other_harm_fails_it(harm: dict[str, Any]) -> None:
     assert dataclasses.replace(GOOD, **harm).shortcomings()
+
+
+@pytest.mark.parametrize("what", ["link_cuts", "agent_kills", "broker_kills", "collector_kills"])
+def test_a_fault_that_struck_nothing_fails_it(what: str) -> None:
+    breakages = dataclasses.replace(GOOD.breakages, **{what: 0})
+    assert len(dataclasses.replace(GOOD, breakages=breakages).shortcomings()) == 1
 
 
 def test_the_chain_is_valid_only_when_both_ends_say_so() -> None:
