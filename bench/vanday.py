@@ -67,12 +67,12 @@ def payloads(visits: int, seed: int = 7, *, known: float = 0.0) -> Iterator[tupl
     chance = random.Random(seed)  # noqa: S311  a made-up morning, the same every time
     clock = _Clock(1_795_334_400_000 + chance.randrange(10**6), 1_795_320_000_123, chance.randbytes(8))
     reading = 0
-    for _ in range(visits):
+    for number in range(visits):
         if chance.random() < known:
             patient = _uuid7(clock.wall_ms - chance.randrange(_YEAR_MS), chance)
         else:
             patient = _uuid7(clock.wall_ms, chance)
-            yield Kind.PATIENT, _request(clock, chance) | {Field.PATIENT: patient} | _person(chance)
+            yield Kind.PATIENT, _request(clock, chance) | {Field.PATIENT: patient} | _person(chance, number)
         clock.wall_ms += chance.randrange(4_000, 15_000)
         encounter = _uuid7(clock.wall_ms, chance)
         who: Payload = {Field.PATIENT: patient, Field.ENCOUNTER: encounter}
@@ -122,7 +122,7 @@ def _uuid7(wall_ms: int, chance: random.Random) -> bytes:
     return wall_ms.to_bytes(6) + bytes(tail)
 
 
-def _person(chance: random.Random) -> Payload:
+def _person(chance: random.Random, number: int) -> Payload:
     names = (_FAMILIES, _GIVENS) if chance.random() < 0.7 else (_ARABIC, _ARABIC)
     person: Payload = {
         Field.SALT: chance.randbytes(chain.SALT_BYTES),
@@ -134,7 +134,9 @@ def _person(chance: random.Random) -> Payload:
         Field.VILLAGE: chance.choice(_VILLAGES),
     }
     if chance.random() < 0.8:
-        cin = chance.choice("PQTJ") + chance.choice("ABCDE") + str(chance.randrange(100_000, 999_999))
+        cin = (
+            chance.choice("PQTJ") + chance.choice("ABCDE") + str(100_000 + number * 7919 % 900_000)
+        )  # 7919 is prime to it: no two alike
         person[Field.IDENTIFIERS] = [["cnie", cin]]
     if chance.random() < 0.6:
         person[Field.PHONE] = f"+2126{chance.randrange(10**7, 10**8)}"
