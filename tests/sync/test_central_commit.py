@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -104,7 +105,7 @@ def run(request: pytest.FixtureRequest, centre: Centre, unit: Unit, monkeypatch:
     def run() -> LinkDouble:
         stop = threading.Event()
         link = LinkDouble(centre, messages, stop)
-        monkeypatch.setattr(process, "Link", lambda *_, **__: link)
+        monkeypatch.setattr(process, "Link", Mock(return_value=link))
         with contextlib.suppress(PowerCut):
             process.run(centre.home, centre.clock, stop)
         return link
@@ -119,8 +120,12 @@ def test_no_receipt_without_its_commit(run: Run, centre: Centre, monkeypatch: py
     """
     kept = centre.value("SELECT count(*) FROM receipts")
     connect = database.connect
+
+    def connect_failing(path: Path) -> FailingCommit:
+        return FailingCommit(connect(path))
+
     with monkeypatch.context() as failing:
-        failing.setattr(database, "connect", lambda path: FailingCommit(connect(path)))
+        failing.setattr(database, "connect", connect_failing)
         cut = run()
     assert (cut.published, cut.acknowledged) == ([], [])
     assert centre.value("SELECT count(*) FROM receipts") == kept

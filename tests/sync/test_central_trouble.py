@@ -41,7 +41,7 @@ def centre(tmp_path: Path) -> Centre:
     centre.take(unit.key_message(), unit.batch(Stream.VITALS, 1, 100))
     centre.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     centre.connection.close()
-    centre.exploder._connection.close()
+    centre.exploder._connection.close()  # pyright: ignore[reportPrivateUsage]  it would keep the -shm there
     return centre
 
 
