@@ -156,8 +156,6 @@ def _unpacked(name: str, packages: Sequence[str]) -> Path:
     folder = CACHE / f"{name}-{hashlib.sha256(' '.join(packages).encode()).hexdigest()[:12]}"
     if folder.is_dir():
         return folder
-    for old in CACHE.glob(f"{name}-*"):
-        shutil.rmtree(old)
     making = CACHE / f".{name}"
     shutil.rmtree(making, ignore_errors=True)
     downloads = making / ".downloads"
@@ -173,6 +171,8 @@ def _unpacked(name: str, packages: Sequence[str]) -> Path:
     shutil.rmtree(downloads)
     _merge_usr(making)
     (making / "PACKAGES").write_text("\n".join(told) + "\n")
+    for old in CACHE.glob(f"{name}-*"):
+        shutil.rmtree(old)
     making.rename(folder)
     return folder
 
