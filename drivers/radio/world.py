@@ -83,7 +83,8 @@ async def living(
     for key, peripheral in peripherals.items():
         device, controller = air.body(peripheral.name, peripheral.address, bonds)
         inhabitants[key] = Inhabitant(peripheral, device, controller, air)
-    async with alongside({f"device-{key}": one.live() for key, one in inhabitants.items()}):
+    lives = {f"device-{key}": one.live() for key, one in inhabitants.items()}
+    async with alongside(lives, patience_s=1.0):
         yield World(inhabitants)
 
 
