@@ -10,7 +10,7 @@ import platform
 import sys
 from typing import Any, Final
 
-ROOMS: Final = ("decode", "wire", "store", "centre", "uplink", "link", "radio", "commands", "screen")
+ROOMS: Final = ("decode", "wire", "store", "centre", "uplink", "link", "radio", "ecg", "commands", "screen")
 
 
 def _met(row: dict[str, Any]) -> str:
