@@ -5,41 +5,30 @@ Information Service 1.1, Battery Service 1.0.
 """
 
 import asyncio
-import dataclasses
 from typing import Final
 
 from drivers.codec import uuids
 from drivers.transport.link import BleLink
 from edge.ports.driver import DeviceMisbehaved
+from edge.vitals.identity import Identity
 
 ANSWER_WITHIN_S: Final = 3.0
 LOW_BATTERY_PERCENT: Final = 10
 _LONGEST: Final = 64
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Identity:
-    """Which device it is, in its own words; empty where it says nothing."""
-
-    manufacturer: str = ""
-    model: str = ""
-    serial: str = ""
-    firmware: str = ""
-
-
 async def read_identity(link: BleLink) -> Identity:
     """Ask for the parts of Device Information that tell one device from another."""
-    return Identity(
-        *[
-            _text(await read_if_there(link, uuid))
-            for uuid in (
-                uuids.MANUFACTURER_NAME,
-                uuids.MODEL_NUMBER,
-                uuids.SERIAL_NUMBER,
-                uuids.FIRMWARE_REVISION,
-            )
-        ]
-    )
+    manufacturer, model, serial, firmware = [
+        _text(await read_if_there(link, uuid))
+        for uuid in (
+            uuids.MANUFACTURER_NAME,
+            uuids.MODEL_NUMBER,
+            uuids.SERIAL_NUMBER,
+            uuids.FIRMWARE_REVISION,
+        )
+    ]
+    return Identity(manufacturer, model, serial, firmware)
 
 
 async def read_battery(link: BleLink) -> int | None:

@@ -1,8 +1,8 @@
 """The port through which devices speak."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import ClassVar, Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from edge.errors import QafilaError
 from edge.vitals.reading import Reading, Wave
@@ -54,5 +54,20 @@ class Driver(Protocol):
         Raises:
             DeviceUnavailable: on entering, or from the iterator when it goes away.
             DeviceMisbehaved: what comes is not this device's protocol.
+        """
+        ...
+
+
+@runtime_checkable
+class ClearsMemory(Protocol):
+    """A driver whose device may forget what is safe with us; offered beside `Driver`, or not at all."""
+
+    async def committed(self, records: Sequence[bytes]) -> None:
+        """The readings with these ``record`` values are durably stored here, or were before.
+
+        Told after the commit and never sooner, from the task that runs the session, between two of its
+        events. A device's memory is cleared here and nowhere else, and only of what is named. Quick, and
+        harmless to repeat. That the device has gone meanwhile is no error: it sends the records again, and
+        they are told again.
         """
         ...

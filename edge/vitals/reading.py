@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from edge.vitals.codes import Code
+from edge.vitals.identity import Identity
 from edge.vitals.quantity import Measured, Unit
 
 
@@ -35,6 +36,10 @@ class Reading:
         just_taken: whether this was measured just now, so that it belongs to whom the device is on. None
             when the driver cannot say more than ``record`` does: a live reading yes, a record no.
         intervals_ms: milliseconds between beats as the device tells them, oldest first.
+        identity: which device it was, as it said at this meeting; None when it says nothing of itself.
+        clock_off_s: by how many seconds the clock that stamped ``at`` was ahead of the box's, as read at
+            this meeting before it was set; negative when it was behind; None unless both are known.
+        stored: whether it came out of the device's memory, so that ``at`` is when, not now.
     """
 
     values: tuple[tuple[Code, Measured], ...]
@@ -47,6 +52,9 @@ class Reading:
     record: bytes | None = None
     just_taken: bool | None = None
     intervals_ms: tuple[Decimal, ...] = ()
+    identity: Identity | None = None
+    clock_off_s: float | None = None
+    stored: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

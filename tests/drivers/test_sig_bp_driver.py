@@ -13,10 +13,10 @@ from drivers.codec.gatt_time import Adjusted, CurrentTime, DateTime, encode_curr
 from drivers.devices.sig_bp import driver as driver_module
 from drivers.devices.sig_bp.codec import BloodPressure, encode_measurement
 from drivers.devices.sig_bp.driver import SigBloodPressure
-from drivers.transport.about import Identity
 from drivers.transport.errors import BondLost
 from edge.ports.driver import DeviceError, DeviceEvent, DeviceMisbehaved, DeviceUnavailable
 from edge.vitals.codes import Code
+from edge.vitals.identity import Identity
 from edge.vitals.quantity import Missing, Quantity, Unit
 from edge.vitals.reading import Mode, Reading
 from tests.drivers.radio_fake import FakeLink, FakeRadio

@@ -12,10 +12,11 @@ from drivers.codec.heart_rate import decode_heart_rate, heart_rate_reading
 from drivers.devices.polar_h10.codec import LEAST_MTU, STOP, Setting, decode_ecg, has_ecg
 from drivers.devices.polar_h10.control import Control, State
 from drivers.devices.polar_h10.readings import NOMINAL_RATE, Strip
-from drivers.transport.about import Identity, read_battery, read_identity
+from drivers.transport.about import read_battery, read_identity
 from drivers.transport.link import BleLink, Radio
 from drivers.transport.reach import reach
 from edge.ports.driver import DeviceError, DeviceEvent, DeviceMisbehaved, DeviceUnavailable
+from edge.vitals.identity import Identity
 from edge.vitals.reading import Wave
 
 ANSWER_WITHIN_S: Final = 5.0

@@ -22,7 +22,6 @@ from drivers.devices.sig_bp.codec import decode_features
 from drivers.devices.sig_bp.readings import Now, cuff_pressure, measurement
 from drivers.transport.about import (
     LOW_BATTERY_PERCENT,
-    Identity,
     read_battery,
     read_identity,
     read_if_there,
@@ -30,6 +29,7 @@ from drivers.transport.about import (
 from drivers.transport.link import BleLink, Radio
 from drivers.transport.reach import reach
 from edge.ports.driver import DeviceEvent, DeviceMisbehaved
+from edge.vitals.identity import Identity
 from edge.vitals.reading import Reading
 
 SPEAKS_WITHIN_S: Final = 120.0
