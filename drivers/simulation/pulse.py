@@ -20,6 +20,11 @@ def _shape(phase: float) -> float:
 _SHAPE: Final = tuple(_shape(place / TABLE) for place in range(TABLE))
 
 
+def shape_at(phase: float) -> float:
+    """The pleth, 0 to 1, at a part of a beat: 0 at its foot, 1 at the next."""
+    return _SHAPE[int(phase * TABLE) % TABLE]
+
+
 class Pulse:
     """Saturation, pulse rate and pleth around targets that may be changed at any time.
 
