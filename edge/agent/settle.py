@@ -29,7 +29,9 @@ MOVES_AT_MOST: Final[dict[Code, Decimal]] = {
     Code.PULSE_OXIMETER: Decimal(6),
     Code.HEART_RATE: Decimal(6),
 }
-UNRELIABLE: Final = frozenset({"low-signal", "motion", "artifact", "searching-too-long", "probe-error"})
+UNRELIABLE: Final = frozenset(
+    {"low-signal", "motion", "artifact", "searching-too-long", "probe-error", "questionable"}
+)
 _MOST_READINGS: Final = 4096
 """Of one window; a device that floods without its time moving is cut, not followed."""
 

@@ -21,6 +21,8 @@ class Unit(StrEnum):
     MILLIGRAM_PER_DECILITRE = "mg/dL"
     MILLIMOLE_PER_LITRE = "mmol/L"
     GRAM_PER_LITRE = "g/L"
+    KILOGRAM_PER_LITRE = "kg/L"
+    MOLE_PER_LITRE = "mol/L"
     SCORE = "{score}"
     SECOND = "s"
     MICROVOLT = "uV"
@@ -36,6 +38,12 @@ class MissingReason(StrEnum):
     NOT_MEASURED = "not-measured"
     INVALID = "invalid"
     OUT_OF_RANGE = "out-of-range"
+    ABOVE_RANGE = "above-range"
+    """More than the device can measure; meters show HI."""
+    BELOW_RANGE = "below-range"
+    """Less than the device can measure; meters show LO."""
+    TEST = "test"
+    """A demonstration, a test, a calibration or a control solution: nothing of a patient."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

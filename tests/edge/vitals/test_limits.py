@@ -108,6 +108,10 @@ def test_what_is_left_of_a_reading_can_be_true(values: dict[Code, Measured]) -> 
         (Code.TEMPERATURE, "36.9", Unit.CELSIUS, "36.9"),
         (Code.WEIGHT, "150", Unit.POUND, "68.04"),
         (Code.GLUCOSE, "0.95", Unit.GRAM_PER_LITRE, "95.0"),
+        (Code.GLUCOSE, "0.00098", Unit.KILOGRAM_PER_LITRE, "98"),
+        (Code.GLUCOSE, "0.000987", Unit.KILOGRAM_PER_LITRE, "98.7"),
+        (Code.GLUCOSE, "0.00098765", Unit.KILOGRAM_PER_LITRE, "98.8"),
+        (Code.GLUCOSE, "0.0061", Unit.MOLE_PER_LITRE, "109.9"),
         (Code.GLUCOSE, "5.5", Unit.MILLIMOLE_PER_LITRE, "99.1"),
     ],
 )
