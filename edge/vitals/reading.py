@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 
@@ -57,15 +57,40 @@ class Reading:
     stored: bool = False
 
 
+class Flaw(StrEnum):
+    """Why samples say nothing of the patient, although they came."""
+
+    LEAD_OFF = "lead-off"
+    """The device says that an electrode or a sensor is not on the skin."""
+    SATURATED = "saturated"
+    """The converter stood at the end of its range: the signal went further than the number says."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Flawed:
+    """A stretch of samples with a flaw: ``count`` of them from index ``first`` of their wave."""
+
+    flaw: Flaw
+    first: int
+    count: int
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Wave:
     """Consecutive samples of one signal, as the device sends them.
 
+    Several leads of one code are as many waves, one after the other for the same stretch of time; all
+    leads that a device has of a code come at one rate.
+
     Attributes:
         lead: which ECG lead, or None.
         rate: samples per second.
-        samples: integers in ``unit``; ``1`` when the scale is unknown.
+        samples: whole numbers as the device counts; ``step`` of ``unit`` each.
         gap: samples before these were lost: do not join them to the stretch before.
+        step: what one count is in ``unit``; 1 where the unit is ``1``, whose scale is unknown.
+        flaws: where the device says that samples mean nothing, in order; the samples stay as they came.
+        device_s: seconds of device time of the last sample, from any beginning, or None when the device
+            tells no time. It measures how long a gap was.
     """
 
     code: Code
@@ -74,3 +99,24 @@ class Wave:
     rate: Decimal
     samples: Sequence[int]
     gap: bool = False
+    step: Decimal = Decimal(1)
+    flaws: tuple[Flawed, ...] = ()
+    device_s: float | None = None
+
+
+def flawed_where(flaw: Flaw, wrong: Iterable[bool]) -> tuple[Flawed, ...]:
+    """The stretches of samples for which ``wrong`` is true, one truth for each sample."""
+    found: list[Flawed] = []
+    first: int | None = None
+    for at, is_wrong in enumerate((*wrong, False)):
+        if is_wrong and first is None:
+            first = at
+        elif not is_wrong and first is not None:
+            found.append(Flawed(flaw, first, at - first))
+            first = None
+    return tuple(found)
+
+
+def saturated(samples: Iterable[int], lowest: int, highest: int) -> tuple[Flawed, ...]:
+    """The stretches in which a converter that reaches from ``lowest`` to ``highest`` stood at an end."""
+    return flawed_where(Flaw.SATURATED, (not lowest < sample < highest for sample in samples))
