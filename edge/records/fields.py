@@ -42,6 +42,7 @@ class Kind(IntEnum):
     CORRECTION = 7
     ALERT = 8
     ACCESS = 9
+    DEVICE = 10
 
 
 class Field(IntEnum):
@@ -87,6 +88,7 @@ class Field(IntEnum):
     READING = 58  # int: values with one number came in one reading; counts up within an epoch
     DEVICE_VALUE = 59  # [[mantissa, exponent], unit] as sent, when converted
     CONFIRMED = 60  # text: what the nurse confirmed (a limit's code)
+    CLOCK_OFF = 61  # int, s: by how much the clock of DEVICE_TIME was ahead of the box's
 
     # assignment of tray readings, correction
     ASSIGNED = 70  # [seq, ...] of observations in this epoch's vitals stream
@@ -103,6 +105,14 @@ class Field(IntEnum):
     # access (audit): identifiers only, never names
     ACTION = 95  # text
     OBJECT = 96  # bytes or text: an identifier
+
+    # device: what the one called DEVICE said of itself; holds for its observations from here on
+    DEVICE_KIND = 100  # text, the device family
+    MANUFACTURER = 101  # text
+    MODEL = 102  # text
+    SERIAL = 103  # text
+    FIRMWARE = 104  # text
+    BATTERY = 105  # int, percent
 
 
 class Source(IntEnum):

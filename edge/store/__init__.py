@@ -9,6 +9,7 @@ from edge.store.errors import (
     StoreFull,
     StoreMissing,
     StoreNewer,
+    StoreOlder,
     StoreReadOnly,
     StoreRefused,
     StoreTooOld,
@@ -16,7 +17,7 @@ from edge.store.errors import (
     StoreUnreadable,
     WrongKey,
 )
-from edge.store.rows import Alert, Encounter, Observation, Patient, Watermark
+from edge.store.rows import Alert, DeviceSaid, Encounter, Observation, Patient, Watermark
 from edge.store.store import Store
 from edge.store.transaction import Transaction
 from edge.store.verify import Damage, VerifyResult
@@ -24,6 +25,7 @@ from edge.store.verify import Damage, VerifyResult
 __all__ = [
     "Alert",
     "Damage",
+    "DeviceSaid",
     "Encounter",
     "IdentifierTaken",
     "Observation",
@@ -36,6 +38,7 @@ __all__ = [
     "StoreFull",
     "StoreMissing",
     "StoreNewer",
+    "StoreOlder",
     "StoreReadOnly",
     "StoreRefused",
     "StoreTooOld",

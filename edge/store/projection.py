@@ -15,6 +15,8 @@ from edge.store.base import Epoch
 from edge.store.errors import IdentifierTaken, StoreRefused
 from edge.store.normalise import normalise, normalise_identifier
 
+_WHO: Final = (Field.MANUFACTURER, Field.MODEL, Field.SERIAL, Field.FIRMWARE)
+
 _Projector: TypeAlias = Callable[[sqlite.Connection, Epoch, int, Payload], None]
 
 
@@ -112,8 +114,8 @@ def _observation(connection: sqlite.Connection, _epoch: Epoch, entry: int, paylo
     connection.execute(
         "INSERT INTO observations (entry, encounter, patient, code, value, missing, source, device,"
         " device_record, device_time, reading, flags, confirmed, operator, wall_ms, boot, monotonic_ms,"
-        " clock_quality, supersedes_epoch, supersedes_seq)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " clock_quality, clock_off_s, supersedes_epoch, supersedes_seq)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             entry,
             payload.get(Field.ENCOUNTER),
@@ -133,6 +135,7 @@ def _observation(connection: sqlite.Connection, _epoch: Epoch, entry: int, paylo
             payload.get(Field.BOOT),
             payload.get(Field.MONOTONIC_MS),
             payload.get(Field.CLOCK_QUALITY),
+            payload.get(Field.CLOCK_OFF),
             *corrected,
         ),
     )
@@ -172,6 +175,20 @@ def _alert(connection: sqlite.Connection, _epoch: Epoch, entry: int, payload: Pa
     )
 
 
+def _device(connection: sqlite.Connection, _epoch: Epoch, entry: int, payload: Payload) -> None:
+    connection.execute(
+        "INSERT INTO devices (entry, device, kind, manufacturer, model, serial, firmware, battery, wall_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            entry,
+            payload[Field.DEVICE],
+            *(payload.get(field, "") for field in (Field.DEVICE_KIND, *_WHO)),
+            payload.get(Field.BATTERY),
+            payload.get(Field.WALL_MS),
+        ),
+    )
+
+
 def _decimal_text(payload: Payload) -> str | None:
     """``[mantissa, exponent]`` as a plain decimal; trailing zeros stay, they say the precision."""
     value = payload.get(Field.VALUE)
@@ -189,4 +206,5 @@ _PROJECTORS: Final[Mapping[Kind, _Projector]] = {
     Kind.CORRECTION: _observation,
     Kind.ASSIGNMENT: _assignment,
     Kind.ALERT: _alert,
+    Kind.DEVICE: _device,
 }

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from edge.records.fields import Source, Stream
 from edge.records.identity import EntryId
+from edge.vitals.identity import Identity
 from edge.vitals.quantity import MissingReason
 
 
@@ -62,6 +63,7 @@ class Observation:
         encounter: None while it lies in the tray.
         reading: observations with one number came in one reading.
         device_time: the device's own clock, ISO 8601 without zone.
+        clock_off_s: by how many seconds that clock was ahead of the box's, when both were known.
         confirmed: the limit a person confirmed.
         supersedes: the observation it corrects.
     """
@@ -82,6 +84,18 @@ class Observation:
     operator: str | None
     wall_ms: int | None
     supersedes: tuple[bytes, int] | None
+    clock_off_s: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DeviceSaid:
+    """What a device said of itself, from this entry on; ``kind`` is its family."""
+
+    entry: EntryId
+    device: str
+    kind: str
+    identity: Identity
+    wall_ms: int | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ other key would have it shuffle three pages at every split, each encrypted and w
 
 from typing import Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Kept in ``PRAGMA user_version``."""
 
-DDL: Final = (
+DDL_1: Final = (
     # What belongs to the whole store: unit, realm, identity keys, generation of the slots.
     """
     CREATE TABLE meta (
@@ -186,3 +186,28 @@ DDL: Final = (
     ) STRICT
     """,
 )
+"""Version 1, never edited again."""
+
+ADDED_IN_2: Final = (
+    # What the devices said of themselves, a row each time it changed. An observation was made by what
+    # the latest row before it says of its device.
+    """
+    CREATE TABLE devices (
+        entry        INTEGER PRIMARY KEY REFERENCES journal,
+        device       TEXT NOT NULL,
+        kind         TEXT NOT NULL,
+        manufacturer TEXT NOT NULL,
+        model        TEXT NOT NULL,
+        serial       TEXT NOT NULL,
+        firmware     TEXT NOT NULL,
+        battery      INTEGER,
+        wall_ms      INTEGER
+    ) STRICT
+    """,
+    "CREATE INDEX devices_by_key ON devices (device, entry)",
+    # Seconds by which the clock of device_time was ahead of the box's.
+    "ALTER TABLE observations ADD COLUMN clock_off_s INTEGER",
+)
+"""What made version 2 of version 1. A store of version 1 gets there by these very statements."""
+
+DDL: Final = (*DDL_1, *ADDED_IN_2)

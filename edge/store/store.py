@@ -10,7 +10,8 @@ from edge.store import sqlite
 from edge.store.base import Epoch, Whose
 from edge.store.connection import connect
 from edge.store.creation import create_file
-from edge.store.errors import StoreDamaged, StoreNewer, translated
+from edge.store.devices import DeviceReads
+from edge.store.errors import StoreDamaged, StoreNewer, StoreOlder, translated
 from edge.store.identity import Identity
 from edge.store.journal import JournalReads
 from edge.store.patients import PatientReads
@@ -21,7 +22,7 @@ from edge.store.verify import VerifyResult, verify
 from edge.store.visits import VisitReads
 
 
-class Store(JournalReads, PatientReads, VisitReads):
+class Store(JournalReads, PatientReads, VisitReads, DeviceReads):
     """One open store. Used by one thread at a time; it has one writer, the agent.
 
     Every method raises `StoreError` when the disk or the file fails; a failed write saved nothing.
@@ -46,7 +47,7 @@ class Store(JournalReads, PatientReads, VisitReads):
         """Open an existing store. A wrong key changes no byte; a missing store is not made.
 
         Raises:
-            StoreMissing, WrongKey, StoreDamaged, StoreUnprotected, StoreTooOld, StoreNewer.
+            StoreMissing, WrongKey, StoreDamaged, StoreUnprotected, StoreTooOld, StoreNewer, StoreOlder.
         """
         connection = connect(path, key)
         try:
@@ -140,6 +141,11 @@ def _check_version(connection: sqlite.Connection) -> None:
         raise StoreNewer(
             f"A newer version of this software made the store (schema {version}).",
             next_step="Install that version or a later one.",
+        )
+    if version < VERSION:
+        raise StoreOlder(
+            f"An older version of this software made the store (schema {version}, here {VERSION}).",
+            next_step="Put the older version back; nothing was changed.",
         )
 
 

@@ -15,7 +15,7 @@ _ENCOUNTERS: Final = "SELECT encounter, patient, operator, opened_ms, closed_ms 
 _OBSERVATIONS: Final = (
     "SELECT epochs.epoch, journal.seq, encounter, observations.patient, code, value, missing, source,"
     " device, device_record, device_time, reading, flags, confirmed, operator, wall_ms, supersedes_epoch,"
-    " supersedes_seq"
+    " supersedes_seq, clock_off_s"
     " FROM observations JOIN journal ON journal.id = entry"
     " JOIN epochs ON epochs.number = journal.epoch"
 )
@@ -88,7 +88,7 @@ class VisitReads(Base):
 
     def _observation(self, row: Row) -> Observation:
         epoch, seq, encounter, patient, code, value, missing, source, device, record = row[:10]
-        device_time, reading, flags, confirmed, operator, wall_ms, corrected_epoch, corrected_seq = row[10:]
+        device_time, reading, flags, confirmed, operator, wall_ms, corrected_epoch, corrected_seq = row[10:18]
         return Observation(
             entry=EntryId(self._whose.unit, epoch, Stream.VITALS, seq),
             encounter=encounter,
@@ -106,4 +106,5 @@ class VisitReads(Base):
             operator=operator,
             wall_ms=wall_ms,
             supersedes=None if corrected_seq is None else (corrected_epoch, corrected_seq),
+            clock_off_s=row[18],
         )

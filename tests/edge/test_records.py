@@ -38,6 +38,7 @@ def test_numbers_that_travel_never_change() -> None:
     assert {stream.word: int(stream) for stream in Stream} == {
         "alert": 0, "vitals": 1, "doc": 2, "wave": 3, "audit": 4,
     }  # fmt: skip
-    assert [int(kind) for kind in Kind] == list(range(1, 10))
+    assert [int(kind) for kind in Kind] == list(range(1, len(Kind) + 1))
+    assert Kind(10) is Kind.DEVICE
     assert [int(source) for source in Source] == [0, 1, 2, 3]
     assert len({int(field) for field in Field}) == len(Field)
