@@ -29,6 +29,19 @@ class Evidence(StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Looks:
+    """What a Bluetooth device advertises, by which it is taken for one of a kind before it is met.
+
+    Attributes:
+        services: 128-bit UUID texts in lower case; any one of them will do.
+        names: what its name begins with. A name tells more than a service that others offer too.
+    """
+
+    services: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class DriverContext:
     """What a driver is made from.
 
@@ -54,6 +67,7 @@ class DeviceKind:
         kind: what configuration and commands call it.
         decode: bytes in, everything they said out; needs no port.
         make_driver: opens nothing yet.
+        looks: how it advertises; nothing for what is on a cable.
     """
 
     kind: str
@@ -63,3 +77,4 @@ class DeviceKind:
     models: tuple[str, ...]
     decode: Decode
     make_driver: Callable[[DriverContext], Driver]
+    looks: Looks = Looks()

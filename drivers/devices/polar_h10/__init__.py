@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from drivers.decoding import Chunk, Decoded
-from drivers.kinds import DeviceKind, DriverContext, Evidence, Medium
+from drivers.kinds import DeviceKind, DriverContext, Evidence, Looks, Medium
 from edge.ports.driver import Driver
 
 
@@ -31,4 +31,5 @@ KIND: Final = DeviceKind(
     models=("Polar H10",),
     decode=_decode,
     make_driver=_make_driver,
+    looks=Looks(names=("Polar H10",)),
 )

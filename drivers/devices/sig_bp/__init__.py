@@ -6,8 +6,9 @@ What the registry takes from here imports its parts when it is called: listing t
 from collections.abc import Sequence
 from typing import Final
 
+from drivers.codec import uuids
 from drivers.decoding import Chunk, Decoded
-from drivers.kinds import DeviceKind, DriverContext, Evidence, Medium
+from drivers.kinds import DeviceKind, DriverContext, Evidence, Looks, Medium
 from edge.ports.driver import Driver
 
 
@@ -31,4 +32,5 @@ KIND: Final = DeviceKind(
     models=("A&D UA-651BLE", "A&D UA-656BLE", "A&D UB-1100BLE", "Omron cuffs with service 0x1810"),
     decode=_decode,
     make_driver=_make_driver,
+    looks=Looks(services=(uuids.BLOOD_PRESSURE_SERVICE,)),
 )
