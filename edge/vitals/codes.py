@@ -32,6 +32,8 @@ class Code(StrEnum):
     PAIN = "pain"
     PLETH = "pleth"
     ECG = "ecg"
+    RESPIRATION = "resp"
+    """The breath as a wave; how often it comes is `RESPIRATORY_RATE`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ VITALS: Final[dict[Code, Vital]] = {
         Vital(Code.PAIN, "72514-3", None, Unit.SCORE, 0),
         Vital(Code.PLETH, "", 150452, Unit.NONE, 0),
         Vital(Code.ECG, "11524-6", 131328, Unit.MICROVOLT, 0),
+        Vital(Code.RESPIRATION, "", 151552, Unit.NONE, 0),
     )
 }
 """Every code; a test holds that none is left out."""
