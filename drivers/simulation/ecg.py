@@ -37,12 +37,12 @@ class Heart:
     """
 
     def __init__(self, rate: int) -> None:
-        recorded = _recorded()
+        excerpt = recorded_excerpt()
         self.rate: Final = rate
         self.microvolts: Final = _microvolts(rate)
         self.round_s: Final = len(self.microvolts) / rate
         # a round is a whole number of new samples, so the beats move by a few microseconds with it
-        self._beats_s: Final = [beat * self.round_s / len(recorded) for beat in _beats()]
+        self._beats_s: Final = [beat * self.round_s / len(excerpt) for beat in recorded_beats()]
 
     def samples(self, first: int, count: int) -> tuple[int, ...]:
         """Samples from the ``first`` on, counted since the heart was made."""
@@ -63,7 +63,7 @@ class Heart:
 @functools.cache
 def _microvolts(rate: int) -> tuple[int, ...]:
     """One round at this rate; it takes a third of a second, so it is made once."""
-    samples = resampled(_recorded(), Fraction(rate, RECORDED_RATE))
+    samples = resampled(recorded_excerpt(), Fraction(rate, RECORDED_RATE))
     return tuple(round(MICROVOLTS_PER_UNIT * value) for value in samples)
 
 
@@ -100,14 +100,28 @@ def _sinc(at: float) -> float:
     return math.sin(math.pi * at) / (math.pi * at) if at else 1.0
 
 
-def _recorded() -> "array.array[int]":
+def smoothed(samples: Sequence[int], ratio: Fraction) -> list[float]:
+    """A loop of samples at its own rate, without what ``ratio`` times that rate could not tell."""
+    if ratio == 1:
+        return [float(sample) for sample in samples]
+    first, kernel = _weights(Fraction(0), ratio)
+    size = len(samples)
+    return [
+        sum(weight * samples[(place + first + i) % size] for i, weight in enumerate(kernel))
+        for place in range(size)
+    ]
+
+
+def recorded_excerpt() -> "array.array[int]":
+    """The excerpt as it was recorded, in units of `MICROVOLTS_PER_UNIT`; it can be played in a loop."""
     samples = array.array("h", gzip.decompress(_file("i16.gz")))
     if sys.byteorder == "big":
         samples.byteswap()
     return samples
 
 
-def _beats() -> list[int]:
+def recorded_beats() -> list[int]:
+    """Where in the excerpt the R waves stand, by the reference of the recording."""
     return [int(line) for line in _file("beats.csv").decode("ascii").split()[1:]]
 
 

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
-from drivers.simulation.ecg import Heart
 from drivers.simulation.pulse import shape_at
+from drivers.simulation.retimed import RetimedEcg
+from drivers.simulation.rhythm import Train
 
 
 class Rhythm(StrEnum):
@@ -77,7 +78,7 @@ class Vitals(Protocol):
         ...
 
     def ecg(self, rate: int, first: int, count: int) -> Sequence[int]:
-        """Lead-I-like samples in microvolts, ``rate`` a second; sample ``n`` stands at ``n / rate`` s."""
+        """The one lead there is, in microvolts, ``rate`` a second; sample ``n`` stands at ``n / rate`` s."""
         ...
 
     def pleth(self, at_s: float) -> float:
@@ -94,25 +95,28 @@ TRANSIT_S: Final = 0.2
 
 
 class Steady:
-    """A person whose numbers stand still: for tests, and for a device that is tried alone."""
+    """A person whose numbers stand still: for tests, and for a device that is tried alone.
+
+    Attributes:
+        snapshot: what is measured; another one may take its place at any time.
+    """
 
     def __init__(self, snapshot: Snapshot | None = None) -> None:
         self.snapshot = snapshot or Snapshot()
+        self._beats: Final = Train(lambda _: 60 / self.snapshot.pulse)
+        self._ecg: Final = RetimedEcg(self._beats, fibrillating=False)
 
     def now(self, at_s: float) -> Snapshot:
         return dataclasses.replace(self.snapshot, at_s=at_s)
 
     def beats(self, after_s: float, until_s: float) -> Sequence[float]:
-        interval_s = 60 / self.snapshot.pulse
-        first, last = math.floor(after_s / interval_s) + 1, math.floor(until_s / interval_s)
-        return tuple(number * interval_s for number in range(first, last + 1))
+        return self._beats.between(after_s, until_s)
 
     def ecg(self, rate: int, first: int, count: int) -> Sequence[int]:
-        return Heart(rate).samples(first, count)
+        return self._ecg.samples(rate, first, count)
 
     def pleth(self, at_s: float) -> float:
-        phase = (at_s - TRANSIT_S) * self.snapshot.pulse / 60 % 1.0
-        return 0.94 * shape_at(phase) + 0.03 * (1 + self.respiration(at_s))
+        return 0.94 * shape_at(self._beats.phase(at_s - TRANSIT_S)) + 0.03 * (1 + self.respiration(at_s))
 
     def respiration(self, at_s: float) -> float:
         return math.sin(math.tau * at_s * self.snapshot.respiratory_rate / 60)
