@@ -17,7 +17,7 @@ A device says what its frames look like by a `Grammar`; the cutting is done here
 import dataclasses
 from collections.abc import Sequence
 from enum import Enum
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 LONGEST_GARBAGE: Final = 64
 """A stretch of garbage is handed on when a frame or another code ends it, or when it has grown so long."""
@@ -26,6 +26,8 @@ TOO_SHORT: Final = "frame-too-short"
 """It begins as a frame does and ends too early."""
 NOT_A_FRAME: Final = "not-a-frame"
 """No frame begins like this."""
+BAD_CHECKSUM: Final = "bad-checksum"
+"""It has the shape of a frame, and its sum says that a byte of it is not what was sent."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,6 +83,18 @@ class Grammar(Protocol):
     def look(self, stream: bytes, at: int) -> Look: ...
 
 
+@runtime_checkable
+class EndAware(Protocol):
+    """A grammar that judges the last bytes otherwise when no more can come.
+
+    Where a frame is only known to be whole by what follows it, the last one of a recording would be lost.
+    """
+
+    def end(self) -> None:
+        """No more bytes will come than those that are looked at from now on."""
+        ...
+
+
 class Framer:
     """Cuts what comes into frames and garbage."""
 
@@ -96,6 +110,8 @@ class Framer:
 
     def finish(self) -> Sequence[StreamEvent]:
         """The stream has ended: give what was still waiting to become a frame."""
+        if isinstance(self._grammar, EndAware):
+            self._grammar.end()
         events = self._cut(self._waiting, ended=True)
         self._hand_on_garbage(events)
         return events

@@ -29,6 +29,7 @@ from edge.store.store import Store
 from edge.store.transaction import Transaction
 from edge.vitals.codes import Code
 from edge.vitals.limits import only_numbers_that_can_be
+from edge.vitals.place import Place
 from edge.vitals.quantity import Quantity
 from edge.vitals.reading import Mode, Reading, Wave
 
@@ -104,6 +105,8 @@ class Capture:
         if isinstance(event, Wave):
             self._show_wave(device, event)
             return
+        if isinstance(event, Place):
+            return  # where the unit stands is no value of a patient
         display = self._displays[device]
         if event.mode is Mode.CONTINUOUS and all(code in PASSING for code, _ in event.values):
             self._show(device, event, settled=False)

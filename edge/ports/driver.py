@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from enum import StrEnum
 from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from edge.errors import QafilaError
+from edge.vitals.place import Place
 from edge.vitals.reading import Reading, Wave
 
-DeviceEvent: TypeAlias = Reading | Wave
+DeviceEvent: TypeAlias = Reading | Wave | Place
 
 
 class DeviceError(QafilaError):
@@ -69,5 +71,44 @@ class ClearsMemory(Protocol):
         events. A device's memory is cleared here and nowhere else, and only of what is named. Quick, and
         harmless to repeat. That the device has gone meanwhile is no error: it sends the records again, and
         they are told again.
+        """
+        ...
+
+
+class CuffMode(StrEnum):
+    """Whom a cuff is on: how high it is pumped up first, and how high at most."""
+
+    ADULT = "adult"
+    CHILD = "child"
+    NEONATE = "neonate"
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """A driver whose device measures when it is told to; offered beside `Driver`, or not at all.
+
+    Both are called from other tasks than the one that runs the session.
+    """
+
+    async def measure(self, mode: CuffMode) -> None:
+        """Start one measurement, and return when the device has begun.
+
+        What the cuff holds meanwhile and the result, or why there is none, come as events of the session.
+
+        Raises:
+            DeviceUnavailable: the device is not there (``device-not-there``), it measures already
+                (``measurement-running``), or it does not answer (``device-silent``).
+            DeviceMisbehaved: it refuses, and says no more than that.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """Let the air out now, and return when the device says that it does.
+
+        Harmless when nothing is being measured; then the device is told all the same.
+
+        Raises:
+            DeviceUnavailable: the device is not there, or did not answer. It is told again as soon as it
+                answers; until then only its own limits and the hose protect the arm.
         """
         ...
