@@ -3,14 +3,17 @@
 A technician, a test and an outsider look at a codec through this; nothing here is stored.
 """
 
+import bisect
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from drivers.codec.framing import Frame, Framer, Garbage
 from edge.ports.driver import DeviceMisbehaved
 from edge.vitals.quantity import Missing
 from edge.vitals.reading import Reading, Wave
+
+UNKNOWN_CHARACTERISTIC: Final = "unknown-characteristic"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,6 +82,31 @@ def decode_stream(framer: Framer, chunks: Iterable[Chunk], take: Callable[[Frame
     return refused
 
 
+def decode_notifications(
+    framer: Framer, chunks: Iterable[Chunk], main: str, take: Callable[[Frame], None]
+) -> list[Refused]:
+    """Feed what was notified as one stream, for devices whose frames straddle notifications.
+
+    A chunk that names another characteristic than ``main`` is refused and no part of the stream.
+    """
+    refused: list[Refused] = []
+    begins: list[tuple[int, int]] = []  # where in the stream a chunk begins, and where in what was given
+    fed: list[Chunk] = []
+    given = streamed = 0
+    for chunk in chunks:
+        if chunk.characteristic in {None, main}:
+            begins.append((streamed, given))
+            fed.append(chunk)
+            streamed += len(chunk.data)
+        else:
+            refused.append(Refused(given, len(chunk.data), UNKNOWN_CHARACTERISTIC))
+        given += len(chunk.data)
+    for each in decode_stream(framer, fed, take):
+        began, stands = begins[bisect.bisect_right(begins, (each.offset, given)) - 1]
+        refused.append(Refused(stands + each.offset - began, each.length, each.code))
+    return sorted(refused, key=lambda each: each.offset)
+
+
 def decode_values(chunks: Iterable[Chunk], main: str, take: Callable[[str, bytes], None]) -> list[Refused]:
     """Hand each chunk on as one value with its characteristic, and say which were refused.
 
@@ -99,7 +127,7 @@ def decode_values(chunks: Iterable[Chunk], main: str, take: Callable[[str, bytes
 def unknown_characteristic(raw: bytes) -> DeviceMisbehaved:
     """What to raise for a value of a characteristic that the kind gives no meaning."""
     return DeviceMisbehaved(
-        "Nothing here gives this characteristic a meaning.", raw=raw, code="unknown-characteristic"
+        "Nothing here gives this characteristic a meaning.", raw=raw, code=UNKNOWN_CHARACTERISTIC
     )
 
 
