@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from drivers.decoding import Decode
+from drivers.setup.line import Lines
 from drivers.transport.link import Radio
 from edge.ports.driver import Driver
 
@@ -51,12 +52,14 @@ class DriverContext:
         radio: the Bluetooth adapter; None where the unit has no Bluetooth device.
         wall: local wall time without zone while the unit's clock is synchronised, else None; a device's
             clock is set and judged by it.
+        lines: who opens the device's line, where it is not the device itself: a recorder, a replay.
     """
 
     key: str
     port: str
     radio: Radio | None = None
     wall: Callable[[], datetime.datetime | None] = lambda: None
+    lines: Lines | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ async def reach(
     radio: Radio | None,
     port: str,
     *,
-    service: str,
+    service: str | None,
     bond: bool = False,
     acquire: frozenset[str] = frozenset(),
 ) -> AsyncGenerator[BleLink]:

@@ -12,11 +12,11 @@ from bleak import BleakClient, BleakScanner
 from bleak.exc import BleakDBusError
 
 from drivers.devices.polar_h10 import simulator as strap_simulator
-from drivers.devices.polar_h10.driver import PolarH10
 from drivers.devices.sig_bp import simulator as cuff_simulator
-from drivers.devices.sig_bp.driver import SigBloodPressure
+from drivers.kinds import DriverContext
 from drivers.radio.air import Air
 from drivers.radio.world import World, living
+from drivers.registry import KINDS
 from drivers.transport.ble import AdapterOwner
 from drivers.transport.errors import BondLost
 from drivers.transport.link import Wanted
@@ -115,7 +115,7 @@ async def test_the_cuff_driver_reads_a_bonded_cuff_twice(air: Air) -> None:
     cuff = cuff_simulator.make_peripheral("C0:FF:EE:00:01:07", {})
     readings: list[str] = []
     async with living(air, {"cuff": cuff}) as world, radio(cuff.address, pairing=True) as owner:
-        driver = SigBloodPressure("cuff-1", f"ble:{cuff.address}", owner)
+        driver = KINDS["sig-bp"].make_driver(DriverContext("cuff-1", f"ble:{cuff.address}", owner))
         for order in ("measure 128 82 70", "measure 130 84 72"):
             assert await world.inhabitants["cuff"].obey(order)
             async with asyncio.timeout(60), driver.session() as events:
@@ -128,7 +128,7 @@ async def test_the_strap_driver_streams_an_ecg_without_a_gap(air: Air) -> None:
     waves: list[Wave] = []
     rates = 0
     async with living(air, {"strap": strap}), radio(strap.address, pairing=False) as owner:
-        driver = PolarH10("strap-1", f"ble:{strap.address}", owner)
+        driver = KINDS["polar-h10"].make_driver(DriverContext("strap-1", f"ble:{strap.address}", owner))
         async with asyncio.timeout(60), driver.session() as events:
             async for event in events:
                 if isinstance(event, Wave):

@@ -1,6 +1,7 @@
 """The driver of blood pressure cuffs, against a link in memory."""
 
 import asyncio
+import dataclasses
 import datetime
 from collections.abc import Callable
 from decimal import Decimal
@@ -10,9 +11,12 @@ import pytest
 
 from drivers.codec import uuids
 from drivers.codec.gatt_time import Adjusted, CurrentTime, DateTime, encode_current_time, encode_date_time
-from drivers.devices.sig_bp import driver as driver_module
 from drivers.devices.sig_bp.codec import BloodPressure, encode_measurement
-from drivers.devices.sig_bp.driver import SigBloodPressure
+from drivers.devices.sig_bp.driver import FAMILY
+from drivers.kinds import DriverContext
+from drivers.setup.ear import Manner
+from drivers.setup.known import Wall
+from drivers.setup.session import SetUpDriver
 from drivers.transport.errors import BondLost
 from edge.ports.driver import DeviceError, DeviceEvent, DeviceMisbehaved, DeviceUnavailable
 from edge.vitals.codes import Code
@@ -81,15 +85,24 @@ def a_and_d(clock: datetime.datetime = NOW) -> dict[str, bytes]:
     return {uuids.DATE_TIME: encode_date_time(DateTime.of(clock))}
 
 
+def cuff(port: str, radio: FakeRadio | None, wall: Wall = lambda: None, **manner: float) -> SetUpDriver:
+    """The driver; of its patience, what a test says is shortened."""
+    spoken = dict.fromkeys(FAMILY.manner.after, manner["quiet_s"]) if "quiet_s" in manner else None
+    after = FAMILY.manner.after if spoken is None else spoken | {CUFF_PRESSURE: FAMILY.manner.patience_s}
+    shortened = Manner(manner.get("patience_s", FAMILY.manner.patience_s), after, quiet_ends=True)
+    family = dataclasses.replace(FAMILY, manner=shortened) if manner else FAMILY
+    return SetUpDriver(DriverContext("cuff-1", port, radio, wall), family)
+
+
 async def session(
     *links: FakeLink | Exception, wall: Callable[[], datetime.datetime | None] = lambda: None
 ) -> list[DeviceEvent]:
-    return await all_of(SigBloodPressure("cuff-1", PORT, FakeRadio(*links), wall))
+    return await all_of(cuff(PORT, FakeRadio(*links), wall))
 
 
-async def all_of(driver: SigBloodPressure, heard: list[DeviceEvent] | None = None) -> list[DeviceEvent]:
+async def all_of(driver: SetUpDriver, heard: list[DeviceEvent] | None = None) -> list[DeviceEvent]:
     heard = [] if heard is None else heard
-    async with asyncio.timeout(5), driver.session() as events:
+    async with asyncio.timeout(30), driver.session() as events:
         async for event in events:
             heard.append(event)
     return heard
@@ -112,7 +125,7 @@ async def test_a_burst_is_read_in_order_and_hanging_up_is_the_normal_end() -> No
 )
 async def test_the_cuff_is_asked_for_with_a_bond(port: str, address: str | None, service: str | None) -> None:
     radio = FakeRadio(CuffLink())
-    await all_of(SigBloodPressure("cuff-1", port, radio))
+    await all_of(cuff(port, radio))
     (wanted,) = radio.wanted
     assert (wanted.address, wanted.service, wanted.bond) == (address, service, True)
 
@@ -168,7 +181,7 @@ async def test_a_refused_value_costs_no_other_and_is_told_in_the_end() -> None:
     heard: list[DeviceEvent] = []
     link = CuffLink(measured(118), measured(119)[:9], measured(121))
     with pytest.raises(DeviceMisbehaved) as refused:
-        await all_of(SigBloodPressure("cuff-1", PORT, FakeRadio(link)), heard)
+        await all_of(cuff(PORT, FakeRadio(link)), heard)
     assert systolics(heard) == [118, 121]
     assert (refused.value.stable_code, refused.value.raw) == ("frame-too-short", measured(119)[:9])
     assert measured(119)[:9].hex() not in str(refused.value)
@@ -195,11 +208,11 @@ async def test_who_it_is_is_asked_once_and_its_battery_every_time() -> None:
     }
     first, second = CuffLink(measured(121), values=dict(about)), CuffLink(values=dict(about))
     second.values |= {uuids.MODEL_NUMBER: b"other", uuids.BATTERY_LEVEL: b"\x65"}
-    driver = SigBloodPressure("cuff-1", PORT, FakeRadio(first, second))
+    driver = cuff(PORT, FakeRadio(first, second))
     (reading,) = await all_of(driver)
-    assert driver.identity == Identity("A&D Medical", "UA-651BLE", "5150 0042", "")
-    assert driver.battery_percent == 10
+    assert driver.identity == Identity("A&D Medical", "UA-651BLE", "5150 0042", "", 10)
     assert isinstance(reading, Reading)
+    assert reading.identity == driver.identity
     assert "low-battery" in reading.flags
     await all_of(driver)
     assert driver.identity.model == "UA-651BLE"
@@ -242,7 +255,7 @@ async def test_a_current_time_is_set_once_when_the_cuff_has_told_it_and_is_far_o
         notifying=(uuids.CURRENT_TIME, MEASUREMENT),
         hangs_up=False,
     )
-    driver = SigBloodPressure("cuff-1", PORT, FakeRadio(link), lambda: NOW)
+    driver = cuff(PORT, FakeRadio(link), lambda: NOW)
     async with driver.session() as events:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
@@ -269,22 +282,19 @@ async def test_readings_of_before_are_judged_by_the_clock_that_stamped_them() ->
 # ── How it goes wrong ────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_cuff_that_does_not_hang_up_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver_module, "QUIET_FOR_S", 0.05)
+async def test_a_cuff_that_does_not_hang_up_is_left() -> None:
     link = CuffLink(measured(121), hangs_up=False)
-    assert systolics(await session(link)) == [121]
+    assert systolics(await all_of(cuff(PORT, FakeRadio(link), quiet_s=0.05))) == [121]
 
 
-async def test_a_cuff_that_never_says_anything_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver_module, "SPEAKS_WITHIN_S", 0.05)
-    assert await session(CuffLink(hangs_up=False)) == []
+async def test_a_cuff_that_never_says_anything_is_left() -> None:
+    assert await all_of(cuff(PORT, FakeRadio(CuffLink(hangs_up=False)), patience_s=0.05)) == []
 
 
-async def test_a_cuff_at_work_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver_module, "QUIET_FOR_S", 0.01)
+async def test_a_cuff_at_work_is_waited_for() -> None:
     link = CuffLink(measured(118), (CUFF_PRESSURE, AT_85), hangs_up=False)
-    driver = SigBloodPressure("cuff-1", PORT, FakeRadio(link))
-    async with asyncio.timeout(5), driver.session() as events:
+    driver = cuff(PORT, FakeRadio(link), quiet_s=0.01)
+    async with asyncio.timeout(30), driver.session() as events:
         await anext(events)
         await anext(events)
         asyncio.get_running_loop().call_later(0.1, link.push, MEASUREMENT, measured(121))
@@ -299,13 +309,13 @@ async def test_a_lost_bond_is_for_the_technician() -> None:
 @pytest.mark.parametrize(
     ("driver", "code"),
     [
-        (SigBloodPressure("c", PORT, None), "radio-missing"),
-        (SigBloodPressure("c", "/dev/ttyUSB0", FakeRadio()), "port-unusable"),
-        (SigBloodPressure("c", "ble:AA:BB", FakeRadio()), "port-unusable"),
-        (SigBloodPressure("c", PORT, FakeRadio(FakeLink())), "device-not-understood"),
+        (cuff(PORT, None), "radio-missing"),
+        (cuff("/dev/ttyUSB0", FakeRadio()), "port-unusable"),
+        (cuff("ble:AA:BB", FakeRadio()), "port-unusable"),
+        (cuff(PORT, FakeRadio(FakeLink())), "device-not-understood"),
     ],
 )
-async def test_what_cannot_be_listened_to_says_so(driver: SigBloodPressure, code: str) -> None:
+async def test_what_cannot_be_listened_to_says_so(driver: SetUpDriver, code: str) -> None:
     with pytest.raises(DeviceError) as refused:
         await all_of(driver)
     assert refused.value.stable_code == code

@@ -19,9 +19,10 @@ def _decode(chunks: Sequence[Chunk]) -> Decoded:
 
 
 def _make_driver(context: DriverContext) -> Driver:
-    from drivers.devices.sig_bp.driver import SigBloodPressure
+    from drivers.devices.sig_bp.driver import FAMILY
+    from drivers.setup.session import SetUpDriver
 
-    return SigBloodPressure(context.key, context.port, context.radio, context.wall)
+    return SetUpDriver(context, FAMILY)
 
 
 KIND: Final = DeviceKind(

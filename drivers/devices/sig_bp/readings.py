@@ -76,7 +76,10 @@ def measurement(raw: bytes, now: Now) -> Reading:
     # A record is known again by its time and bytes. Without a time two patients may well have one value.
     timed = said.time is not None and said.time.is_known
     return dataclasses.replace(
-        _reading(said, raw, at, flags), record=raw if timed else None, just_taken=just_taken
+        _reading(said, raw, at, flags),
+        record=raw if timed else None,
+        just_taken=just_taken,
+        stored=not just_taken,
     )
 
 

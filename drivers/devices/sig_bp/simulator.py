@@ -5,6 +5,7 @@ whoever has bonded with it, and hangs up. What is not confirmed it keeps, and se
 """
 
 import asyncio
+import contextlib
 import datetime
 from collections.abc import Mapping
 from typing import Final, TypeVar
@@ -48,6 +49,8 @@ LISTENED_WITHIN_S: Final = 20.0
 RAMP_STEP_S: Final = 0.05
 FEATURES: Final = Feature.BODY_MOVEMENT | Feature.CUFF_FIT | Feature.IRREGULAR_PULSE
 REST_S: Final = 0.1
+LINGERS_S: Final = 1.0
+"""A cuff that told its time gives the host so long to correct it before it hangs up."""
 WRITE_REFUSED: Final = 0x80
 """An application error: Omron cuffs refuse their clock before they have told it."""
 _CLOCK: Final = SystemClock()
@@ -67,6 +70,7 @@ class SimulatedCuff:
         self._battery = battery
         self._told_time = False
         self._early = False
+        self._was_set = asyncio.Event()
         self._awake = asyncio.Event()
         self._measurement = indicating(uuids.BLOOD_PRESSURE_MEASUREMENT)
         self._intermediate = notifying(uuids.INTERMEDIATE_CUFF_PRESSURE)
@@ -161,6 +165,7 @@ class SimulatedCuff:
         async with asyncio.timeout(LISTENED_WITHIN_S):
             await meeting.until_subscribed(self._measurement)
         if self._omron:
+            self._was_set.clear()
             await meeting.notify(self._time, self._tell_time())
             self._told_time = True
         if self._early:
@@ -171,6 +176,10 @@ class SimulatedCuff:
         while (oldest := self.cuff.oldest) is not None:
             await meeting.indicate(self._measurement, oldest)
             self.cuff.confirmed()
+        if self._omron:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGERS_S):
+                    await meeting.unless_gone(self._was_set.wait())
         if not self.hangs_up:
             await meeting.gone.wait()
 
@@ -194,6 +203,7 @@ class SimulatedCuff:
         if at is None:
             raise ATT_Error(WRITE_REFUSED)
         self.cuff.clock = Clock(at, _now_s())
+        self._was_set.set()
 
 
 def make_peripheral(address: str, options: Mapping[str, str]) -> SimulatedCuff:
