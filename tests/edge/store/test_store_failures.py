@@ -40,8 +40,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     )
     if mounted.returncode != 0:
         pytest.skip("this machine lets nobody mount a small disk")
-    yield directory
-    subprocess.run(["umount", str(directory)], check=True)  # noqa: S607  umount(8)
+    try:
+        yield directory
+    finally:  # lazily: a child that a failed test left behind may still stand in it
+        subprocess.run(["umount", "-l", str(directory)], check=True)  # noqa: S607  umount(8)
 
 
 def save(store: Store, each: Any) -> None:  # noqa: ANN401  a Visit of the conftest
