@@ -60,19 +60,24 @@ async def serve(
 def bind(path: Path, *, group: str | None = None) -> socket.socket:
     """A listening socket at ``path``, mode 0660; a stale one is replaced.
 
+    It gets its name once it listens: whoever sees it can connect.
+
     Raises:
         SocketTaken: somebody listens there, or it is no socket.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_stale(path)
+    unready = path.with_name(f".{path.name}.new")
+    unready.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with short_path(path) as address:
+        with short_path(unready) as address:
             listening.bind(address)
-        path.chmod(_MODE)
+        unready.chmod(_MODE)
         if group is not None:
-            shutil.chown(path, group=group)
+            shutil.chown(unready, group=group)
         listening.listen(_BACKLOG)
+        unready.rename(path)
     except BaseException:
         listening.close()
         raise

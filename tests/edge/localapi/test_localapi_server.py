@@ -77,12 +77,13 @@ def sock(tmp_path: Path) -> Path:
 
 
 async def raw_lines(path: Path, *lines: bytes) -> list[dict[str, Any]]:
-    """Write bytes as they are, and what comes until the server closes or half a second is silent."""
+    """Write bytes as they are and no more, and what comes until the server closes."""
     reader, writer = await asyncio.open_unix_connection(str(path))
     writer.write(b"".join(lines))
+    writer.write_eof()
     answers = []
-    with suppress(TimeoutError, ConnectionError):
-        while line := await asyncio.wait_for(reader.readline(), 0.5):
+    with suppress(ConnectionError):
+        while line := await reader.readline():
             answers.append(json.loads(line))
     writer.close()
     return answers
@@ -253,7 +254,7 @@ async def test_events_arrive_in_order(sock: Path) -> None:
         assert [(await anext(events))[1]["wall_ms"] for _ in range(5)] == [0, 1, 2, 3, 4]
 
 
-async def until(true: Callable[[], bool], within_s: float = 5) -> None:
+async def until(true: Callable[[], bool], within_s: float = 30) -> None:
     async with asyncio.timeout(within_s):
         while not true():
             await asyncio.sleep(0.01)
@@ -274,7 +275,7 @@ async def stuck_client(sock: Path, desk: Desk) -> tuple[socket.socket, Caller]:
 
 
 def read_all(client: socket.socket) -> list[dict[str, Any]]:
-    client.settimeout(5)
+    client.settimeout(30)
     raw = b""
     while chunk := client.recv(65536):
         raw += chunk
@@ -293,7 +294,7 @@ async def test_waves_for_a_client_that_lags_are_joined_and_bounded(sock: Path) -
         assert not caller.closed
         client.settimeout(0)
         raw = b""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while b"wave" not in raw or not raw.endswith(b"\n"):
                 with suppress(BlockingIOError):
                     raw += client.recv(65536)
