@@ -29,7 +29,7 @@ def qafila(*words: str, stdin: str = "", home: Path | None = None) -> "subproces
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
 
 
@@ -57,13 +57,13 @@ def agent(home: Path) -> Iterator[None]:
         [sys.executable, "-m", "cli.main", "agent", "--home", str(home)], stderr=subprocess.DEVNULL
     )
     try:
-        give_up = time.monotonic() + 20
+        give_up = time.monotonic() + 60
         while not Places.at(home).socket.exists() and time.monotonic() < give_up:
             time.sleep(0.05)
         yield
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_a_keeper_that_is_itself_killed_leaves_nothing_behind(tmp_path: Path) ->
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         pid = int(process.stdout.readline())
-        give_up = time.monotonic() + 5
+        give_up = time.monotonic() + 30
         while "up" not in (tmp_path / "sleeper.log").read_text() and time.monotonic() < give_up:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
@@ -143,7 +143,7 @@ async def test_arguments_and_environment_are_seen_also_of_children(
     child = f"import subprocess, sys; subprocess.run({grandchild})"
     with ProcessWatcher() as watcher, Keeper(tmp_path, watcher.add) as keeper:
         keeper.start("parent", [sys.executable, "-c", child])
-        give_up = time.monotonic() + 5
+        give_up = time.monotonic() + 30
         while not any(content.endswith(b"\x00leak\x00") for _, content in watcher.sightings()):
             assert time.monotonic() < give_up
             await asyncio.sleep(0.02)

@@ -77,7 +77,7 @@ def seat(socket: Path) -> Seat:
 async def test_a_request_whose_answer_was_lost_is_asked_again_under_its_id(tmp_path: Path) -> None:
     agent, socket = Agent(), tmp_path / "agent.sock"
     patient = "0190a0a0-0000-7000-8000-000000000001"
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         async with agent.running(socket):
             place = await seat(socket).__aenter__()
             agent.silent = True
@@ -117,7 +117,7 @@ async def test_the_recorder_takes_every_page_then_listens_and_starts_over_after_
         while len(captured(file)) < count:
             await asyncio.sleep(0.01)
 
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         async with agent.running(socket):
             place = await seat(socket).__aenter__()
             recorder = Recorder(place, log, centre(tmp_path, opened=0, landed=[]))
@@ -151,7 +151,7 @@ async def test_a_claim_that_the_centre_does_not_bear_out_is_noted(
     agent, socket = Agent(), tmp_path / "agent.sock"
     agent.states = {"vitals": {"tip": 6, "sent": 6, "landed": 5, "opened": 4}}
     log = RecorderLog(tmp_path / "recorder.jsonl")
-    async with asyncio.timeout(10), agent.running(socket), seat(socket) as place:
+    async with asyncio.timeout(30), agent.running(socket), seat(socket) as place:
         recorder = Recorder(place, log, centre(tmp_path, opened=opened, landed=landed))
         await recorder.take_snapshot()
     log.close()

@@ -81,7 +81,7 @@ class Simulator:
 
     def end(self) -> int:
         """Close its standard input, as the death of its owner would, and give its exit status."""
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=30)
         return self._process.returncode
 
 

@@ -161,7 +161,7 @@ def test_an_order_that_is_not_understood_is_named_and_changes_nothing(tmp_path: 
     orders = "dance\nspo2 101\npulse -3\npulse \u00b2\nfinger maybe\n\n"
     done = subprocess.run(
         [sys.executable, "-m", MODULE, "--link", str(tmp_path / "port")],
-        input=orders, capture_output=True, text=True, timeout=10, check=True,
+        input=orders, capture_output=True, text=True, timeout=30, check=True,
     )  # fmt: skip
     assert done.stderr.count("code: order-unknown") == 5
 
@@ -176,7 +176,7 @@ def test_without_an_owner_it_goes_on(tmp_path: Path) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.3)
     process.terminate()
-    process.communicate(timeout=5)
+    process.communicate(timeout=30)
 
 
 def test_a_script_is_played_in_device_time(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_script_is_played_in_device_time(tmp_path: Path) -> None:
     start_s = time.monotonic()
     with simulator(tmp_path / "port", "--speed", "100", "--script", str(script)) as unit:
         assert unit.end() == 0
-    assert time.monotonic() - start_s < 5
+    assert time.monotonic() - start_s < 20  # of thirty
 
 
 def test_a_script_is_lines_of_seconds_and_orders() -> None:

@@ -8,11 +8,13 @@ from typing import Final
 import pytest
 
 from drivers.codec import uuids
-from drivers.devices.polar_h10 import driver as driver_module
 from drivers.devices.polar_h10.codec import STOP, Answer
-from drivers.devices.polar_h10.driver import PolarH10
+from drivers.devices.polar_h10.driver import FAMILY, StrapEar
 from drivers.devices.polar_h10.readings import LEAD
 from drivers.devices.polar_h10.unit import MEASURES, SAMPLES_PER_FRAME, Strap
+from drivers.kinds import DriverContext
+from drivers.setup.ear import Manner
+from drivers.setup.session import Family, SetUpDriver
 from drivers.simulation.ecg import Heart
 from edge.ports.driver import DeviceError, DeviceEvent, DeviceMisbehaved, DeviceUnavailable
 from edge.vitals.codes import Code
@@ -50,12 +52,16 @@ class StrapLink(FakeLink):
         self.push(uuids.POLAR_DATA, self.strap.frame() if frame is None else frame)
 
 
+def strap(radio: FakeRadio, family: Family = FAMILY) -> SetUpDriver:
+    return SetUpDriver(DriverContext("ecg-1", PORT, radio), family)
+
+
 class Session:
     """A driver at work."""
 
-    def __init__(self, link: StrapLink) -> None:
+    def __init__(self, link: StrapLink, family: Family = FAMILY) -> None:
         self.link = link
-        self.driver = PolarH10("ecg-1", PORT, FakeRadio(link))
+        self.driver = strap(FakeRadio(link), family)
 
     async def begin(self, events: AsyncIterator[DeviceEvent]) -> None:
         """Until it streams and the strap is known to be on."""
@@ -66,12 +72,12 @@ class Session:
 
     async def do(self, *, then: Callable[[], Awaitable[object]] | None = None) -> None:
         """A whole session: begin, then do something, or listen to the next event."""
-        async with asyncio.timeout(5), self.driver.session() as events:
+        async with asyncio.timeout(30), self.driver.session() as events:
             await self.begin(events)
             await (then or self.next)()
 
     async def next(self) -> DeviceEvent:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await anext(self._events)
 
     async def wave(self) -> Wave:
@@ -155,8 +161,8 @@ async def test_off_the_skin_there_is_neither_heart_rate_nor_ecg() -> None:
 
 async def test_before_the_first_heart_rate_no_ecg_is_let_through() -> None:
     link = StrapLink()
-    driver = PolarH10("ecg-1", PORT, FakeRadio(link))
-    async with asyncio.timeout(5), driver.session() as events:
+    driver = strap(FakeRadio(link))
+    async with asyncio.timeout(30), driver.session() as events:
         link.subscribed += [uuids.POLAR_DATA, uuids.HEART_RATE_MEASUREMENT]
         link.send()
         link.tell()
@@ -193,7 +199,7 @@ async def test_a_strap_that_streams_already_is_as_good_as_started() -> None:
 async def test_small_packets_are_for_the_next_connection() -> None:
     at = Session(StrapLink(mtu=23))
     with pytest.raises(DeviceUnavailable) as refused:
-        async with asyncio.timeout(5), at.driver.session() as events:
+        async with asyncio.timeout(30), at.driver.session() as events:
             await anext(events)
     assert refused.value.stable_code == "mtu-too-small"
 
@@ -201,21 +207,21 @@ async def test_small_packets_are_for_the_next_connection() -> None:
 @pytest.mark.parametrize("features", [b"\x0f\x04", b"\xf0\x01", b"\x0f", b""])
 async def test_what_offers_no_ecg_is_no_strap_of_this_kind(features: bytes) -> None:
     with pytest.raises(DeviceMisbehaved):
-        async with asyncio.timeout(5), Session(StrapLink(features=features)).driver.session() as events:
+        async with asyncio.timeout(30), Session(StrapLink(features=features)).driver.session() as events:
             await anext(events)
 
 
 async def test_another_device_at_the_address_is_not_taken_for_a_strap() -> None:
-    driver = PolarH10("ecg-1", PORT, FakeRadio(FakeLink()))
+    driver = strap(FakeRadio(FakeLink()))
     with pytest.raises(DeviceMisbehaved) as refused:
-        async with asyncio.timeout(5), driver.session() as events:
+        async with asyncio.timeout(30), driver.session() as events:
             await anext(events)
     assert refused.value.stable_code == "device-not-understood"
 
 
 async def test_hanging_up_is_the_normal_end() -> None:
     at = Session(StrapLink())
-    async with asyncio.timeout(5), at.driver.session() as events:
+    async with asyncio.timeout(30), at.driver.session() as events:
         await at.begin(events)
         at.link.send()
         await at.wave()
@@ -223,20 +229,16 @@ async def test_hanging_up_is_the_normal_end() -> None:
         assert [event async for event in events] == []
 
 
-async def test_a_strap_that_falls_silent_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver_module, "SILENCE_S", 0.05)
-    at = Session(StrapLink())
+async def test_a_strap_that_falls_silent_is_told() -> None:
+    at = Session(StrapLink(), dataclasses.replace(FAMILY, manner=Manner(patience_s=0.05)))
     with pytest.raises(DeviceUnavailable) as silent:
         await at.do()
     assert silent.value.stable_code == "device-silent"
 
 
 @pytest.mark.parametrize("answers", [True, False], ids=["no frames", "no answer"])
-async def test_a_heart_rate_alone_does_not_hide_that_there_is_no_ecg(
-    monkeypatch: pytest.MonkeyPatch, answers: bool
-) -> None:
-    monkeypatch.setattr(driver_module, "ANSWER_WITHIN_S", 0.05)
-    at = Session(StrapLink())
+async def test_a_heart_rate_alone_does_not_hide_that_there_is_no_ecg(answers: bool) -> None:
+    at = Session(StrapLink(), dataclasses.replace(FAMILY, ear=lambda known: StrapEar(known, 0.05)))
     at.link.answers = answers
 
     async def hear_heart_rates_alone() -> None:
@@ -270,7 +272,7 @@ async def test_single_values_without_meaning_are_passed_over_and_five_in_a_row_a
 async def test_the_strap_is_asked_for_by_address_and_its_ecg_gets_a_socket_of_its_own() -> None:
     radio = FakeRadio(StrapLink(features=b""))
     with pytest.raises(DeviceMisbehaved):
-        async with PolarH10("ecg-1", PORT, radio).session() as events:
+        async with strap(radio).session() as events:
             await anext(events)
     (wanted,) = radio.wanted
     assert dataclasses.asdict(wanted) == {

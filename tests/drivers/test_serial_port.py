@@ -27,7 +27,7 @@ async def test_bytes_come_as_they_are_all_256_of_them(terminal: Terminal) -> Non
     with open_port(terminal.path, LINE) as port:
         os.write(terminal.near, bytes(range(256)))
         received = b""
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             while len(received) < 256:
                 received += await port.read()
         assert received == bytes(range(256))
@@ -36,7 +36,7 @@ async def test_bytes_come_as_they_are_all_256_of_them(terminal: Terminal) -> Non
 async def test_reading_waits_for_what_comes_later(terminal: Terminal) -> None:
     with open_port(terminal.path, LINE) as port:
         asyncio.get_running_loop().call_later(0.05, os.write, terminal.near, b"late")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             assert await port.read() == b"late"
 
 
@@ -47,7 +47,7 @@ async def test_a_wait_may_be_given_up_and_taken_up_again(terminal: Terminal) -> 
                 async with asyncio.timeout(0.01):
                     await port.read()
         os.write(terminal.near, b"there")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             assert await port.read() == b"there"
 
 
@@ -62,7 +62,7 @@ async def test_what_is_written_arrives_whole(terminal: Terminal) -> None:
     loop.add_reader(terminal.near, take)
     with open_port(terminal.path, LINE) as port:
         await port.write(sent)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             while len(received) < len(sent):
                 await asyncio.sleep(0.01)
     loop.remove_reader(terminal.near)
@@ -82,7 +82,7 @@ async def test_a_plug_that_is_pulled_ends_the_wait(terminal: Terminal) -> None:
     with open_port(terminal.path, LINE) as port:
         asyncio.get_running_loop().call_later(0.05, terminal.pull)
         with pytest.raises(DeviceUnavailable, match="unplugged") as gone:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(30):
                 await port.read()
         assert gone.value.stable_code == "device-unplugged"
         with pytest.raises(DeviceUnavailable, match="unplugged"):
@@ -97,7 +97,7 @@ async def test_what_came_at_another_speed_is_forgotten(terminal: Terminal) -> No
         await asyncio.sleep(0.05)
         port.set_line(LineSettings(19_200, Parity.ODD))
         os.write(terminal.near, b"new")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             assert await port.read() == b"new"
 
 

@@ -138,7 +138,7 @@ def test_a_read_only_disk_is_named(centre: Centre, command: str) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=False,
     )
     assert said.returncode == 1

@@ -19,7 +19,7 @@ from typing import Final, Protocol, Self
 
 import pytest
 
-START_S: Final = 15.0
+START_S: Final = 40.0
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -93,7 +93,7 @@ class _Process:
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(10)
+            self._process.wait(30)
             self._process = None
 
     def __enter__(self) -> Self:
@@ -175,7 +175,7 @@ class CutLink:
 
     def close(self) -> None:
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(30)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):

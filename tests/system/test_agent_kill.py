@@ -29,7 +29,7 @@ SEED = 20261122
 
 
 def qafila(*words: str, typed: str = "") -> None:
-    subprocess.run([QAFILA, *words], input=typed, text=True, check=True, capture_output=True, timeout=60)
+    subprocess.run([QAFILA, *words], input=typed, text=True, check=True, capture_output=True, timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -63,18 +63,18 @@ class Process:
 
     def kill(self) -> None:
         self.popen.kill()
-        self.popen.wait(10)
+        self.popen.wait(30)
         self._log.close()
 
     def terminate(self) -> int:
         self.popen.send_signal(signal.SIGTERM)
-        code = self.popen.wait(10)
+        code = self.popen.wait(30)
         self._log.close()
         return code
 
     @asynccontextmanager
     async def signed_in(self) -> AsyncIterator[Api]:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 with contextlib.suppress(AgentUnreachable):
                     async with connect(self.socket):
@@ -178,7 +178,7 @@ async def test_nothing_acknowledged_is_lost_whenever_the_agent_is_killed(home: P
             assert verified["valid"] is True
             for word in ("alert", "vitals"):
                 tip = verified["entries"][word]
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while covered(home, word) != set(range(1, tip + 1)):
                         await asyncio.sleep(0.05)
             visit = (await api.call("snapshot"))["encounter"]
@@ -200,7 +200,7 @@ async def test_nothing_is_lost_or_done_twice_at_any_named_point(home: Path, poin
         async with process.signed_in() as api:
             before = await everything(api)
             await nurse.ask_until_it_dies(api)
-        assert process.popen.wait(10) == -signal.SIGKILL
+        assert process.popen.wait(30) == -signal.SIGKILL
         assert nurse.pending is not None
         process.kill()
         process = Process(home)
@@ -223,7 +223,7 @@ async def test_a_killed_agent_is_locked_until_somebody_signs_in(home: Path) -> N
             assert status["locked"] is False
         process.kill()
         process = Process(home)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 with contextlib.suppress(AgentUnreachable):
                     async with connect(process.socket) as api:

@@ -22,7 +22,7 @@ from tests.sync.central_world import Centre, Unit, make_centre
 from tests.system.brokers import ROOT, Broker, EmbeddedBroker, Mosquitto, free_port
 
 pytestmark = pytest.mark.system
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def until(condition: Callable[[], object], what: str) -> None:
@@ -52,14 +52,14 @@ class Process:
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(30)
             self._process = None
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        status = self._process.wait(10)
+        status = self._process.wait(30)
         self._process = None
         return status
 
@@ -93,7 +93,7 @@ class Van:
         self._client.on_connect = self._on_connect
         self._client.connect("127.0.0.1", self._port)
         self._client.loop_start()
-        assert self._connected.wait(10)
+        assert self._connected.wait(30)
 
     def disconnect(self) -> None:
         self._client.loop_stop()
@@ -101,7 +101,7 @@ class Van:
 
     def send(self, *messages: Upward) -> None:
         for message in messages:
-            self._client.publish(message.topic, message.payload, qos=1).wait_for_publish(10)
+            self._client.publish(message.topic, message.payload, qos=1).wait_for_publish(30)
 
     def through(self, level: str, stream: Stream = Stream.VITALS) -> int:
         found = [receipt for receipt in self.heard if receipt.level == level and stream in receipt.streams]
@@ -318,7 +318,7 @@ def test_a_second_collector_is_refused(centre: Centre, collector: Process, broke
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert second.returncode == 1
@@ -372,7 +372,7 @@ def test_a_broker_that_refuses_us_is_named_so(centre: Centre, tmp_path: Path) ->
             assert process.stop() == 0
         finally:
             refusing.kill()
-            refusing.wait(10)
+            refusing.wait(30)
 
 
 def test_a_unit_enrolled_while_the_collector_runs_is_heard(

@@ -13,7 +13,7 @@ from tests.sync.uplink_rig import Box, Centre, CentreKeys, digest
 from tests.system.brokers import Broker, EmbeddedBroker, Mosquitto, cut_link
 from tests.system.uplink_process import Uplink, until
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_a_broker_that_forgets_what_it_acknowledged_loses_nothing(
         until(lambda: not uplink.link()["connected"])
         any_broker.start()
     with Centre(box, any_broker.port) as centre:
-        until(centre.holds_all, 40)
+        until(centre.holds_all, 60)
     assert set(names) <= set(digest(box.spool_out))
 
 
@@ -159,12 +159,12 @@ def test_lost_notes_lose_nothing(any_broker: Broker, uplink: Uplink, box: Box) -
         for _ in range(3):
             uplink.start()
             box.save()
-            until(lambda: uplink.link().get("connected"), 20)
+            until(lambda: uplink.link().get("connected"))
             box.save()
             uplink.kill()
             shutil.rmtree(uplink.notes, ignore_errors=True)
         uplink.start()
-        until(centre.holds_all, 20)
+        until(centre.holds_all)
 
 
 def test_dying_anywhere_loses_nothing(mosquitto: Mosquitto, uplink: Uplink, box: Box) -> None:

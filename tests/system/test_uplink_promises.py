@@ -19,7 +19,7 @@ from tests.sync.uplink_rig import UNIT, Box, Centre, CentreKeys, digest
 from tests.system.brokers import ROOT, Mosquitto, free_port
 from tests.system.uplink_process import Uplink, until
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
 WATCHED = """
 import os, runpy, sys
@@ -210,7 +210,7 @@ def test_it_waits_without_spinning(mosquitto: Mosquitto, uplink: Uplink, box: Bo
 def test_settings_that_break_a_promise_are_refused_here_too(uplink: Uplink) -> None:
     uplink.settings["brokers"] = [{"host": "192.0.2.7", "port": 1883, "tls": False}]
     uplink.start()
-    assert uplink.process.wait(10) == 1
+    assert uplink.process.wait(30) == 1
     assert uplink.lines("(code: broker-without-tls)")
 
 
@@ -243,5 +243,5 @@ def test_an_alert_overtakes_a_backlog(mosquitto: Mosquitto, uplink: Uplink, box:
         box.save(Stream.ALERT)
         until(lambda: centre.holds_all(Stream.ALERT))
         behind = len(centre.order)
-        until(centre.holds_all, 30)
+        until(centre.holds_all, 60)
         assert behind < len(centre.order)

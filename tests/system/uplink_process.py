@@ -72,14 +72,14 @@ class Uplink:
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(30)
             self._process = None
 
     def stop(self) -> float:
         """SIGTERM; how long it took to end, which it did well."""
         begin = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(10) == 0
+        assert self.process.wait(30) == 0
         self._process = None
         return time.monotonic() - begin
 
@@ -102,7 +102,7 @@ class Uplink:
         self.kill()
 
 
-def until(there: Callable[[], object], wait_s: float = 15.0) -> None:
+def until(there: Callable[[], object], wait_s: float = 45.0) -> None:
     """Wait until something holds; fail when it does not in time."""
     end = time.monotonic() + wait_s
     while not there():

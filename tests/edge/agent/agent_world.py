@@ -285,7 +285,7 @@ class World:
             task.cancel()
 
     async def until_it_listens(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 with suppress(AgentUnreachable):
                     async with connect(self.socket):
@@ -342,7 +342,7 @@ class Nurse:
         METHODS[method].answers.model_validate_json(_json(answer))
         return answer
 
-    async def event(self, name: str, within_s: float = 5) -> dict[str, Any]:
+    async def event(self, name: str, within_s: float = 30) -> dict[str, Any]:
         """The next event of this name."""
         async with asyncio.timeout(within_s):
             async for found, data in self.api.events():
@@ -369,7 +369,7 @@ def _json(value: object) -> str:
     return json.dumps(value)
 
 
-async def until(true: Callable[[], bool], within_s: float = 5) -> None:
+async def until(true: Callable[[], bool], within_s: float = 30) -> None:
     """Wait until something holds."""
     async with asyncio.timeout(within_s):
         while not true():
