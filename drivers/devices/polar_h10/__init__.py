@@ -18,9 +18,10 @@ def _decode(chunks: Sequence[Chunk]) -> Decoded:
 
 
 def _make_driver(context: DriverContext) -> Driver:
-    from drivers.devices.polar_h10.driver import PolarH10
+    from drivers.devices.polar_h10.driver import FAMILY
+    from drivers.setup.session import SetUpDriver
 
-    return PolarH10(context.key, context.port, context.radio)
+    return SetUpDriver(context, FAMILY)
 
 
 KIND: Final = DeviceKind(
