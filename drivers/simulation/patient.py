@@ -47,7 +47,7 @@ class Course:
         oxygen_flow: litres a minute.
         perfusion: percent.
         glucose: mg/dL.
-        moving: stretches during which the patient moves, from and to.
+        moving: when the patient begins to move, and for how many real seconds.
         pulse_per_degree, breaths_per_degree: what each degree of fever adds.
         carbon_dioxide_mmhg: partial pressure in the arteries.
         sinus_arrhythmia: how much of an interval the breath adds or takes.
@@ -136,7 +136,7 @@ class Patient:
             glucose_mg_dl=self._glucose.at(when_s) + sway["glucose"],
             perfusion=max(0.05, self._perfusion.at(when_s) * (1 + sway["perfusion"])),
             rhythm=course.rhythm,
-            moving=any(since_s <= when_s < until_s for since_s, until_s in course.moving),
+            moving=any(0 <= at_s - since_s / self._pace < lasts_s for since_s, lasts_s in course.moving),
         )
 
     def beats(self, after_s: float, until_s: float) -> Sequence[float]:

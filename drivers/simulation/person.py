@@ -47,8 +47,12 @@ def take_person(given: dict[str, str], monotonic_s: float, **usual: float) -> Pe
 
     Raises:
         ValueError: a number is none.
+        ScenarioRefused: the scenario is not there, or cannot be played.
     """
     began_s = float(given.pop("began", monotonic_s))
+    scenario, pace = given.pop("scenario", None), float(given.pop("pace", "1"))
+    if scenario is not None:
+        return Person(_patient(scenario, pace), began_s)
     numbers = dict(usual)
     for name in NUMBERS & given.keys():
         numbers[name] = float(given.pop(name))
@@ -56,6 +60,15 @@ def take_person(given: dict[str, str], monotonic_s: float, **usual: float) -> Pe
     if "mean" not in numbers:
         snapshot = dataclasses.replace(snapshot, mean=mean_of(snapshot.systolic, snapshot.diastolic))
     return Person(Steady(snapshot), began_s)
+
+
+def _patient(scenario: str, pace: float) -> Vitals:
+    # only here: reading a file strictly takes memory that a device tried alone does without
+    from drivers.simulation.patient import Patient
+    from drivers.simulation.scenario_file import load
+
+    read = load(scenario)
+    return Patient(read.course(), read.patient.seed, pace=pace)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -148,7 +148,7 @@ def test_oxygen_takes_its_time_to_the_finger() -> None:
 
 
 def test_moving_is_told_as_long_as_it_lasts() -> None:
-    someone = patient(moving=((10, 20),))
+    someone = patient(moving=((10, 10),))
     assert [someone.now(at_s).moving for at_s in (9.9, 10, 19.9, 20)] == [False, True, True, False]
 
 
