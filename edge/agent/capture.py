@@ -9,12 +9,13 @@ comes from a device's memory and may be anyone's.
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from edge.agent import payloads, view
 from edge.agent.audience import Audience
 from edge.agent.commit import Committed
+from edge.agent.devicetalk import clock_off_s, flags_of, is_live, news_of, record_of
 from edge.agent.ledger import Ledger
 from edge.agent.parts import Device
 from edge.agent.refusals import NothingToTake, SimulatedRefused, StoreLocked, Unknown
@@ -37,6 +38,7 @@ FRESH_FOR_S: Final = 3.0
 """How old what a display shows may be when somebody takes it."""
 PASSING: Final = frozenset({Code.CUFF_PRESSURE})
 """Codes that are shown while they change and never kept, not even when somebody asks for it."""
+_WHEN: Final = (Field.WALL_MS, Field.BOOT, Field.MONOTONIC_MS, Field.CLOCK_QUALITY)
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -53,6 +55,7 @@ class Visit:
 class _Display:
     """What is known of one device while it is there."""
 
+    kind: str
     simulated: bool
     placing: Placing = dataclasses.field(default_factory=Placing)
     placed_under: bytes | None = None
@@ -61,6 +64,8 @@ class _Display:
     last: Reading | None = None
     last_s: float = 0.0
     last_monotonic_ms: int = 0
+    owed: bool = False
+    """Whether a record of its memory came and could not be kept: it has to be asked for it again."""
 
 
 class Capture:
@@ -69,6 +74,7 @@ class Capture:
     Attributes:
         visit: the open visit, or None; set by the commands that open and close visits.
         unlocked: whether readings can be stored now.
+        ask_again: has a device opened anew, so that it sends what it keeps; set by whoever listens to it.
     """
 
     def __init__(
@@ -78,9 +84,20 @@ class Capture:
         self._audience = audience
         self._clock = clock
         self._production = production
-        self._displays = {each.driver.key: _Display(each.simulated) for each in devices}
+        self._displays: dict[str, _Display] = {}
+        for each in devices:
+            self.add(each)
         self.visit: Visit | None = None
         self.unlocked = False
+        self.ask_again: Callable[[str], None] = lambda _: None
+
+    def add(self, device: Device) -> None:
+        """Take what this device says too."""
+        self._displays[device.driver.key] = _Display(device.driver.kind, device.simulated)
+
+    def remove(self, device: str) -> None:
+        """Forget a device that says nothing more."""
+        del self._displays[device]
 
     def begin(self, visit: Visit | None) -> None:
         """The store is open: what devices show from now on can be kept."""
@@ -88,6 +105,7 @@ class Capture:
         self.unlocked = True
         for display in self._displays.values():
             display.placing.restart()
+        self._ask_again()
 
     def end(self) -> None:
         """The store is locked: nothing is kept."""
@@ -100,25 +118,39 @@ class Capture:
         display.placing.restart()
         display.last = None
 
-    async def hear(self, device: str, event: DeviceEvent) -> None:
-        """Take one event of a device. A store that takes nothing is told, and the device goes on."""
-        if isinstance(event, Wave):
-            self._show_wave(device, event)
-            return
+    async def hear(self, device: str, event: DeviceEvent) -> Sequence[bytes]:
+        """Take one event of a device. A store that takes nothing is told, and the device goes on.
+
+        Returns:
+            Which records of the device's memory are durably stored now; it may forget these.
+        """
         if isinstance(event, Place):
-            return  # where the unit stands is no value of a patient
-        display = self._displays[device]
-        if event.mode is Mode.CONTINUOUS and all(code in PASSING for code, _ in event.values):
+            self._ledger.whereabouts.hear(event, self._clock.monotonic_s())
+        elif isinstance(event, Wave):
+            self._show_wave(device, event)
+        elif event.mode is Mode.SPOT:
+            return await self._hear_spot(device, _possible(event))
+        elif all(code in PASSING for code, _ in event.values):
             self._show(device, event, settled=False)
-            return
-        reading = _possible(event)
-        if reading.mode is Mode.SPOT:
-            self._show(device, reading, settled=True)
-            if self.unlocked:
-                await self._keep_or_tell(
-                    device, reading, None if self.visit is None else self.visit.encounter
-                )
-            return
+        else:
+            await self._hear_display(device, _possible(event))
+        return ()
+
+    async def _hear_spot(self, device: str, reading: Reading) -> Sequence[bytes]:
+        """A finished measurement is kept as it is."""
+        self._show(device, reading, settled=True)
+        encounter = self._open_encounter
+        kept = self.unlocked and await self._keep_or_tell(device, reading, encounter)
+        if reading.record is None:
+            return ()
+        if not kept:
+            self._displays[device].owed = True
+            return ()
+        return (reading.record,)
+
+    async def _hear_display(self, device: str, reading: Reading) -> None:
+        """Of a running display one reading is kept for each placing of the sensor."""
+        display = self._displays[device]
         display.last, display.last_s = reading, self._clock.monotonic_s()
         if not self.unlocked:
             self._show(device, reading, settled=False)
@@ -184,12 +216,20 @@ class Capture:
         if self._displays[device].failing:
             _LOG.info("readings saved again", extra={"driver": device})
             self._displays[device].failing = False
+            self._ask_again()
         return True
+
+    def _ask_again(self) -> None:
+        """Have the devices opened anew whose memory could not be kept when it came."""
+        for device, display in self._displays.items():
+            if display.owed:
+                display.owed = False
+                self.ask_again(device)
 
     async def _keep(self, device: str, reading: Reading, encounter: bytes | None) -> Committed[None]:
         visit = self.visit
         bound = visit if visit is not None and visit.encounter == encounter else None
-        stamp = payloads.stamp(self._ledger.now(), None if bound is None else bound.operator)
+        stamp = self._ledger.stamp_of(None if bound is None else bound.operator)
 
         def work(tx: Transaction, store: Store) -> None:
             self._append(tx, store, device, reading, stamp, encounter)
@@ -213,17 +253,24 @@ class Capture:
                 "A simulated reading is not stored in production.",
                 next_step="Remove the simulator from the configuration.",
             )
-        record = None if reading.record is None else device_record(device, reading.record)
+        named = record_of(reading)
+        record = None if named is None else device_record(device, named)
         open_now = store.open_encounter()
-        live = record is None if reading.just_taken is None else reading.just_taken
-        bound = open_now is not None and open_now.encounter == encounter and live
+        bound = open_now is not None and open_now.encounter == encounter and is_live(reading)
         patient = open_now.patient if bound and open_now is not None else None
+        values = [  # without those that the device has sent before
+            (code, value)
+            for code, value in reading.values
+            if record is None or not store.has_device_record(record, code)
+        ]
+        if not values:
+            return
         stamp = self._distinct(display, stamp)
         number = tx.next_reading()
+        self._append_identity(tx, store, device, reading, stamp)
         converted = {code: (value, unit) for code, value, unit in reading.converted}
-        for code, value in reading.values:
-            if record is not None and store.has_device_record(record, code):
-                continue  # the device has sent it before
+        flags = flags_of(reading)
+        for code, value in values:
             entry = payloads.observation(
                 code,
                 value,
@@ -234,11 +281,24 @@ class Capture:
                 device=device,
                 device_record=record,
                 device_time=reading.at,
-                flags=reading.flags,
+                clock_off_s=clock_off_s(reading),
+                flags=flags,
             )
             tx.append(Stream.VITALS, Kind.OBSERVATION, stamp | entry, patient=patient)
-        if reading.raw and tx.appended:
+        if reading.raw:
             tx.keep_raw(number, reading.raw, int(str(stamp[Field.WALL_MS])))
+
+    def _append_identity(
+        self, tx: Transaction, store: Store, device: str, reading: Reading, stamp: Payload
+    ) -> None:
+        """Note what the device says of itself, when it is something else than is noted already."""
+        noted = store.device_said(device)
+        kind = self._displays[device].kind
+        before = None if noted is None or noted.kind != kind else noted.identity
+        news = news_of(before, reading.identity)
+        if news is not None:
+            when: Payload = {field: stamp[field] for field in _WHEN if field in stamp}
+            tx.append(Stream.VITALS, Kind.DEVICE, when | payloads.device(device, kind, news))
 
     @staticmethod
     def _distinct(display: _Display, stamp: Payload) -> Payload:
@@ -255,8 +315,9 @@ class Capture:
             news: Mapping[str, Json] = {
                 "device": device,
                 "values": [view.measured(code, value) for code, value in reading.values],
-                "flags": list(reading.flags),
+                "flags": list(flags_of(reading)),
                 "settled": settled,
+                **view.device_clock(reading.at, clock_off_s(reading), old=not is_live(reading)),
             }
             self._audience.tell("reading", news)
 

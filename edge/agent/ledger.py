@@ -3,7 +3,7 @@
 import contextlib
 import uuid
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from edge.agent import payloads, view
 from edge.agent.audience import Audience
@@ -11,6 +11,7 @@ from edge.agent.commit import Committed, Job, OpenStore, StoreRoom
 from edge.agent.link import NO_LINK, Link
 from edge.agent.refusals import StoreLocked
 from edge.agent.states import Progress
+from edge.agent.whereabouts import Whereabouts
 from edge.clock import Clock, Moment
 from edge.ports.caller import Answer, Call
 from edge.records.fields import Kind, Payload, Stream
@@ -28,6 +29,7 @@ class Ledger:
 
     Attributes:
         link: what the uplink last noted; set by whoever reads the note.
+        whereabouts: where the unit stands; told by whoever hears a receiver.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Ledger:
         self._audience = audience
         self._entropy = entropy
         self.link: Link = NO_LINK
+        self.whereabouts: Final = Whereabouts()
 
     def now(self) -> Moment:
         return self._clock.now()
@@ -47,9 +50,14 @@ class Ledger:
         return uuid7(self._clock.now().wall_ms, self._entropy(RANDOM_BYTES))
 
     def stamp(self, call: Call) -> Payload:
-        """When, who and by which request."""
+        """When, where, who and by which request."""
         person = call.caller.person
-        return payloads.stamp(self.now(), None if person is None else person.user, call.request)
+        return self.stamp_of(None if person is None else person.user, call.request)
+
+    def stamp_of(self, operator: str | None, request: str | None = None) -> Payload:
+        """The same for what no connection asked for."""
+        place = self.whereabouts.now(self._clock.monotonic_s())
+        return payloads.stamp(self.now(), operator, request, place)
 
     async def commit(
         self, work: Callable[[Transaction, Store], T], *, what: str, patient: bytes | None = None

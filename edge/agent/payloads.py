@@ -9,13 +9,19 @@ from edge.cbor import Value
 from edge.clock import Moment
 from edge.records.fields import Field, Payload, Source
 from edge.records.identity import request_digest
+from edge.vitals.identity import Identity
 from edge.vitals.quantity import Measured, Missing, Unit
 
 _MAX_MANTISSA: Final = 2**63 - 1
 
 
-def stamp(moment: Moment, operator: str | None, request: str | None = None) -> Payload:
-    """When and who; every entry begins with it."""
+def stamp(
+    moment: Moment,
+    operator: str | None,
+    request: str | None = None,
+    place: tuple[int, int] | None = None,
+) -> Payload:
+    """When, who and where; every entry begins with it."""
     return _without_nothing(
         {
             Field.WALL_MS: moment.wall_ms,
@@ -24,6 +30,7 @@ def stamp(moment: Moment, operator: str | None, request: str | None = None) -> P
             Field.CLOCK_QUALITY: int(moment.quality),
             Field.OPERATOR: operator,
             Field.REQUEST: None if request is None else request_digest(request),
+            Field.PLACE: None if place is None else list(place),
         }
     )
 
@@ -65,6 +72,7 @@ def observation(
     device: str | None = None,
     device_record: bytes | None = None,
     device_time: datetime.datetime | None = None,
+    clock_off_s: int | None = None,
     flags: Sequence[str] = (),
 ) -> Payload:
     """One value, or the reason why there is none."""
@@ -80,9 +88,25 @@ def observation(
             Field.DEVICE: device,
             Field.DEVICE_RECORD: device_record,
             Field.DEVICE_TIME: None if device_time is None else device_time.isoformat(),
+            Field.CLOCK_OFF: clock_off_s,
             Field.FLAGS: list(flags) or None,
             Field.DEVICE_VALUE: None if as_given is None else [decimal(as_given[0]), as_given[1].value],
             Field.CONFIRMED: " ".join(confirmed) or None,
+        }
+    )
+
+
+def device(key: str, kind: str, identity: Identity) -> Payload:
+    """What a device said of itself."""
+    return _without_nothing(
+        {
+            Field.DEVICE: key,
+            Field.DEVICE_KIND: kind,
+            Field.MANUFACTURER: identity.manufacturer or None,
+            Field.MODEL: identity.model or None,
+            Field.SERIAL: identity.serial or None,
+            Field.FIRMWARE: identity.firmware or None,
+            Field.BATTERY: identity.battery_percent,
         }
     )
 

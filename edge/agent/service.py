@@ -60,6 +60,7 @@ class Agent:
             self._capture.gone,
             retry_s=parts.pace.device_retry_s,
         )
+        self._capture.ask_again = self._supervisor.again
         self._pinned = Pinned(parts.enrolled, parts.clock.monotonic_s)
         self._unlocking = Unlocking(parts, self._room, self._capture, self._audience, self._pinned)
         self._refusals = Refusals()

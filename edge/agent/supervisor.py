@@ -1,21 +1,28 @@
 """Keeps every configured device listened to: a task each, a pause after each failure, one line per change."""
 
 import asyncio
+import contextlib
+import dataclasses
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Sequence
 from enum import StrEnum
 from typing import Final
 
+from edge.agent import view
 from edge.agent.audience import Audience
 from edge.agent.parts import Device
 from edge.ports.caller import Json
-from edge.ports.driver import DeviceError, DeviceEvent, Driver
+from edge.ports.driver import ClearsMemory, DeviceError, DeviceEvent, Driver
+from edge.vitals.identity import Identity
+from edge.vitals.reading import Reading
 
 ENDED: Final = "device-ended"
 """The device closed the session by itself, without an error: it has said what it had to say."""
 ENDED_REST: Final = 0.05
 """How much of the usual pause follows then: enough that a device that only ends costs little."""
 _LOG: Final = logging.getLogger(__name__)
+
+Hear = Callable[[str, DeviceEvent], Awaitable[Sequence[bytes]]]
 
 
 class Presence(StrEnum):
@@ -26,11 +33,26 @@ class Presence(StrEnum):
     GONE = "gone"
 
 
+@dataclasses.dataclass(slots=True)
+class _Watched:
+    """One device, the task that listens to it, and how it does."""
+
+    driver: Driver
+    task: asyncio.Task[None] | None = None
+    presence: Presence = Presence.STARTING
+    code: str | None = None
+    identity: Identity | None = None
+    session: "_Session | None" = None
+    error: DeviceError | None = None
+    """How the last session ended, if by an error."""
+
+
 class Supervisor:
     """Listens to all devices.
 
     Args:
-        hear: what takes each event; a full disk is its business, not the device's.
+        hear: what takes each event; a full disk is its business, not the device's. It gives the records
+            that are durably stored, which the device is then told.
         gone: told when a device went away.
     """
 
@@ -38,51 +60,97 @@ class Supervisor:
         self,
         devices: Sequence[Device],
         audience: Audience,
-        hear: Callable[[str, DeviceEvent], Awaitable[None]],
+        hear: Hear,
         gone: Callable[[str], None],
         *,
         retry_s: float,
     ) -> None:
-        self._drivers = {device.driver.key: device.driver for device in devices}
+        self._watched = {device.driver.key: _Watched(device.driver) for device in devices}
         self._audience = audience
         self._hear = hear
         self._gone = gone
         self._retry_s = retry_s
-        self._presence: dict[str, tuple[Presence, str | None]] = dict.fromkeys(
-            self._drivers, (Presence.STARTING, None)
-        )
+        self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
         """Listen until cancelled. Anything but a `DeviceError` is a bug and ends the agent."""
-        async with asyncio.TaskGroup() as group:
-            for driver in self._drivers.values():
-                group.create_task(self._keep_listening(driver), name=f"device-{driver.key}")
+        async with asyncio.TaskGroup() as self._group:
+            for watched in self._watched.values():
+                self._start(self._group, watched)
+            self._group.create_task(asyncio.Event().wait(), name="devices-to-come")
+
+    def add(self, driver: Driver) -> None:
+        """Listen to this device too, from now on."""
+        watched = self._watched[driver.key] = _Watched(driver)
+        if self._group is not None:
+            self._start(self._group, watched)
+
+    async def remove(self, key: str) -> None:
+        """Listen to it no more; it is hung up when this returns."""
+        watched = self._watched.pop(key)
+        if watched.task is not None:
+            watched.task.cancel()
+            await asyncio.wait([watched.task])
+
+    def again(self, key: str) -> None:
+        """Open a device anew: between two of its events, or at once while it is waited for."""
+        session = self._watched[key].session
+        if session is not None:
+            session.end()
+
+    def driver(self, key: str) -> Driver | None:
+        """The driver of a device, or None when there is no such device."""
+        watched = self._watched.get(key)
+        return None if watched is None else watched.driver
 
     def shown(self) -> list[Json]:
         """Every device and how it does."""
         return [
-            {"key": key, "kind": driver.kind, **self._state(key)} for key, driver in self._drivers.items()
+            {
+                "key": key,
+                "kind": watched.driver.kind,
+                **self._state(watched),
+                **({} if watched.identity is None else {"identity": view.identity(watched.identity)}),
+            }
+            for key, watched in self._watched.items()
         ]
 
-    async def _keep_listening(self, driver: Driver) -> None:
+    def _start(self, group: asyncio.TaskGroup, watched: _Watched) -> None:
+        watched.task = group.create_task(self._keep_listening(watched), name=f"device-{watched.driver.key}")
+
+    async def _keep_listening(self, watched: _Watched) -> None:
+        key = watched.driver.key
         while True:
-            code = ENDED
+            code, watched.error = ENDED, None
+            session = watched.session = _Session()
             try:
-                async with driver.session() as events:
+                async with session.open(watched.driver) as events:
                     async for event in events:
-                        self._now(driver.key, Presence.PRESENT, None)
-                        await self._hear(driver.key, event)
+                        with session.uninterrupted():
+                            await self._take(watched, event)
             except DeviceError as error:
-                code = error.stable_code
-            self._gone(driver.key)
-            self._now(driver.key, Presence.GONE, code)
+                code, watched.error = error.stable_code, error
+            finally:
+                watched.session = None
+            self._gone(key)
+            if session.ended:
+                continue  # somebody wants it open, not closed
+            self._now(watched, Presence.GONE, code)
             # What ended without an error may speak again at once, as a cuff does that was used again.
             await asyncio.sleep(self._retry_s if code is not ENDED else self._retry_s * ENDED_REST)
 
-    def _now(self, key: str, presence: Presence, code: str | None) -> None:
+    async def _take(self, watched: _Watched, event: DeviceEvent) -> None:
+        self._now(watched, Presence.PRESENT, None)
+        if isinstance(event, Reading) and event.identity is not None:
+            watched.identity = event.identity
+        stored = await self._hear(watched.driver.key, event)
+        if stored and isinstance(watched.driver, ClearsMemory):
+            await watched.driver.committed(stored)
+
+    def _now(self, watched: _Watched, presence: Presence, code: str | None) -> None:
         """Note a change, once: in the log and for whoever follows the devices."""
-        before, _ = self._presence[key]
-        self._presence[key] = (presence, code)
+        key, before = watched.driver.key, watched.presence
+        watched.presence, watched.code = presence, code
         if presence is before:
             return
         if presence is Presence.GONE and code is ENDED:
@@ -91,8 +159,53 @@ class Supervisor:
             _LOG.warning("device gone", extra={"driver": key, "code": code})
         elif before is Presence.GONE:
             _LOG.info("device back", extra={"driver": key})
-        self._audience.tell("device", {"key": key, **self._state(key)})
+        self._audience.tell("device", {"key": key, **self._state(watched)})
 
-    def _state(self, key: str) -> dict[str, Json]:
-        presence, code = self._presence[key]
-        return {"state": presence.value, "code": code}
+    @staticmethod
+    def _state(watched: _Watched) -> dict[str, Json]:
+        return {"state": watched.presence.value, "code": watched.code}
+
+
+class _Session:
+    """One session with a device, which somebody may end; never in the midst of an event.
+
+    What is being stored is stored, and what the device is to be told of it is told, before it ends.
+    """
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._busy = False
+        self._limit: asyncio.Timeout | None = None
+
+    @contextlib.asynccontextmanager
+    async def open(self, driver: Driver) -> AsyncGenerator[AsyncIterator[DeviceEvent]]:
+        """The driver's session, until it ends or `end` is called."""
+        try:
+            async with asyncio.timeout(None) as self._limit, driver.session() as events:
+                yield events
+        except TimeoutError:
+            if not self.ended:
+                raise
+        finally:
+            self._limit = None
+
+    def end(self) -> None:
+        """End it as soon as no event is being taken."""
+        self.ended = True
+        if not self._busy:
+            self._end_now()
+
+    @contextlib.contextmanager
+    def uninterrupted(self) -> Generator[None]:
+        """While an event is taken."""
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+        if self.ended:
+            self._end_now()
+
+    def _end_now(self) -> None:
+        if self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time())

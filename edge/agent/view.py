@@ -1,9 +1,11 @@
 """Records as answers and events show them: plain values, pure."""
 
+import datetime
 import uuid
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from edge.agent.devicetalk import FROM_MEMORY
 from edge.agent.link import Link
 from edge.agent.states import Progress, state_of_all
 from edge.ports.caller import Json
@@ -11,6 +13,7 @@ from edge.records.fields import Source, Stream
 from edge.records.identity import EntryId
 from edge.store.rows import Observation, Patient
 from edge.vitals.codes import VITALS, Code
+from edge.vitals.identity import Identity
 from edge.vitals.quantity import Measured, Missing
 
 _CARE_STREAMS: Final = (Stream.ALERT, Stream.VITALS)
@@ -64,7 +67,26 @@ def observation(shown: Observation, progress: Mapping[Stream, Progress]) -> dict
         "flags": list(shown.flags),
         "reading": shown.reading or 0,
         "wall_ms": shown.wall_ms or 0,
+        "old": FROM_MEMORY in shown.flags,
+        "device_time": shown.device_time,
+        "clock_off_s": shown.clock_off_s,
         "state": progress[Stream.VITALS].state_of(shown.entry.seq).value,
+    }
+
+
+def device_clock(at: datetime.datetime | None, off_s: int | None, *, old: bool) -> dict[str, Json]:
+    """When a value was taken, by the clock of the device that took it."""
+    return {"old": old, "device_time": None if at is None else at.isoformat(), "clock_off_s": off_s}
+
+
+def identity(said: Identity) -> dict[str, Json]:
+    """What a device says of itself."""
+    return {
+        "manufacturer": said.manufacturer,
+        "model": said.model,
+        "serial": said.serial,
+        "firmware": said.firmware,
+        "battery_percent": said.battery_percent,
     }
 
 

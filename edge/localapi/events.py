@@ -7,12 +7,19 @@ from edge.localapi.shapes import Message, Saved, ShownValue, StreamShown, Word
 
 
 class ReadingEvent(Message):
-    """What a device shows now; ``settled``: steady enough that it was or may be kept."""
+    """What a device shows now; ``settled``: steady enough that it was or may be kept.
+
+    ``old``: it comes out of the device's memory and is nobody's present value; `device_time` and
+    `clock_off_s` as in ObservationShown.
+    """
 
     device: str
     values: tuple[ShownValue, ...]
     flags: tuple[str, ...]
     settled: bool
+    old: bool = False
+    device_time: str | None = None
+    clock_off_s: int | None = None
 
 
 class WaveEvent(Message):

@@ -76,7 +76,12 @@ class PatientShown(Message):
 
 
 class ObservationShown(Message):
-    """One stored observation."""
+    """One stored observation.
+
+    ``old``: it came out of a device's memory, so ``wall_ms`` is when it came and not when it was taken.
+    ``device_time`` is the device's own wall clock without zone, ``clock_off_s`` by how much that clock was
+    ahead of the box's when it was read.
+    """
 
     seq: int
     code: str
@@ -89,15 +94,32 @@ class ObservationShown(Message):
     reading: int
     wall_ms: int
     state: State
+    old: bool = False
+    device_time: str | None = None
+    clock_off_s: int | None = None
+
+
+class IdentityShown(Message):
+    """What a device says of itself; empty where it says nothing."""
+
+    manufacturer: str
+    model: str
+    serial: str
+    firmware: str
+    battery_percent: int | None
 
 
 class DeviceShown(Message):
-    """A configured device and how it does; ``code`` says why it is gone."""
+    """A configured device and how it does.
+
+    ``code`` says why it is gone; ``identity`` what it has said of itself since the agent runs.
+    """
 
     key: str
     kind: str
     state: Literal["starting", "present", "gone"]
     code: str | None
+    identity: IdentityShown | None = None
 
 
 class StreamShown(Message):
