@@ -2,6 +2,8 @@
 
 ``python -m drivers.radio.world --listen unix:/run/air --device sig-bp=C0:FF:EE:00:00:01,key=cuff-1``
 
+With ``--scenario`` they all measure its patient (see `drivers.simulation.person`).
+
 Agents, or the fake BlueZ, join over HCI on the socket. One JSON line on standard output says that it is
 ready. Orders come as lines on standard input, ``KEY ORDER``: ``forget`` (the device loses its bonds),
 ``leave`` and ``return`` (out of range and back), everything else is the device's own; ``quit`` ends it,
@@ -25,6 +27,7 @@ from bumble.device import Device
 
 from drivers.radio.air import Air
 from drivers.radio.peripheral import Peripheral
+from drivers.simulation import person
 from drivers.transport.alongside import alongside
 
 UNKNOWN_ORDER: Final = "This order is not understood. (code: order-unknown)\n"
@@ -88,8 +91,12 @@ async def living(
         yield World(inhabitants)
 
 
-def make_peripheral(text: str) -> tuple[str, Peripheral]:
+def make_peripheral(text: str, whom: Mapping[str, str] | None = None) -> tuple[str, Peripheral]:
     """Read ``KIND=ADDRESS[,OPTION=VALUE…]`` and make that device; option ``key`` is what orders call it.
+
+    Args:
+        text: as above.
+        whom: options that name the person whom it measures.
 
     Raises:
         ValueError: it is not of this form, or the kind has no simulator for the air.
@@ -98,7 +105,7 @@ def make_peripheral(text: str) -> tuple[str, Peripheral]:
     address, *pairs = rest.split(",")
     if not equals or not address:
         raise ValueError(f"{text!r} is not KIND=ADDRESS")
-    options = dict(pair.split("=", 1) for pair in pairs)
+    options = dict(pair.split("=", 1) for pair in pairs) | dict(whom or {})
     try:
         module = importlib.import_module(f"drivers.devices.{kind.replace('-', '_')}.simulator")
         make = module.make_peripheral
@@ -150,9 +157,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--listen", required=True, help="unix:PATH or tcp:HOST:PORT")
     parser.add_argument("--device", action="append", default=[], help="KIND=ADDRESS[,key=NAME,OPTION=VALUE]")
     parser.add_argument("--bonds", type=Path, help="file that keeps the devices' bonds over a restart")
+    person.add_options(parser)
     options = parser.parse_args(arguments)
+    whom = person.whom(options)
     try:
-        peripherals = dict(make_peripheral(text) for text in options.device)
+        peripherals = dict(make_peripheral(text, whom) for text in options.device)
     except ValueError as error:
         parser.error(str(error))
     with contextlib.suppress(KeyboardInterrupt):

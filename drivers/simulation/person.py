@@ -72,13 +72,17 @@ def _patient(scenario: str, pace: float) -> Vitals:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Let a serial simulator be told whom it measures."""
+    """Let the process of a simulator be told whom it measures."""
     parser.add_argument("--scenario", help="file, or name of a shipped one; qafila sim list names them")
     parser.add_argument("--began", help="when the patient began, seconds of the monotonic clock")
     parser.add_argument("--pace", help="how much faster than real the patient changes")
 
 
+def whom(options: argparse.Namespace) -> dict[str, str]:
+    """What parsed options say of the person, as options of a device in the air."""
+    return {name: value for name in ("scenario", "began", "pace") if (value := getattr(options, name))}
+
+
 def person_of(options: argparse.Namespace, monotonic_s: float, **usual: float) -> Person:
     """The person that parsed options name."""
-    given = {name: value for name in ("scenario", "began", "pace") if (value := getattr(options, name))}
-    return take_person(given, monotonic_s, **usual)
+    return take_person(whom(options), monotonic_s, **usual)

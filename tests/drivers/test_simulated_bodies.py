@@ -1,5 +1,6 @@
 """The bodies that Bluetooth simulators measure: a recorded heart, and an arm."""
 
+import datetime
 import itertools
 import math
 from fractions import Fraction
@@ -13,11 +14,14 @@ from drivers.codec.sfloat import Special
 from drivers.devices.polar_h10.codec import Answer, decode_ecg, decode_response
 from drivers.devices.polar_h10.simulator import make_peripheral as make_strap
 from drivers.devices.polar_h10.unit import POWER_UP_NS, Strap
-from drivers.devices.sig_bp.codec import decode_measurement
+from drivers.devices.sig_bp.codec import Status, decode_measurement
 from drivers.devices.sig_bp.simulator import make_peripheral as make_cuff
+from drivers.devices.sig_bp.simulator import wall_clock
 from drivers.devices.sig_bp.unit import KEEPS, POWER_UP, Clock, Cuff
 from drivers.simulation.arm import Arm, pressures
 from drivers.simulation.ecg import RECORDED_RATE, Heart, resampled
+from drivers.simulation.person import take_person
+from edge.clock import SystemClock
 
 HEART = Heart(130)
 
@@ -145,3 +149,62 @@ def test_orders_that_are_not_understood_are_refused() -> None:
         assert cuff.obey(order)
     for order in ("contact off", "lose 3", "answer 0A", "answer a", "answer ok", "clock-jump -5", "hang-up"):
         assert strap.obey(order)
+
+
+# ── On a patient ─────────────────────────────────────────────────────────────────────────────────
+
+
+def now_s() -> float:
+    return SystemClock().monotonic_s()
+
+
+def test_cuff_and_strap_of_a_scenario_find_the_same_patient() -> None:
+    whom = {"scenario": "atrial-fibrillation", "began": str(now_s() - 300)}
+    cuff, strap = make_cuff("C0:FF:EE:00:00:01", whom), make_strap("C0:FF:EE:00:00:02", whom)
+    person = take_person(dict(whom), now_s())
+    assert cuff.obey("measure")
+    found = person.vitals.now(person.at_s(now_s()))
+    told = decode_measurement(cuff.cuff.oldest or b"")
+    assert told.systolic == pytest.approx(round(found.systolic), abs=2)
+    assert told.pulse == pytest.approx(round(found.pulse), abs=6)
+    assert told.status == Status.IRREGULAR_PULSE
+    frame = decode_ecg(strap.strap.frame())
+    assert decode_heart_rate(strap.strap.heart_rate()).rate == pytest.approx(found.pulse, abs=25)
+    # it was put on somewhere in the last seconds
+    last = round((now_s() - float(whom["began"])) * 130)
+    heard = tuple(person.vitals.ecg(130, last - 4000, 4000 + len(frame.microvolts)))
+    size = len(frame.microvolts)
+    assert any(heard[place : place + size] == tuple(frame.microvolts) for place in range(4001))
+
+
+def test_what_happens_to_a_cuff_is_told_by_it() -> None:
+    cuff = make_cuff("C0:FF:EE:00:00:01", {})
+    for orders, status in (
+        (["sensor off", "measure", "sensor on"], Status.CUFF_TOO_LOOSE),
+        (["motion on", "measure", "motion off"], Status.BODY_MOVEMENT),
+        (["measure"], 0),
+    ):
+        assert all(cuff.obey(order) for order in orders)
+        told = decode_measurement(cuff.cuff.oldest or b"")
+        assert (told.status, isinstance(told.systolic, Special)) == (status, status != 0)
+        cuff.cuff.confirmed()
+    assert cuff.obey("clock -7200")
+    assert cuff.obey("measure")
+    at = decode_measurement(cuff.cuff.oldest or b"").time
+    wall = at.as_wall() if at else None
+    assert wall is not None
+    assert wall_clock().at - wall == pytest.approx(
+        datetime.timedelta(hours=2), abs=datetime.timedelta(seconds=5)
+    )
+    assert not any(
+        cuff.obey(order) for order in ("battery 101", "battery", "clock soon", "sensor", "noise on")
+    )
+
+
+def test_a_strap_whose_wearer_moves_sends_what_is_no_ecg() -> None:
+    still, moving = (make_strap("C0:FF:EE:00:00:02", {}) for _ in range(2))
+    assert moving.obey("motion on")
+    quiet, shaken = (decode_ecg(each.strap.frame()).microvolts for each in (still, moving))
+    assert max(abs(one - other) for one, other in zip(quiet, shaken, strict=True)) > 300
+    assert moving.obey("motion off")
+    assert decode_ecg(moving.strap.frame()).microvolts == decode_ecg(still.strap.frame()).microvolts

@@ -12,6 +12,7 @@ from drivers.codec import uuids
 from drivers.devices.polar_h10.codec import Answer
 from drivers.devices.polar_h10.unit import MEASURES, NOMINAL_RATE, Strap
 from drivers.simulation.ecg import Heart
+from drivers.simulation.patient_heart import Beating, PatientHeart
 from drivers.simulation.peripheral import (
     LINK_ERRORS,
     Gone,
@@ -23,6 +24,8 @@ from drivers.simulation.peripheral import (
     readable,
     told,
 )
+from drivers.simulation.person import take_person
+from edge.clock import SystemClock
 
 REST_S: Final = 0.1
 HEART_RATE_EVERY_S: Final = 1.0
@@ -52,11 +55,15 @@ class SimulatedStrap:
 
     def obey(self, order: str) -> bool:
         match order.split():
-            case ["contact", "on" | "off" as state]:
+            case ["contact" | "sensor", "on" | "off" as state]:
                 self.strap.contact = state == "on"
+            case ["motion", "on" | "off" as state]:
+                self.strap.moves = state == "on"
+            case ["battery", percent] if percent.isdecimal() and int(percent) <= 100:
+                self._battery = int(percent)
             case ["lose", number] if number.isdecimal():
                 self._lose = int(number)
-            case ["clock-jump", seconds] if seconds.lstrip("-").isdecimal():
+            case ["clock-jump" | "clock", seconds] if seconds.lstrip("-").isdecimal():
                 self.strap.clock_jump(int(seconds))
             case ["answer", "ok"]:
                 self.strap.answer = None
@@ -148,7 +155,7 @@ def make_peripheral(address: str, options: Mapping[str, str]) -> SimulatedStrap:
     """
     given = dict(options)
     strap = Strap(
-        Heart(NOMINAL_RATE),
+        _heart(given),
         rate=float(given.pop("rate", "130.17")),
         needs_mtu=given.pop("mtu-quirk", "on") == "on",
     )
@@ -161,6 +168,15 @@ def make_peripheral(address: str, options: Mapping[str, str]) -> SimulatedStrap:
     if given:
         raise ValueError(f"a strap has no option {', '.join(sorted(given))}")
     return simulated
+
+
+def _heart(given: dict[str, str]) -> Beating:
+    """A patient's, or a recorded one."""
+    if "scenario" not in given:
+        return Heart(NOMINAL_RATE)
+    now_s = SystemClock().monotonic_s()
+    person = take_person(given, now_s)
+    return PatientHeart(person.vitals, NOMINAL_RATE, person.at_s(now_s))
 
 
 def _is_error(text: str) -> bool:

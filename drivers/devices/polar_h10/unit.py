@@ -1,6 +1,8 @@
 """A simulated strap apart from its radio: what it answers, and what its frames hold. Pure."""
 
 import itertools
+import math
+import random
 from typing import Final
 
 from drivers.codec.heart_rate import Flag, HeartRate, encode_heart_rate
@@ -19,7 +21,7 @@ from drivers.devices.polar_h10.codec import (
     encode_response,
     encode_settings,
 )
-from drivers.simulation.ecg import Heart
+from drivers.simulation.patient_heart import Beating
 from edge.ports.driver import DeviceMisbehaved
 
 OFFERED: Final[Settings] = {Setting.RATE: (130,), Setting.RESOLUTION: (14,)}
@@ -30,6 +32,7 @@ NOMINAL_RATE: Final = 130
 POWER_UP_NS: Final = 599_616_000 * 1_000_000_000
 """2019-01-01, where the clock of a strap begins that nobody has set, since 2000."""
 BEATS_FOR_THE_RATE: Final = 8
+MUSCLES_MICROVOLTS: Final = 250.0
 _NS: Final = 1_000_000_000
 
 
@@ -42,11 +45,13 @@ class Strap:
 
     Attributes:
         contact: whether it is on the skin.
+        moves: whether its wearer moves, which shakes the baseline and adds noise of the muscles.
         answer: the error it gives to every start, whatever is asked.
     """
 
-    def __init__(self, heart: Heart, *, rate: float = 130.17, needs_mtu: bool = True) -> None:
+    def __init__(self, heart: Beating, *, rate: float = 130.17, needs_mtu: bool = True) -> None:
         self._heart = heart
+        self._random = random.Random(10)  # noqa: S311  noise need not be secret
         self._rate = rate
         self._needs_mtu = needs_mtu
         self._sent = 0
@@ -54,6 +59,7 @@ class Strap:
         self._clock_ns = POWER_UP_NS
         self.streams = False
         self.contact = True
+        self.moves = False
         self.answer: int | None = None
 
     @property
@@ -72,7 +78,10 @@ class Strap:
         first = self._sent
         self._sent += SAMPLES_PER_FRAME
         last_ns = self._clock_ns + int((self._sent - 1) / self._rate * _NS)
-        return encode_ecg(EcgFrame(last_ns, self._heart.samples(first, SAMPLES_PER_FRAME)))
+        samples = self._heart.samples(first, SAMPLES_PER_FRAME)
+        if self.moves:
+            samples = [sample + self._jolt(first + place) for place, sample in enumerate(samples)]
+        return encode_ecg(EcgFrame(last_ns, tuple(samples)))
 
     def skip_frame(self) -> None:
         """Samples that nobody will ever see."""
@@ -95,6 +104,11 @@ class Strap:
         intervals = tuple(round((end - start) * 1024) for start, end in ended)
         flags = Flag.CONTACT | Flag.CONTACT_KNOWN | (Flag.INTERVALS if intervals else 0)
         return encode_heart_rate(HeartRate(flags, rate, intervals=intervals))
+
+    def _jolt(self, number: int) -> int:
+        """What movement adds to a sample, in microvolts."""
+        sway = 900 * math.sin(math.tau * 0.6 * number / NOMINAL_RATE)
+        return round(sway + self._random.gauss(0, MUSCLES_MICROVOLTS))
 
     def _obey(self, operation: int, type_: int, rest: bytes, mtu: int) -> tuple[int, bytes]:
         if operation not in set(Operation):

@@ -25,9 +25,9 @@ from drivers.codec.gatt_time import (
     encode_current_time,
     encode_date_time,
 )
-from drivers.devices.sig_bp.codec import Feature
+from drivers.devices.sig_bp.codec import Feature, Status
 from drivers.devices.sig_bp.unit import POWER_UP, WHY, Clock, Cuff
-from drivers.simulation.arm import Arm, pressures
+from drivers.simulation.arm import Arm, PatientArm, pressures
 from drivers.simulation.peripheral import (
     LINK_ERRORS,
     Gone,
@@ -41,6 +41,7 @@ from drivers.simulation.peripheral import (
     readable,
     told,
 )
+from drivers.simulation.person import take_person
 from edge.clock import SystemClock
 
 AWAKE_S: Final = 30.0
@@ -70,6 +71,7 @@ class SimulatedCuff:
         self._battery = battery
         self._told_time = False
         self._early = False
+        self._drops = False
         self._was_set = asyncio.Event()
         self._awake = asyncio.Event()
         self._measurement = indicating(uuids.BLOOD_PRESSURE_MEASUREMENT)
@@ -103,12 +105,36 @@ class SimulatedCuff:
             case ["pulse" | "sys" | "dia" as what, number] if number.isdecimal():
                 setattr(self.cuff.arm, {"sys": "systolic", "dia": "diastolic"}.get(what, what), int(number))
             case _:
+                return self._suffer(words)
+        return True
+
+    def _suffer(self, words: list[str]) -> bool:
+        """What may happen to any device, see `drivers.simulation.faults`."""
+        match words:
+            case ["clock", seconds] if _is_whole(seconds):
+                at = wall_clock()
+                self.cuff.clock = Clock(at.at + datetime.timedelta(seconds=int(seconds)), at.since_s)
+            case ["hang-up"]:
+                self._drops = True
+            case ["sensor", "on" | "off" as state]:
+                self.cuff.arm.worn = state == "on"
+            case ["motion", "on" | "off" as state]:
+                self.cuff.arm.moved = state == "on"
+            case ["battery", percent] if percent.isdecimal() and int(percent) <= 100:
+                self._battery = int(percent)
+            case _:
                 return False
         return True
 
     def _measure(self, numbers: list[int]) -> None:
-        found = pressures(*numbers) if numbers else self.cuff.arm.measure()
-        self.cuff.measured(found, _now_s())
+        arm = self.cuff.arm
+        if not numbers and not arm.worn:
+            self.cuff.failed(_now_s(), status=Status.CUFF_TOO_LOOSE)
+        elif not numbers and arm.moves:
+            self.cuff.failed(_now_s(), status=Status.BODY_MOVEMENT)
+        else:
+            found = pressures(*numbers) if numbers else arm.measure()
+            self.cuff.measured(found, _now_s(), status=Status.IRREGULAR_PULSE if arm.irregular else 0)
 
     # ── In the air ───────────────────────────────────────────────────────────────────────────────
 
@@ -174,6 +200,9 @@ class SimulatedCuff:
                 await meeting.notify(self._intermediate, value)
                 await asyncio.sleep(RAMP_STEP_S)
         while (oldest := self.cuff.oldest) is not None:
+            if self._drops:
+                self._drops = False
+                raise Gone
             await meeting.indicate(self._measurement, oldest)
             self.cuff.confirmed()
         if self._omron:
@@ -213,12 +242,7 @@ def make_peripheral(address: str, options: Mapping[str, str]) -> SimulatedCuff:
         ValueError: an option is not known, or its value is none of its own.
     """
     given = dict(options)
-    arm = Arm(
-        int(given.pop("seed", "1")),
-        systolic=int(given.pop("sys", "124")),
-        diastolic=int(given.pop("dia", "79")),
-        pulse=int(given.pop("pulse", "71")),
-    )
+    arm = _arm(given)
     clocks = {"set": wall_clock(), "unset": Clock(POWER_UP, _now_s()), "none": None}
     cuff = Cuff(
         arm,
@@ -238,6 +262,18 @@ def make_peripheral(address: str, options: Mapping[str, str]) -> SimulatedCuff:
     return simulated
 
 
+def _arm(given: dict[str, str]) -> Arm:
+    """A patient's, or one with numbers of its own."""
+    if "scenario" in given:
+        return PatientArm(take_person(given, _now_s()), _now_s)
+    return Arm(
+        int(given.pop("seed", "1")),
+        systolic=int(given.pop("sys", "124")),
+        diastolic=int(given.pop("dia", "79")),
+        pulse=int(given.pop("pulse", "71")),
+    )
+
+
 def wall_clock() -> Clock:
     """A cuff's clock that somebody has set to local time."""
     wall_ms = _CLOCK.now().wall_ms
@@ -254,6 +290,10 @@ def _one_of(given: dict[str, str], option: str, choices: Mapping[str, _T]) -> _T
 
 def _are_pressures(numbers: list[str]) -> bool:
     return len(numbers) in {0, 3} and all(number.isdecimal() and int(number) < 2000 for number in numbers)
+
+
+def _is_whole(text: str) -> bool:
+    return text.removeprefix("-").isdecimal()
 
 
 def _now_s() -> float:
