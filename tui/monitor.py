@@ -92,7 +92,9 @@ class Monitor:
         self._stored: dict[Code, _Seen] = {}
 
     def hear(self, reading: ReadingEvent, now_s: float) -> None:
-        """Take what a device shows now."""
+        """Take what a device shows now; what comes out of its memory is nobody's present value."""
+        if reading.old:
+            return
         for value in reading.values:
             code = _code(value.code)
             if code is not None:
@@ -101,9 +103,15 @@ class Monitor:
                 )
 
     def hold(self, observations: Iterable[ObservationShown], now_s: float, wall_ms: int) -> None:
-        """Take what is stored of the visit, with each value's age on the box's clock."""
+        """Take what is stored of the visit, with each value's age on the box's clock.
+
+        What came out of a device's memory stands in the list of records alone: its time is the device's,
+        and a clock that is wrong must not make an old value a present one.
+        """
         self._stored = {}
         for each in observations:
+            if each.old:
+                continue
             code = _code(each.code)
             if code is not None:
                 age_s = max(0.0, (wall_ms - each.wall_ms) / 1000)

@@ -1,6 +1,7 @@
 """The records of a visit as rows: what was measured together is one row. Pure."""
 
 import dataclasses
+import datetime
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Final
@@ -27,6 +28,9 @@ class Row:
     device: str | None
     flags: tuple[str, ...]
     state: State
+    old: bool = False
+    taken: datetime.datetime | None = None
+    """Of an old one: when it was taken, by the box's clock as far as the device's could be compared."""
 
 
 def rows(observations: Iterable[ObservationShown], stream: StreamShown | None) -> list[Row]:
@@ -71,4 +75,17 @@ def _row(reading: int, group: list[ObservationShown], stream: StreamShown | None
         first.device,
         first.flags,
         min(states, key=ORDER.index),
+        first.old,
+        _taken(first),
     )
+
+
+def _taken(shown: ObservationShown) -> datetime.datetime | None:
+    """Local time without zone, as a device's clock tells it."""
+    if shown.device_time is None:
+        return None
+    try:
+        said = datetime.datetime.fromisoformat(shown.device_time)
+        return said - datetime.timedelta(seconds=shown.clock_off_s or 0)
+    except (ValueError, OverflowError):
+        return None

@@ -125,6 +125,49 @@ def test_what_is_stored_is_shown_with_its_age_and_temperature_only_when_there_is
     assert monitor.tile(Kind.TEMPERATURE, 1000.0).manual
 
 
+OLD = {"old": True, "flags": ("from-memory",), "device": "cuff-1", "source": "device"}
+
+
+def test_what_comes_out_of_a_memory_is_never_the_present_value() -> None:
+    monitor = Monitor()
+    monitor.hear(reading("cuff-1", {"bp.sys": "118", "bp.dia": "76"}).model_copy(update={"old": True}), 1.0)
+    assert monitor.tile(Kind.PRESSURE, 1.0) == Tile(Kind.PRESSURE)
+    just_now = [
+        observation(10, "bp.sys", "118", "mm[Hg]", 1, wall_ms=NOW_MS, **OLD),
+        observation(11, "bp.dia", "76", "mm[Hg]", 1, wall_ms=NOW_MS, **OLD),
+    ]
+    monitor.hold(just_now, 1.0, NOW_MS)
+    assert monitor.tile(Kind.PRESSURE, 1.0) == Tile(Kind.PRESSURE)
+    monitor.hold([*just_now, *OBSERVATIONS[:2]], 1.0, NOW_MS)
+    assert monitor.tile(Kind.PRESSURE, 1.0).value == "142/91"
+
+
+@pytest.mark.parametrize(
+    ("device_time", "off_s", "shown"),
+    [
+        ("2026-11-20T07:31:00", None, "20/11/2026 07:31 ancien"),
+        ("2026-11-20T00:15:00", 3600, "19/11/2026 23:15 ancien"),
+        ("TODAY07:31:00", 0, "07:31 ancien"),
+        (None, None, "heure ? ancien"),
+        ("0001-01-01T00:00:00", 3600, "heure ? ancien"),
+    ],
+)
+def test_an_old_record_shows_its_own_time_and_that_it_is_old(
+    device_time: str | None, off_s: int | None, shown: str
+) -> None:
+    at = hub()
+    at.situation.hear(Heartbeat(wall_ms=NOW_MS), at.now_s())
+    if device_time is not None:
+        device_time = device_time.replace("TODAY", f"{at.today().isoformat()}T")
+    kept = observation(
+        10, "bp.sys", "118", "mm[Hg]", 1, wall_ms=NOW_MS, device_time=device_time, clock_off_s=off_s, **OLD
+    )
+    for width in (20, 56, 76):
+        text = " ".join(part.text for line in row_lines(rows([kept], None)[0], at, width) for part in line)
+        assert text.startswith(f"{shown} ")
+        assert f"{at.local(NOW_MS):%H:%M}" not in text
+
+
 def test_records_of_one_reading_are_one_row_and_as_far_as_their_last() -> None:
     made = rows(OBSERVATIONS, stream(15, 13, 12, 11))
     assert [row.state for row in made] == ["saved", "saved", "sent", "received"]

@@ -23,7 +23,7 @@ _STATE_COLOURS: Final = {
 def row_lines(row: Row, hub: Hub, width: int) -> list[list[Part]]:
     """A row on as many lines as its values need; values and state are whole, only the source is cut."""
     state = f"{SYMBOLS[row.state]} {hub.say(f'state.{row.state}')}"
-    time = f"{hub.local(row.wall_ms):%H:%M}"
+    time = when(row, hub)
     values = [_value(row, part, hub) for part in row.parts]
     room = max(1, width - len(time) - 1)
     lines: list[str] = []
@@ -47,6 +47,16 @@ def row_lines(row: Row, hub: Hub, width: int) -> list[list[Part]]:
             parts.append(Part(state, _STATE_COLOURS[row.state]))
         made.append(parts)
     return made
+
+
+def when(row: Row, hub: Hub) -> str:
+    """When it was taken; of an old one the device's own time, and that it is old."""
+    if not row.old:
+        return f"{hub.local(row.wall_ms):%H:%M}"
+    if row.taken is None:
+        return hub.say("records.old", when=hub.say("records.no-time"))
+    today = row.taken.date() == hub.today()
+    return hub.say("records.old", when=f"{row.taken:%H:%M}" if today else f"{row.taken:%d/%m/%Y %H:%M}")
 
 
 def _value(row: Row, part: tuple[str, str, str], hub: Hub) -> str:
