@@ -93,6 +93,7 @@ class Link:
         self._protocol = MQTTProtocolVersion.MQTTv5
         self._client: mqtt.Client | None = None
         self._answer: str | None = None
+        self._granted: bool | None = None
         self._accepted_s = 0.0
         self._lost_why = "lost"
         self._away = False
@@ -183,6 +184,7 @@ class Link:
         """One connection up to the subscription; the empty string, or why not."""
         client = self._new_client()
         self._answer = None
+        self._granted = None
         self._lost_why = "lost"
         self._in_flight.clear()
         self._inbox.clear()
@@ -204,11 +206,28 @@ class Link:
             alive = self._turn(0.1)
         answer = self._answered()
         if answer == _ACCEPTED:
-            if self._topics:
-                client.subscribe([(topic, 1) for topic in self._topics])
-            return ""
+            return self._subscribe(client)
         self._lost()
         return answer or ("silent" if alive else "protocol")
+
+    def _subscribe(self, client: mqtt.Client) -> str:
+        """Ask for the topics and wait until they are granted: who hears nothing is not connected."""
+        if not self._topics:
+            return ""
+        client.subscribe([(topic, 1) for topic in self._topics])
+        end = time.monotonic() + CONNECT_S
+        alive = True
+        while alive and self._subscribed() is None and time.monotonic() < end:
+            alive = self._turn(0.1)
+        if self._subscribed():
+            return ""
+        self._lost_why = "deaf" if alive else "lost"
+        self._lost()
+        return self._lost_why
+
+    def _subscribed(self) -> bool | None:
+        """What `_on_subscribe` has noted meanwhile."""
+        return self._granted
 
     def _answered(self) -> str | None:
         """What `_on_connect` has noted meanwhile."""
@@ -226,6 +245,7 @@ class Link:
         client.connect_timeout = CONNECT_S
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         client.on_socket_open = _set_up
@@ -304,6 +324,11 @@ class Link:
     ) -> None:
         if reason.value == _TAKEN_OVER:
             self._lost_why = "taken-over"
+
+    def _on_subscribe(
+        self, _client: mqtt.Client, _data: object, _mid: int, reasons: Sequence[ReasonCode], _p: object
+    ) -> None:
+        self._granted = not any(reason.is_failure for reason in reasons)
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         self._inbox.append(

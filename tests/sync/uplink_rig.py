@@ -193,7 +193,7 @@ class Centre:
 
     def __enter__(self) -> Self:
         self._client.loop_start()
-        assert self._subscribed.wait(10)
+        assert self._subscribed.wait(30)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -15,7 +15,7 @@ from edge.records.fields import Stream
 from sync.central import broker as central_broker
 from sync.central.broker import Link, client_id
 from sync.central.home import read_file
-from sync.wire import keys
+from sync.wire import keys, topics
 from tests.sync.central_world import make_centre
 from tests.system.brokers import Mosquitto
 from tests.system.test_centre_processes import Process, Van, subscribed, until
@@ -99,6 +99,35 @@ def test_a_broker_that_says_who_took_over_is_understood(caplog: pytest.LogCaptur
         answering.join()
     codes = [getattr(record, "code", None) for record in caplog.records if record.message == "broker-away"]
     assert codes == ["broker-taken-over"]
+
+
+@pytest.mark.parametrize(("granted", "told"), [("87", ["broker-deaf"]), ("01", [])])
+def test_a_broker_that_lets_us_hear_nothing_is_no_connection(
+    caplog: pytest.LogCaptureFixture, granted: str, told: list[str]
+) -> None:
+    """CONNACK, then SUBACK with reason 0x87, not authorized (MQTT 5.0, section 3.9.3), or 0x01, granted."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        heard = threading.Event()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(bytes.fromhex("2003000000"))
+                subscribe = connection.recv(1000)
+                connection.sendall(bytes.fromhex("9004") + subscribe[2:4] + bytes.fromhex("00" + granted))
+                heard.wait(30)
+
+        answering = threading.Thread(target=serve)
+        answering.start()
+        link = Link("127.0.0.1", server.getsockname()[1], "qafila-test", [topics.UP_ALL], backoff_max_s=30)
+        link.poll(0.1)
+        assert link.connected is (told == [])
+        heard.set()
+        answering.join()
+    codes = [getattr(record, "code", None) for record in caplog.records if record.message == "broker-away"]
+    assert codes == told
+    link.close()
 
 
 def test_waits_begin_anew_only_after_a_connection_that_stood(
