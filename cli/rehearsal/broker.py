@@ -4,6 +4,8 @@ Either keeps nothing on disk, so that killing it loses whatever it had acknowled
 test must hold without it.
 """
 
+import contextlib
+import random
 import shutil
 import socket
 import sys
@@ -36,10 +38,16 @@ class BrokerMissing(QafilaError):
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """A port on loopback that nobody listens on just now.
+
+    From below the range that outgoing connections take theirs from (32768 to 60999 on Linux): one of those
+    could otherwise sit on the broker's port while the rehearsal has the broker down.
+    """
+    while True:
+        port = random.randrange(26_000, 32_000)  # noqa: S311  any will do
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
 
 
 def listening(port: int) -> bool:

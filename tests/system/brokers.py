@@ -20,6 +20,9 @@ from typing import Final, Protocol, Self
 import pytest
 
 START_S: Final = 40.0
+FIRST_PORT: Final = 20_000
+PORTS_EACH: Final = 500
+WORKERS: Final = 12
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -27,10 +30,13 @@ def free_port() -> int:
     """A port of loopback that nobody listens on now.
 
     From below the range that outgoing connections take theirs from: one of those could otherwise sit on
-    a broker's port while the broker is down.
+    a broker's port while the broker is down. Tests that run side by side take theirs from different
+    hundreds for the same reason; the demo's lie above all of them.
     """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+    begin = FIRST_PORT + worker * PORTS_EACH
     while True:
-        port = random.randrange(20_000, 32_000)  # noqa: S311  any will do
+        port = random.randrange(begin, begin + PORTS_EACH)  # noqa: S311  any will do
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
