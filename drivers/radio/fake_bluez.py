@@ -45,6 +45,10 @@ class FakeBlueZ:
         return self._central
 
     @property
+    def scanning(self) -> bool:
+        return bool(self._discoverers)
+
+    @property
     def connecting(self) -> bool:
         """Whether a connection is being made; a controller makes one at a time."""
         return any(device.connecting for device in self._devices.values())

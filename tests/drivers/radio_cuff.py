@@ -26,7 +26,7 @@ class Cuff:
 
     Args:
         readings: what it has to tell; one a connection, oldest first.
-        rest_s: how long it sleeps between two.
+        rest_s: how long it sleeps between two, unless it is woken.
         stays: whether it keeps the connection after it has spoken, until `hang_up`.
     """
 
@@ -47,6 +47,7 @@ class Cuff:
         self.asleep_after_hanging_up_s = 0.0
         self._hang_up = asyncio.Event()
         self._more = asyncio.Event()
+        self._woken = asyncio.Event()
         self.device: Device | None = None
         self._measurement: Characteristic[bytes] = Characteristic(
             UUID("2A35"),
@@ -68,6 +69,10 @@ class Cuff:
 
     def hang_up(self) -> None:
         self._hang_up.set()
+
+    def wake(self) -> None:
+        """End the rest, this one or the next."""
+        self._woken.set()
 
     def obey(self, order: str) -> bool:
         if not order.startswith("measure "):
@@ -103,7 +108,10 @@ class Cuff:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
                     raise
-            await asyncio.sleep(self.rest_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.rest_s):
+                    await self._woken.wait()
+            self._woken.clear()
 
     async def _wait_for_host(self, device: Device) -> Connection:
         came: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()

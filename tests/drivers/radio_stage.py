@@ -1,10 +1,11 @@
 """The radio's tests stand on this: an air with a cuff in it, and our adapter owner on one of two chains."""
 
+import asyncio
 import contextlib
 import os
 import random
 import shutil
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -109,6 +110,12 @@ async def chain_b(
         finally:
             await chain.stop_daemon()
             await chain.central.close()
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait until something holds; the test's own deadline ends a hopeless wait."""
+    while not true():
+        await asyncio.sleep(0.01)
 
 
 async def take_reading(owner: AdapterOwner, wanted: Wanted = CUFF) -> list[bytes]:
