@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from drivers.devices import contec_cms50, polar_h10, sig_bp
+from drivers.devices import contec_cms50, polar_h10, sig_bp, sig_glucose, sig_heart_rate, sig_oximeter
 from drivers.kinds import DeviceKind
 
 KINDS: Final[dict[str, DeviceKind]] = {
@@ -11,6 +11,9 @@ KINDS: Final[dict[str, DeviceKind]] = {
         contec_cms50.KIND,
         polar_h10.KIND,
         sig_bp.KIND,
+        sig_glucose.KIND,
+        sig_heart_rate.KIND,
+        sig_oximeter.KIND,
         # one line for each further device
     )
 }

@@ -36,6 +36,18 @@ HEART_RATE_SERVICE: Final = full("180D")
 HEART_RATE_MEASUREMENT: Final = full("2A37")
 BODY_SENSOR_LOCATION: Final = full("2A38")
 
+PULSE_OXIMETER_SERVICE: Final = full("1822")
+PLX_SPOT_CHECK: Final = full("2A5E")
+PLX_CONTINUOUS: Final = full("2A5F")
+PLX_FEATURES: Final = full("2A60")
+
+GLUCOSE_SERVICE: Final = full("1808")
+GLUCOSE_MEASUREMENT: Final = full("2A18")
+GLUCOSE_CONTEXT: Final = full("2A34")
+GLUCOSE_FEATURE: Final = full("2A51")
+
+RECORD_ACCESS_CONTROL_POINT: Final = full("2A52")
+
 CURRENT_TIME_SERVICE: Final = full("1805")
 CURRENT_TIME: Final = full("2A2B")
 DATE_TIME: Final = full("2A08")

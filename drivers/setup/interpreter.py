@@ -69,7 +69,11 @@ class Interpreter:
                 await self._try("SetCurrentTimeWhenTold", self._told(heard, self._set_when_told))
         return True
 
-    def silent(self) -> DeviceUnavailable:
+    def nobody(self) -> DeviceError:
+        """What to say when the device is not heard: it is silent, or it is another that speaks."""
+        return self.not_understood() if self._talk.strays > STRAY_BYTES else self._silent()
+
+    def _silent(self) -> DeviceUnavailable:
         return DeviceUnavailable(
             f"The {self._words.noun} at {self._known.port} says nothing.",
             next_step=self._words.silent,
@@ -88,8 +92,8 @@ class Interpreter:
         match step:
             case to_do.Bond():
                 pass  # the radio has done it: no line is handed out before
-            case to_do.Require(channel, lacks):
-                if not self._talk.line.has(channel):
+            case to_do.Require(channel, lacks, others):
+                if not any(self._talk.line.has(each) for each in (channel, *others)):
                     raise self._another(lacks)
             case to_do.Read():
                 await self._read(step)
@@ -119,7 +123,7 @@ class Interpreter:
                 self._talk.frames(grammar())
             case to_do.Recognise():
                 if not await self._recognised(step):
-                    raise self._nobody()
+                    raise self.nobody()
             case to_do.FirstThatWorks(ways):
                 await self._first_that_works(ways)
             case _:
@@ -253,19 +257,22 @@ class Interpreter:
 
     async def _ask_for_records(self, step: to_do.AskForRecords) -> None:
         try:
-            await self._write(step.control, step.request, response=True, optional=False)
-        except DeviceMisbehaved as error:
-            if step.abort:
-                aborted = await self._try(
-                    "AskForRecords", self._talk.line.write(step.control, step.abort, response=True)
-                )
-                if aborted:
-                    again = dataclasses.replace(step, abort=b"")
-                    await self._ask_for_records(again)
-                    return
+            async with asyncio.timeout(to_do.OPTIONAL_WITHIN_S if step.optional else None):
+                await self._write_or_abort(step)
+        except (DeviceMisbehaved, TimeoutError) as error:
             if not step.optional:
                 raise
-            self._known.skipped.append(Skipped("AskForRecords", error.stable_code))
+            code = error.stable_code if isinstance(error, DeviceMisbehaved) else SILENT
+            self._known.skipped.append(Skipped("AskForRecords", code))
+
+    async def _write_or_abort(self, step: to_do.AskForRecords) -> None:
+        try:
+            await self._write(step.control, step.request, response=True, optional=False)
+        except DeviceMisbehaved:
+            if not step.abort:
+                raise
+            await self._talk.line.write(step.control, step.abort, response=True)
+            await self._write(step.control, step.request, response=True, optional=False)
 
     async def _ask(self, step: to_do.Ask) -> None:
         try:
@@ -282,7 +289,7 @@ class Interpreter:
         elif step.optional:
             self._known.skipped.append(Skipped(step.name, SILENT))
         else:
-            raise self._nobody()
+            raise self.nobody()
 
     async def _answer(self, step: to_do.Ask) -> bytes | None:
         sent = self._data(step.data)
@@ -321,10 +328,7 @@ class Interpreter:
                 continue
             self._known.way = way.name
             return
-        raise self._nobody()
-
-    def _nobody(self) -> DeviceError:
-        return self.not_understood() if self._talk.strays > STRAY_BYTES else self.silent()
+        raise self.nobody()
 
     def _another(self, lacks: str) -> DeviceMisbehaved:
         return DeviceMisbehaved(

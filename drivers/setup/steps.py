@@ -37,10 +37,12 @@ class Require:
 
     Attributes:
         lacks: what to say of it: "measures no blood pressure".
+        others: characteristics any of which will do as well.
     """
 
     channel: str
     lacks: str
+    others: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
