@@ -28,13 +28,22 @@ class Conversation:
         self.tail = b""
         self._now_s = now_s
         self._framer: Framer | None = None
+        self._within_s: float | None = None
+        self._piece_s = 0.0
         self._cut: collections.deque[Heard] = collections.deque()
         self._later: collections.deque[Heard] = collections.deque(maxlen=KEPT_AT_MOST)
         self._ended = False
 
-    def frames(self, grammar: Grammar) -> None:
-        """Cut the stream so from now on, and forget what waited."""
+    def frames(self, grammar: Grammar, within_s: float | None = None) -> None:
+        """Cut the stream so from now on, and forget what waited.
+
+        Args:
+            grammar: how frames look.
+            within_s: how long the rest of a frame may take to come; None for ever.
+        """
         self._framer = Framer(grammar)
+        self._within_s = within_s
+        self._piece_s = self._now_s()
         self._cut.clear()
         self._later.clear()
 
@@ -64,6 +73,9 @@ class Conversation:
             self.strays += len(raw)
             self.tail = (self.tail + raw)[-EVIDENCE_BYTES:]
             if channel == STREAM and self._framer is not None:
+                if self._within_s is not None and self._now_s() - self._piece_s > self._within_s:
+                    self._take(self._framer.finish())
+                self._piece_s = self._now_s()
                 self._take(self._framer.feed(raw))
             else:
                 self._cut.append(Heard(channel, raw, self._now_s()))

@@ -95,6 +95,11 @@ class Interpreter:
             case to_do.Require(channel, lacks, others):
                 if not any(self._talk.line.has(each) for each in (channel, *others)):
                     raise self._another(lacks)
+            case to_do.Refuse(channel, code, is_a):
+                if self._talk.line.has(channel):
+                    raise DeviceMisbehaved(
+                        f"The device at {self._known.port} {is_a}.", next_step=self._words.wrong, code=code
+                    )
             case to_do.Read():
                 await self._read(step)
             case to_do.ReadIdentity():
@@ -119,8 +124,8 @@ class Interpreter:
                 await self._ask(step)
             case to_do.Tune(settings):
                 self._talk.line.tune(settings)
-            case to_do.Frames(grammar):
-                self._talk.frames(grammar())
+            case to_do.Frames(grammar, within_s):
+                self._talk.frames(grammar(), within_s)
             case to_do.Recognise():
                 if not await self._recognised(step):
                     raise self.nobody()

@@ -46,6 +46,20 @@ class Require:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Refuse:
+    """With this characteristic it is a model that is known and not spoken.
+
+    Attributes:
+        code: stable, such as ``model-not-supported``.
+        is_a: what to say of it: "is an O2Ring-S, which speaks another protocol".
+    """
+
+    channel: str
+    code: str
+    is_a: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Read:
     """Read a characteristic into `Known.values`.
 
@@ -176,9 +190,14 @@ class Tune:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Frames:
-    """From here on the stream is cut into frames of this grammar; what waited to be cut is forgotten."""
+    """From here on the stream is cut into frames of this grammar; what waited to be cut is forgotten.
+
+    Attributes:
+        within_s: a frame of which nothing more comes for so long is given up; None to wait for ever.
+    """
 
     grammar: Callable[[], Grammar]
+    within_s: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -213,6 +232,7 @@ class FirstThatWorks:
 Step: TypeAlias = (
     Bond
     | Require
+    | Refuse
     | Read
     | ReadIdentity
     | ReadBattery
