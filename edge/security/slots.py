@@ -19,6 +19,7 @@ gen). Two copies are kept, ``slots`` and ``slots.2``; the readable one with the 
 
 import dataclasses
 import os
+import threading
 import unicodedata
 from pathlib import Path
 from typing import Any, Final
@@ -54,6 +55,8 @@ _MAGIC: Final = b"QFSLOTS1"
 _NONCE_BYTES: Final = 12
 _HEADER_BYTES: Final = 24
 _LONGEST_FILE: Final = 1024 * 1024
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""OpenSSL shares its threads: a second derivation at the same moment fails for want of lanes."""
 _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 
 
@@ -213,9 +216,11 @@ def _info(unit: str, user: str, generation: int) -> bytes:
 
 def _stretch(pin: str, salt: bytes, kdf: tuple[int, int, int]) -> bytes:
     passes, lanes, kib = kdf
-    return Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=kib).derive(
-        unicodedata.normalize("NFC", pin).encode()  # one é, whichever keyboard typed it
-    )
+    argon2 = Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=kib)
+    with _ONE_AT_A_TIME:
+        return argon2.derive(
+            unicodedata.normalize("NFC", pin).encode()  # one é, whichever keyboard typed it
+        )
 
 
 def _derive(device_secret: bytes, purpose: bytes) -> bytes:

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import random
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -281,3 +282,13 @@ def test_a_change_cut_short_between_the_copies_is_whole(
     loaded = Slots.load(path, SECRET)
     assert loaded.generation == 2
     assert (loaded.unlock("said", OTHER_PIN), loaded.unlock("amina", PIN)) == (KEY, KEY)
+
+
+def test_several_may_try_their_pin_at_one_moment(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenSSL derives for one at a time: who comes second waits and is not refused."""
+    monkeypatch.setattr(slots, "ARGON2", (1, 4, 8 * 1024))
+    made = slots.create(
+        path, unit="van-07", user="amina", name="", role="nurse", pin=PIN, key=KEY, device_secret=SECRET
+    )
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: made.unlock("amina", PIN), range(16))) == [KEY] * 16
