@@ -276,7 +276,9 @@ class Interpreter:
         except DeviceMisbehaved:
             if not step.abort:
                 raise
-            await self._talk.line.write(step.control, step.abort, response=True)
+            abort = Send(step.abort, step.control)
+            with contextlib.suppress(TimeoutError):  # that it has aborted, it says on the control point
+                await self._talk.ask(abort, step.control, lambda _said: True, to_do.ANSWER_WITHIN_S)
             await self._write(step.control, step.request, response=True, optional=False)
 
     async def _ask(self, step: to_do.Ask) -> None:

@@ -180,6 +180,7 @@ class _Meeting:
             return None
         if heard.garbage is None:
             self._quiet_since_s = self._now_s()
+            self._talk.begin_again()
         elif self._now_s() - self._quiet_since_s > self._patience_s:
             raise self._interpreter.not_understood()
         self._patience_s = self._manner.after.get(heard.channel, self._patience_s)
@@ -221,7 +222,7 @@ class _Meeting:
             return ()
         if self._manner.quiet_ends:
             return None
-        raise self._interpreter.silent()
+        raise self._interpreter.nobody()
 
     async def _hand_on(self, said: Iterable[Said]) -> AsyncGenerator[DeviceEvent]:
         for one in said:
