@@ -43,6 +43,9 @@ class Kind(IntEnum):
     ALERT = 8
     ACCESS = 9
     DEVICE = 10
+    WAVEFORM = 11
+    WAVE_CHUNK = 12
+    WAVEFORM_ENDED = 13
 
 
 class Field(IntEnum):
@@ -96,7 +99,7 @@ class Field(IntEnum):
     SUPERSEDES = 72  # [epoch 8 bytes, seq]
 
     # encounter closed
-    COUNT = 80  # int, observations of the encounter
+    COUNT = 80  # int, observations of the encounter, or chunks of the waveform
 
     # alert
     ALERT_CODE = 90  # text
@@ -113,6 +116,26 @@ class Field(IntEnum):
     SERIAL = 103  # text
     FIRMWARE = 104  # text
     BATTERY = 105  # int, percent
+
+    # waveform: one signal of one device, all its leads; also CODE, DEVICE, SOURCE
+    WAVEFORM = 110  # 16 bytes, UUIDv7
+    LEADS = 111  # [text, ...], empty where the device does not name a lead
+    WAVE_UNIT = 112  # text, unit of STEP
+    STEP = 113  # [mantissa, exponent]: what one count is
+    RATE = 114  # [mantissa, exponent]: samples a second as the device says
+
+    # chunk of a waveform; the samples are kept beside the entry (docs/reference/waveforms.md)
+    CHUNK = 115  # int, from 1 without gaps
+    SAMPLES = 116  # int, of each lead
+    HASH = 117  # 32 bytes, SHA-256 of the encoded samples
+    SIZE = 118  # int, bytes of the encoded samples
+    FIRST_MS = 119  # int, monotonic time of the first sample, in the boot of BOOT
+    GAPS = 120  # [[index, lost ms], ...]: samples were lost before that index
+    FLAWS = 121  # [[lead, text, first, count], ...]: samples that mean nothing, edge.vitals.reading.Flaw
+    RATE_FOUND = 122  # [[mantissa, exponent], [mantissa, exponent]]: rate by the box's clock, uncertainty
+
+    # waveform ended; also COUNT, its chunks
+    ENDED = 123  # text: whole, or interrupted when the agent had stopped in the midst of it
 
 
 class Source(IntEnum):

@@ -17,7 +17,16 @@ from edge.store.errors import (
     StoreUnreadable,
     WrongKey,
 )
-from edge.store.rows import Alert, DeviceSaid, Encounter, Observation, Patient, Watermark
+from edge.store.rows import (
+    Alert,
+    DeviceSaid,
+    Encounter,
+    Observation,
+    Patient,
+    Watermark,
+    Waveform,
+    WaveformChunk,
+)
 from edge.store.store import Store
 from edge.store.transaction import Transaction
 from edge.store.verify import Damage, VerifyResult
@@ -47,5 +56,7 @@ __all__ = [
     "Transaction",
     "VerifyResult",
     "Watermark",
+    "Waveform",
+    "WaveformChunk",
     "WrongKey",
 ]

@@ -14,6 +14,7 @@ from edge.store import sqlite
 from edge.store.base import Epoch
 from edge.store.errors import IdentifierTaken, StoreRefused
 from edge.store.normalise import normalise, normalise_identifier
+from edge.store.waveforms import project_chunk, project_end, project_waveform
 
 _WHO: Final = (Field.MANUFACTURER, Field.MODEL, Field.SERIAL, Field.FIRMWARE)
 
@@ -207,4 +208,7 @@ _PROJECTORS: Final[Mapping[Kind, _Projector]] = {
     Kind.ASSIGNMENT: _assignment,
     Kind.ALERT: _alert,
     Kind.DEVICE: _device,
+    Kind.WAVEFORM: project_waveform,
+    Kind.WAVE_CHUNK: project_chunk,
+    Kind.WAVEFORM_ENDED: project_end,
 }

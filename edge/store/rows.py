@@ -1,10 +1,13 @@
 """Records as the store gives them back."""
 
 import dataclasses
+from collections.abc import Sequence
 from decimal import Decimal
 
 from edge.records.fields import Source, Stream
 from edge.records.identity import EntryId
+from edge.signals import wavecodec
+from edge.signals.recording import Gap, Marked
 from edge.vitals.identity import Identity
 from edge.vitals.quantity import MissingReason
 
@@ -96,6 +99,66 @@ class DeviceSaid:
     kind: str
     identity: Identity
     wall_ms: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Waveform:
+    """One recorded signal of one device, as far as it is committed.
+
+    Attributes:
+        waveform: UUIDv7, 16 bytes.
+        leads: their names, empty text where the device has none; chunks hold them in this order.
+        step: what one count is in ``unit``.
+        rate: samples a second as the device says.
+        samples: of each lead, in all chunks together.
+        rate_found: samples a second by the box's clock, and the standard uncertainty of that.
+        ended: ``whole``, ``interrupted``, or None while it is recorded.
+    """
+
+    waveform: bytes
+    encounter: bytes
+    patient: bytes
+    code: str
+    device: str
+    source: Source
+    leads: tuple[str, ...]
+    unit: str
+    step: Decimal
+    rate: Decimal
+    wall_ms: int
+    chunks: int
+    samples: int
+    rate_found: tuple[Decimal, Decimal] | None
+    ended: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WaveformChunk:
+    """A stretch of a waveform whose bytes were checked against the hash in its entry.
+
+    Attributes:
+        number: from 1 without gaps.
+        samples: of each lead.
+        first_ms: monotonic time of the first sample, in the boot in which it was recorded.
+        data: as `edge.signals.wavecodec` wrote it.
+    """
+
+    entry: EntryId
+    waveform: bytes
+    number: int
+    samples: int
+    first_ms: int
+    gaps: tuple[Gap, ...]
+    flaws: tuple[Marked, ...]
+    data: bytes = dataclasses.field(repr=False)
+
+    def decoded(self) -> tuple[Sequence[int], ...]:
+        """The samples of each lead.
+
+        Raises:
+            WaveDamaged: these bytes were never samples.
+        """
+        return wavecodec.decode(self.data)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

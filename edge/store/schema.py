@@ -207,6 +207,49 @@ ADDED_IN_2: Final = (
     "CREATE INDEX devices_by_key ON devices (device, entry)",
     # Seconds by which the clock of device_time was ahead of the box's.
     "ALTER TABLE observations ADD COLUMN clock_off_s INTEGER",
+    # leads: JSON list of names; step, rate and rate_found: decimal text. chunks and samples count what is
+    # committed; ended is empty while it is being recorded, or was when the agent stopped.
+    """
+    CREATE TABLE waveforms (
+        entry            INTEGER PRIMARY KEY REFERENCES journal,
+        waveform         BLOB NOT NULL UNIQUE CHECK (length(waveform) = 16),
+        encounter        BLOB NOT NULL REFERENCES encounters,
+        patient          BLOB NOT NULL,
+        code             TEXT NOT NULL,
+        device           TEXT NOT NULL,
+        source           INTEGER NOT NULL,
+        leads            TEXT NOT NULL,
+        unit             TEXT NOT NULL,
+        step             TEXT NOT NULL,
+        rate             TEXT NOT NULL,
+        wall_ms          INTEGER NOT NULL,
+        chunks           INTEGER NOT NULL DEFAULT 0,
+        samples          INTEGER NOT NULL DEFAULT 0,
+        rate_found       TEXT,
+        rate_uncertainty TEXT,
+        ended            TEXT
+    ) STRICT
+    """,
+    "CREATE INDEX waveforms_of_encounter ON waveforms (encounter)",
+    "CREATE INDEX waveforms_not_ended ON waveforms (entry) WHERE ended IS NULL",
+    # data: as edge.signals.wavecodec writes it; the entry holds its hash, so that it may go one day and
+    # the chain stays whole. codec and crc32 are copied out of it. gaps and flaws: JSON.
+    """
+    CREATE TABLE waveform_chunks (
+        entry    INTEGER PRIMARY KEY REFERENCES journal,
+        waveform BLOB NOT NULL REFERENCES waveforms (waveform),
+        number   INTEGER NOT NULL CHECK (number >= 1),
+        samples  INTEGER NOT NULL CHECK (samples >= 1),
+        first_ms INTEGER NOT NULL,
+        gaps     TEXT NOT NULL,
+        flaws    TEXT NOT NULL,
+        hash     BLOB NOT NULL CHECK (length(hash) = 32),
+        codec    INTEGER,
+        crc32    INTEGER,
+        data     BLOB,
+        UNIQUE (waveform, number)
+    ) STRICT
+    """,
 )
 """What made version 2 of version 1. A store of version 1 gets there by these very statements."""
 

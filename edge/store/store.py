@@ -20,9 +20,10 @@ from edge.store.sqlite import Row
 from edge.store.transaction import Transaction
 from edge.store.verify import VerifyResult, verify
 from edge.store.visits import VisitReads
+from edge.store.waveforms import WaveReads
 
 
-class Store(JournalReads, PatientReads, VisitReads, DeviceReads):
+class Store(JournalReads, PatientReads, VisitReads, DeviceReads, WaveReads):
     """One open store. Used by one thread at a time; it has one writer, the agent.
 
     Every method raises `StoreError` when the disk or the file fails; a failed write saved nothing.

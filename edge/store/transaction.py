@@ -1,5 +1,6 @@
 """Writing: entries, their rows, watermarks and answers, all in one transaction."""
 
+import hashlib
 import os
 from typing import Final
 
@@ -8,6 +9,7 @@ from edge.audit import chain
 from edge.audit.chain import Entry
 from edge.records.fields import Field, Kind, Payload, Stream
 from edge.records.identity import EntryId
+from edge.signals.wavecodec import CODEC, read_header
 from edge.store import sqlite
 from edge.store.base import Base, Epoch, Whose
 from edge.store.errors import StoreRefused, translated
@@ -102,6 +104,27 @@ class Transaction(Base):
             "INSERT INTO raw_frames (epoch, reading, raw, at_ms) VALUES (?, ?, ?, ?)",
             *(self._epoch.number, reading, raw, wall_ms),
         )
+
+    def keep_samples(self, chunk: Entry, data: bytes) -> None:
+        """Keep the samples of a chunk of wave, as encoded, beside its entry.
+
+        Raises:
+            StoreRefused: they are not those whose hash the entry holds.
+        """
+        header = read_header(data)
+        kept = self._run(
+            "UPDATE waveform_chunks SET codec = ?, crc32 = ?, data = ? WHERE data IS NULL"
+            " AND hash = ? AND samples = ?"
+            " AND entry = (SELECT id FROM journal WHERE epoch = ? AND stream = ? AND seq = ?)",
+            *(CODEC, header.crc32, data, hashlib.sha256(data).digest(), header.samples),
+            *(self._epoch.number, chunk.stream, chunk.seq),
+        )
+        if kept != 1:
+            raise StoreRefused(
+                "Samples do not belong to their entry: nothing was saved.",
+                next_step="Report it as a bug.",
+                code="wave-out-of-order",
+            )
 
     def remember(self, request_id: str, answer: bytes, wall_ms: int = 0) -> None:
         """Keep what a request is answered, for when it is repeated.

@@ -1,4 +1,4 @@
-"""Checking the journal: entry against leaf, leaf against chain, chain against the stream's tip."""
+"""Checking the journal: entry against leaf, leaf against chain, chain against tip, samples against entry."""
 
 import dataclasses
 import hashlib
@@ -7,10 +7,11 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from edge.audit import chain
-from edge.records.fields import Stream
+from edge.records.fields import Kind, Stream
 from edge.store import sqlite
 from edge.store.base import Whose
 from edge.store.sqlite import Row
+from edge.store.waveforms import samples_fit
 
 _REPORT_EVERY: Final = 10_000
 _FAR: Final = 100_000
@@ -39,6 +40,8 @@ class Damage(StrEnum):
     REORDERED = "reordered"
     TRUNCATED = "truncated"
     ADDED = "added"
+    SAMPLES = "samples"
+    """The entry fits, the samples of wave that it stands for do not: they were changed or taken away."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -143,6 +146,9 @@ def verify(
                     rest = connection.execute(_REST, (number, stream, seq)).fetchall()
                     [(top,)] = connection.execute(_TOP, (number, stream)).fetchall()
                     return VerifyResult(counts, (stream, seq), epoch, _damage(span, seq, rest, top))
+                if row[1] == Kind.WAVE_CHUNK and not samples_fit(connection, number, seq, row[3]):
+                    counts[stream] += seq - 1
+                    return VerifyResult(counts, (stream, seq), epoch, Damage.SAMPLES)
                 head = row[5]
                 if progress is not None and seq % _REPORT_EVERY == 0:
                     progress(sum(counts.values()) + seq)
