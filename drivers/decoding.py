@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from drivers.codec.framing import Frame, Framer, Garbage
 from edge.ports.driver import DeviceMisbehaved
+from edge.vitals.place import NoPosition, Place
 from edge.vitals.quantity import Missing
 from edge.vitals.reading import Reading, Wave
 
@@ -45,10 +46,14 @@ class Decoded:
     readings: tuple[Reading, ...] = ()
     refused: tuple[Refused, ...] = ()
     waves: tuple[Wave, ...] = ()
+    places: tuple[Place, ...] = ()
 
     def as_json(self, kind: str) -> dict[str, Any]:
-        """The object that ``devices decode --json`` prints; others rely on its form."""
-        return {
+        """The object that ``devices decode --json`` prints; others rely on its form.
+
+        ``places`` is there when there are some: most devices have none to tell.
+        """
+        said: dict[str, Any] = {
             "kind": kind,
             "readings": [_reading_as_json(reading) for reading in self.readings],
             "refused": [
@@ -66,10 +71,16 @@ class Decoded:
                 for wave in self.waves
             ],
         }
+        if self.places:
+            said["places"] = [_place_as_json(place) for place in self.places]
+        return said
 
 
 def decode_stream(framer: Framer, chunks: Iterable[Chunk], take: Callable[[Frame], None]) -> list[Refused]:
-    """Feed chunks as one stream, hand every frame on, and say which bytes were refused."""
+    """Feed chunks as one stream, hand every frame on, and say which bytes were refused.
+
+    ``take`` refuses a whole frame by raising `DeviceMisbehaved`.
+    """
     refused: list[Refused] = []
     offset = 0
     for events in (*(framer.feed(chunk.data) for chunk in chunks), framer.finish()):
@@ -77,7 +88,10 @@ def decode_stream(framer: Framer, chunks: Iterable[Chunk], take: Callable[[Frame
             if isinstance(event, Garbage):
                 refused.append(Refused(offset, len(event.raw), event.code))
             else:
-                take(event)
+                try:
+                    take(event)
+                except DeviceMisbehaved as error:
+                    refused.append(Refused(offset, len(event.raw), error.stable_code))
             offset += len(event.raw)
     return refused
 
@@ -129,6 +143,22 @@ def unknown_characteristic(raw: bytes) -> DeviceMisbehaved:
     return DeviceMisbehaved(
         "Nothing here gives this characteristic a meaning.", raw=raw, code=UNKNOWN_CHARACTERISTIC
     )
+
+
+def _place_as_json(place: Place) -> dict[str, Any]:
+    said: dict[str, Any] = {"at": place.utc.isoformat() if place.utc else None}
+    if isinstance(place.position, NoPosition):
+        said["missing"] = place.position.value
+    else:
+        said["latitude"] = format(place.position.latitude, "f")
+        said["longitude"] = format(place.position.longitude, "f")
+        if place.position.altitude_m is not None:
+            said["altitude_m"] = format(place.position.altitude_m, "f")
+    if place.satellites is not None:
+        said["satellites"] = place.satellites
+    if place.hdop is not None:
+        said["hdop"] = format(place.hdop, "f")
+    return said
 
 
 def _reading_as_json(reading: Reading) -> dict[str, Any]:

@@ -2,7 +2,17 @@
 
 from typing import Final
 
-from drivers.devices import contec_cms50, polar_h10, sig_bp, sig_glucose, sig_heart_rate, sig_oximeter
+from drivers.devices import (
+    contec_cms50,
+    nmea_gps,
+    nonin,
+    polar_h10,
+    sig_bp,
+    sig_glucose,
+    sig_heart_rate,
+    sig_oximeter,
+    suntech_nibp,
+)
 from drivers.kinds import DeviceKind
 
 KINDS: Final[dict[str, DeviceKind]] = {
@@ -14,6 +24,9 @@ KINDS: Final[dict[str, DeviceKind]] = {
         sig_glucose.KIND,
         sig_heart_rate.KIND,
         sig_oximeter.KIND,
+        nmea_gps.KIND,
+        nonin.KIND,
+        suntech_nibp.KIND,
         # one line for each further device
     )
 }

@@ -28,6 +28,9 @@ _WORDS: Final = {
 _REFUSALS: Final = {
     "frame-too-short": "ends before what it promised",
     "not-a-frame": "no frame begins like this",
+    "bad-checksum": "its sum says that a byte of it is wrong",
+    "bad-field": "a field of it has another form than it should",
+    "unknown-status": "a status that has no meaning here",
     "other-generation": "a whole frame, but of this device's other generation",
     "unknown-characteristic": "nothing is known of this characteristic here",
     "partial-interval": "the list of intervals ends within one",
@@ -218,6 +221,7 @@ def _decoded_for_people(decoded: dict[str, Any], size: int) -> str:
         which = f"{number}" if last == number else f"{number} to {last}"
         lines.append(f"  {which:>9}  {text}")
         number = last + 1
+    lines += [f"place {_place_for_people(place)}" for place in decoded.get("places", [])]
     for wave in decoded["waves"]:
         samples = wave["samples"]
         shown = " ".join(map(str, samples[:_SAMPLES_SHOWN]))
@@ -237,6 +241,17 @@ def _decoded_for_people(decoded: dict[str, Any], size: int) -> str:
             "  The bytes are whole frames, and none of them carries a reading." if size else "  Nothing."
         )
     return "\n".join(lines)
+
+
+def _place_for_people(place: dict[str, Any]) -> str:
+    if "missing" in place:
+        parts = [f"— ({place['missing']})"]
+    else:
+        parts = [f"{place['latitude']} {place['longitude']}"]
+    parts += [f"{place['altitude_m']} m"] if "altitude_m" in place else []
+    parts += [f"HDOP {place['hdop']}"] if "hdop" in place else []
+    parts += [_count(place["satellites"], "satellite")] if "satellites" in place else []
+    return "   ".join([*parts, *([place["at"]] if place["at"] else [])])
 
 
 def _reading_for_people(reading: dict[str, Any]) -> str:

@@ -1,0 +1,34 @@
+"""Satellite receivers that speak NMEA 0183; what is known of them stands in this folder's README.
+
+What the registry takes from here imports its parts when it is called: listing the kinds loads no driver.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from drivers.decoding import Chunk, Decoded
+from drivers.kinds import DeviceKind, DriverContext, Evidence, Medium
+from edge.ports.driver import Driver
+
+
+def _decode(chunks: Sequence[Chunk]) -> Decoded:
+    from drivers.devices.nmea_gps.fixes import decode_chunks
+
+    return decode_chunks(chunks)
+
+
+def _make_driver(context: DriverContext) -> Driver:
+    from drivers.devices.nmea_gps.driver import make
+
+    return make(context)
+
+
+KIND: Final = DeviceKind(
+    kind="nmea-gps",
+    title="Satellite receiver (GPS)",
+    transport=Medium.SERIAL,
+    evidence=Evidence.SPECIFICATION,
+    models=("any NMEA 0183 receiver", "u-blox 7, 8, M8, M9 over USB"),
+    decode=_decode,
+    make_driver=_make_driver,
+)
