@@ -91,6 +91,7 @@ def run(
     from tempfile import TemporaryDirectory
 
     from cli.rehearsal import simulators
+    from drivers.registry import KINDS
     from drivers.simulation.scenario import find
     from drivers.simulation.scenario_file import load
     from edge.errors import QafilaError
@@ -102,7 +103,8 @@ def run(
             next_step="Name its folder with --home, or run it without --write.",
             code="config-missing",
         )
-    loaded, path = load(scenario), find(scenario).absolute()
+    loaded = load(scenario, {kind.kind: kind.transport for kind in KINDS.values()})
+    path = find(scenario).absolute()
     with TemporaryDirectory(prefix="qafila-sim-") as temporary:
         folder = Path(temporary) if places is None else places.base / "sim"
         with simulators.folder_of_its_own(folder):

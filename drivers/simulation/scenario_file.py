@@ -11,7 +11,6 @@ from typing import Final
 from pydantic import BaseModel, ValidationError
 
 from drivers.kinds import Medium
-from drivers.registry import KINDS
 from drivers.simulation.faults import Fault
 from drivers.simulation.scenario import (
     DeviceTable,
@@ -41,8 +40,16 @@ ONLY_SERIAL: Final = frozenset({Fault.NOISE, Fault.UNPLUG})
 ONLY_AIR: Final = frozenset({Fault.HANG_UP, Fault.OUT_OF_REACH, Fault.BOND_LOST})
 
 
-def load(name: str) -> Scenario:
+Kinds = Mapping[str, Medium]
+"""The device kinds there are. A simulator, which must not know the others, reads without them."""
+
+
+def load(name: str, kinds: Kinds | None = None) -> Scenario:
     """Read the scenario of this name or path.
+
+    Args:
+        name: as `find` takes it.
+        kinds: what the devices and their faults are checked against; None leaves that to others.
 
     Raises:
         ScenarioMissing: there is none.
@@ -55,11 +62,11 @@ def load(name: str) -> Scenario:
         raise ScenarioMissing(
             f"The scenario {path} cannot be read.", next_step="Check that it is a readable text file."
         ) from error
-    return read(text, path)
+    return read(text, path, kinds)
 
 
-def read(text: str, path: Path) -> Scenario:
-    """Read a scenario; ``path`` is what errors call it.
+def read(text: str, path: Path, kinds: Kinds | None = None) -> Scenario:
+    """Read a scenario; ``path`` is what errors call it, ``kinds`` is as for `load`.
 
     Raises:
         ScenarioRefused: as `load`.
@@ -73,7 +80,7 @@ def read(text: str, path: Path) -> Scenario:
         # A misspelt key is a missing one too; its spelling is what helps.
         first = min(found, key=lambda each: each["type"] != "extra_forbidden")
         raise _not_so(text, path, first["loc"], first["type"], first["msg"]) from None
-    for where, sentence, next_step in _contradictions(scenario):
+    for where, sentence, next_step in _contradictions(scenario, kinds):
         raise ScenarioRefused(f"{_place(text, path, where)}: {sentence}.", next_step=next_step)
     return scenario
 
@@ -81,16 +88,21 @@ def read(text: str, path: Path) -> Scenario:
 # ── What the models cannot see ───────────────────────────────────────────────────────────────────
 
 
-def _contradictions(scenario: Scenario) -> Iterator[tuple[Where, str, str]]:
+def _contradictions(scenario: Scenario, kinds: Kinds | None) -> Iterator[tuple[Where, str, str]]:
     yield from _about_moments(scenario.moment)
-    yield from _about_devices(scenario.device)
-    keys = [device.key for device in scenario.device]
-    mediums = {device.key: KINDS[device.kind].transport for device in scenario.device if device.kind in KINDS}
+    yield from _about_keys(scenario)
+    if kinds is None:
+        return
+    for place, device in enumerate(scenario.device):
+        if device.kind not in kinds:
+            known = _near(device.kind, list(kinds))
+            yield ("device", place, "kind"), f"the device kind {device.kind} is unknown", known
+        elif not _has_simulator(device.kind):
+            yield ("device", place, "kind"), f"the kind {device.kind} has no simulator", "Remove the device."
+    mediums = {device.key: kinds[device.kind] for device in scenario.device}
     for place, fault in enumerate(scenario.fault):
-        yield from _about_fault(("fault", place), fault, mediums)
-    for place, order in enumerate(scenario.order):
-        if order.device not in keys:
-            yield ("order", place, "device"), f"there is no device {order.device}", _near(order.device, keys)
+        if fault.device is not None:
+            yield from _about_medium(("fault", place, "what"), fault, mediums[fault.device])
 
 
 def _about_moments(moments: Sequence[MomentTable]) -> Iterator[tuple[Where, str, str]]:
@@ -119,33 +131,31 @@ def _about_moments(moments: Sequence[MomentTable]) -> Iterator[tuple[Where, str,
             )
 
 
-def _about_devices(devices: Sequence[DeviceTable]) -> Iterator[tuple[Where, str, str]]:
-    for place, device in enumerate(devices):
-        if device.kind not in KINDS:
-            known = _near(device.kind, list(KINDS))
-            yield ("device", place, "kind"), f"the device kind {device.kind} is unknown", known
-        elif not _has_simulator(device.kind):
-            yield ("device", place, "kind"), f"the kind {device.kind} has no simulator", "Remove the device."
-        if any(device.key == other.key for other in devices[:place]):
-            yield ("device", place, "key"), f"two devices share the key {device.key}", "Rename one."
+def _about_keys(scenario: Scenario) -> Iterator[tuple[Where, str, str]]:
+    keys = [device.key for device in scenario.device]
+    for place, key in enumerate(keys):
+        if key in keys[:place]:
+            yield ("device", place, "key"), f"two devices share the key {key}", "Rename one."
+    for place, fault in enumerate(scenario.fault):
+        if fault.device is None and fault.fault is not Fault.MOTION:
+            sentence = f"{fault.what} happens to a device, and none is named"
+            yield ("fault", place, "what"), sentence, "Add `device`."
+    orders: tuple[tuple[str, Sequence[FaultTable | OrderTable]], ...] = (
+        ("fault", scenario.fault),
+        ("order", scenario.order),
+    )
+    for table, each in orders:
+        for place, told in enumerate(each):
+            if told.device is not None and told.device not in keys:
+                sentence = f"there is no device {told.device}"
+                yield (table, place, "device"), sentence, _near(told.device, keys)
 
 
-def _about_fault(
-    where: Where, fault: FaultTable, mediums: Mapping[str, Medium]
-) -> Iterator[tuple[Where, str, str]]:
-    if fault.device is None:
-        if fault.fault is not Fault.MOTION:
-            yield (*where, "what"), f"{fault.what} happens to a device, and none is named", "Add `device`."
-        return
-    if fault.device not in mediums:
-        sentence = f"there is no device {fault.device}"
-        yield (*where, "device"), sentence, _near(fault.device, list(mediums))
-        return
-    medium = mediums[fault.device]
+def _about_medium(where: Where, fault: FaultTable, medium: Medium) -> Iterator[tuple[Where, str, str]]:
     if fault.fault in ONLY_SERIAL and medium is not Medium.SERIAL:
-        yield (*where, "what"), f"{fault.what} happens to a device on a cable", "Name another device."
+        yield where, f"{fault.what} happens to a device on a cable", "Name another device."
     if fault.fault in ONLY_AIR and medium is not Medium.BLE:
-        yield (*where, "what"), f"{fault.what} happens to a Bluetooth device", "Name another device."
+        yield where, f"{fault.what} happens to a Bluetooth device", "Name another device."
 
 
 def _has_simulator(kind: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from drivers.registry import KINDS
 from drivers.simulation.faults import Fault
 from drivers.simulation.patient import Patient
 from drivers.simulation.person import take_person
@@ -22,6 +23,7 @@ SEVEN: Final = {
     "pre-eclampsia", "atrial-fibrillation",
 }  # fmt: skip
 HERE: Final = Path("scenario.toml")
+MEDIUMS: Final = {kind.kind: kind.transport for kind in KINDS.values()}
 
 
 def patient(name: str) -> Patient:
@@ -42,7 +44,7 @@ def test_the_seven_are_there() -> None:
 
 @pytest.mark.parametrize("name", shipped())
 def test_a_shipped_scenario_can_be_played_and_says_where_its_numbers_come_from(name: str) -> None:
-    scenario = load(name)
+    scenario = load(name, MEDIUMS)
     assert all(re.search(r"(19|20)\d\d|reference|drivers/", source) for source in scenario.sources)
     assert len(scenario.story) > 200
     assert scenario.device
@@ -166,7 +168,7 @@ def line(text: str, nth: int = 0) -> int:
 def refusal(old: str, new: str) -> ScenarioRefused:
     assert old in GOOD
     with pytest.raises(ScenarioRefused) as caught:
-        read(GOOD.replace(old, new, 1), HERE)
+        read(GOOD.replace(old, new, 1), HERE, MEDIUMS)
     return caught.value
 
 
@@ -210,6 +212,10 @@ def test_a_mistake_is_refused_where_it_stands(
     assert error.sentence.startswith(str(HERE) if at_line is None else f"{HERE}, line {at_line}: ")
     assert said in error.sentence
     assert next_step in error.next_step
+
+
+def test_a_simulator_reads_a_scenario_whose_other_devices_it_does_not_know() -> None:
+    assert read(GOOD.replace("contec-cms50", "of-another-make"), HERE).device[0].kind == "of-another-make"
 
 
 def test_what_happens_on_a_cable_does_not_happen_in_the_air() -> None:
