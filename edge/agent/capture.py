@@ -132,6 +132,8 @@ class Capture:
             return await self._hear_spot(device, _possible(event))
         elif all(code in PASSING for code, _ in event.values):
             self._show(device, event, settled=False)
+        elif event.passing:
+            self._show(device, _possible(event), settled=False)
         else:
             await self._hear_display(device, _possible(event))
         return ()

@@ -28,6 +28,9 @@ class Code(StrEnum):
     RESPIRATORY_RATE = "rr"
     WEIGHT = "weight"
     HEIGHT = "height"
+    BMI = "bmi"
+    """As a scale says it, from a height somebody typed into it; nothing here computes one."""
+    BODY_FAT = "bodyfat"
     GLUCOSE = "glucose"
     PAIN = "pain"
     PLETH = "pleth"
@@ -70,6 +73,8 @@ VITALS: Final[dict[Code, Vital]] = {
         Vital(Code.RESPIRATORY_RATE, "9279-1", 151562, Unit.PER_MINUTE, 0),
         Vital(Code.WEIGHT, "29463-7", 188736, Unit.KILOGRAM, 1),
         Vital(Code.HEIGHT, "8302-2", 188740, Unit.CENTIMETRE, 1),
+        Vital(Code.BMI, "39156-5", 188752, Unit.KILOGRAM_PER_SQUARE_METRE, 1),
+        Vital(Code.BODY_FAT, "", 188748, Unit.PERCENT, 1),
         Vital(Code.GLUCOSE, "2339-0", 160184, Unit.MILLIGRAM_PER_DECILITRE, 0),
         Vital(Code.PAIN, "72514-3", None, Unit.SCORE, 0),
         Vital(Code.PLETH, "", 150452, Unit.NONE, 0),

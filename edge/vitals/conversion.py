@@ -18,6 +18,7 @@ _FACTORS: Final[dict[tuple[Unit, Unit], Callable[[Decimal], Decimal]]] = {
     (Unit.KILOPASCAL, Unit.MILLIMETRE_OF_MERCURY): lambda kpa: kpa * 1000 / _MMHG_IN_PASCAL,
     (Unit.FAHRENHEIT, Unit.CELSIUS): lambda degrees: (degrees - 32) * 5 / 9,
     (Unit.POUND, Unit.KILOGRAM): lambda pounds: pounds * Decimal("0.45359237"),
+    (Unit.INCH, Unit.CENTIMETRE): lambda inches: inches * Decimal("2.54"),
     (Unit.GRAM_PER_LITRE, Unit.MILLIGRAM_PER_DECILITRE): lambda grams: grams * 100,
     (Unit.MILLIMOLE_PER_LITRE, Unit.MILLIGRAM_PER_DECILITRE): lambda mmol: mmol * _GLUCOSE,
     (Unit.MOLE_PER_LITRE, Unit.MILLIGRAM_PER_DECILITRE): lambda mol: mol.scaleb(3) * _GLUCOSE,

@@ -68,6 +68,8 @@ REFUSE_OUTSIDE: Final[dict[Code, Range]] = {
     Code.RESPIRATORY_RATE: _range("1", "120"),
     Code.WEIGHT: _range("0.3", "350"),
     Code.HEIGHT: _range("20", "260"),
+    Code.BMI: _range("5", "100"),
+    Code.BODY_FAT: _range("1", "80"),
     Code.GLUCOSE: _range("10", "1000"),
     Code.PAIN: _range("0", "10"),
 }
@@ -83,6 +85,7 @@ CONFIRM_OUTSIDE: Final[dict[Code, Range]] = {
     Code.PERFUSION_INDEX: _range("0.3", "30"),
     Code.TEMPERATURE: _range("34.0", "40.5"),
     Code.RESPIRATORY_RATE: _range("8", "35"),
+    Code.BMI: _range("12", "60"),
     Code.GLUCOSE: _range("54", "400"),
 }
 """A number beyond these is stored once a person has confirmed it."""

@@ -18,6 +18,8 @@ class Unit(StrEnum):
     KILOGRAM = "kg"
     POUND = "[lb_av]"
     CENTIMETRE = "cm"
+    INCH = "[in_i]"
+    KILOGRAM_PER_SQUARE_METRE = "kg/m2"
     MILLIGRAM_PER_DECILITRE = "mg/dL"
     MILLIMOLE_PER_LITRE = "mmol/L"
     GRAM_PER_LITRE = "g/L"

@@ -39,6 +39,8 @@ class Reading:
         identity: which device it was, as it said at this meeting; None when it says nothing of itself.
         clock_off_s: by how many seconds the clock that stamped ``at`` was ahead of the box's, as read at
             this meeting before it was set; negative when it was behind; None unless both are known.
+        passing: whether it is what the device shows while it still measures, and no result: for the
+            screen, never kept, not even when somebody asks for it.
         stored: whether it came out of the device's memory, so that ``at`` is when, not now.
     """
 
@@ -54,6 +56,7 @@ class Reading:
     intervals_ms: tuple[Decimal, ...] = ()
     identity: Identity | None = None
     clock_off_s: float | None = None
+    passing: bool = False
     stored: bool = False
 
 

@@ -50,6 +50,27 @@ async def test_a_live_reading_that_may_be_anybodys_waits_in_the_tray(
         assert len((await nurse.ask("tray.list"))["observations"]) == 2
 
 
+async def test_what_a_thermometer_shows_while_it_rises_is_never_kept(
+    world: World, oximeter: ScriptedDriver
+) -> None:
+    def rising(celsius: str) -> Reading:
+        value = Quantity(Decimal(celsius), Unit.CELSIUS)
+        return Reading(((Code.TEMPERATURE, value),), mode=Mode.CONTINUOUS, passing=True)
+
+    async with world.nurse() as nurse:
+        await nurse.ask("subscribe", topics=["readings"])
+        visit = await nurse.visit()
+        oximeter.say(*[rising("36.1")] * 10, rising("97.9"))
+        for _ in range(10):
+            shown = await nurse.event("reading")
+            assert (shown["values"][0]["value"], shown["settled"]) == ("36.1", False)
+        assert (await nurse.event("reading"))["values"] == [{"code": "temp", "missing": "out-of-range"}]
+        with pytest.raises(CallRefused) as refused:
+            await nurse.ask("take", device="oximeter-1")
+        assert refused.value.stable_code == "nothing-to-take"
+        assert (await nurse.ask("encounter.show", encounter=visit))["observations"] == []
+
+
 async def test_the_pressure_in_the_cuff_is_shown_and_never_kept(
     world: World, oximeter: ScriptedDriver
 ) -> None:

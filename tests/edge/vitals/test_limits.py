@@ -107,6 +107,7 @@ def test_what_is_left_of_a_reading_can_be_true(values: dict[Code, Measured]) -> 
         (Code.TEMPERATURE, "98.6", Unit.FAHRENHEIT, "37.00"),
         (Code.TEMPERATURE, "36.9", Unit.CELSIUS, "36.9"),
         (Code.WEIGHT, "150", Unit.POUND, "68.04"),
+        (Code.HEIGHT, "67.0", Unit.INCH, "170.18"),
         (Code.GLUCOSE, "0.95", Unit.GRAM_PER_LITRE, "95.0"),
         (Code.GLUCOSE, "0.00098", Unit.KILOGRAM_PER_LITRE, "98"),
         (Code.GLUCOSE, "0.000987", Unit.KILOGRAM_PER_LITRE, "98.7"),
