@@ -43,6 +43,8 @@ class Pulse:
         self._shown_for_s = SHOWN_EVERY_S
         self.shown_saturation = saturation
         self.shown_rate = rate
+        self.shown_perfusion = 3.4
+        """Percent."""
         self.beat = False
         """Whether a beat began within the last step."""
 

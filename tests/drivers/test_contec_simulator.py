@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +12,14 @@ import pytest
 
 from drivers.codec.framing import Frame, Framer
 from drivers.devices.contec_cms50.codec import Command, Contec, Generation, Packet, command, decode, unstuff
-from drivers.devices.contec_cms50.display import Display
+from drivers.devices.contec_cms50.display import WEAK_SIGNAL, Display
 from drivers.devices.contec_cms50.simulator import read_script
 from drivers.devices.contec_cms50.unit import FORGOTTEN_AFTER_S, Unit
+from drivers.simulation.patient_finger import PatientPulse
+from drivers.simulation.person import take_person
 from drivers.simulation.pulse import Pulse
 from edge.vitals.quantity import Missing, Quantity
+from edge.vitals.quantity import Unit as Unit_
 from edge.vitals.reading import Reading
 from tests.drivers.terminals import simulator
 
@@ -215,3 +219,27 @@ def test_the_pulse_of_a_missing_finger_is_no_number() -> None:
         report = decode(event) if isinstance(event, Frame) else None
         assert report is not None
         assert isinstance(report.pulse, Missing)
+
+
+def test_the_finger_of_a_scenario_is_its_patients() -> None:
+    person = take_person({"scenario": "sepsis-getting-worse", "began": "0"}, 0.0)
+    unit = Unit(Generation.NINE_BYTE, PatientPulse(person.vitals, 1380.0), seed=1)
+    unit.finger = True
+    unit.hear(command(Command.START), 0)
+    unit.stream(60 * 5, 0)
+    reports = [
+        decode(frame) for frame in Framer(Contec()).feed(unit.stream(60, 0)) if isinstance(frame, Frame)
+    ]
+    last = reports[-1]
+    assert last is not None
+    found = person.vitals.now(1386.0)
+    assert last.saturation == Quantity(Decimal(round(found.spo2)), Unit_.PERCENT)
+    assert isinstance(last.pulse, Quantity)
+    assert abs(float(last.pulse.value) - found.pulse) <= 4
+    assert isinstance(last.perfusion, Quantity)
+    assert abs(float(last.perfusion.value) - found.perfusion) < 0.1
+    unit.moving = True
+    (frame,) = (event for event in Framer(Contec()).feed(unit.stream(2, 0))[:1] if isinstance(event, Frame))
+    moved = decode(frame)
+    assert moved is not None
+    assert moved.signal <= WEAK_SIGNAL

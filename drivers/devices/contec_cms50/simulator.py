@@ -5,6 +5,7 @@
 The link stands for the serial port. Lines on standard input, or in a script, play what happens to it::
 
     finger on|off     spo2 97     pulse 72     noise on|off     unplug     replug     power off     quit
+    sensor on|off     motion on|off
 
 When it is ready it prints one JSON line. It ends with ``quit``, and when whoever holds the other end of
 standard input is gone. It outlives any number of agents on its port; for the training realm only.
@@ -29,12 +30,16 @@ from typing import Final
 
 from drivers.devices.contec_cms50.codec import PACKETS_PER_SECOND, Generation
 from drivers.devices.contec_cms50.unit import Unit
+from drivers.simulation.patient_finger import PatientPulse
+from drivers.simulation.person import add_options, person_of
 from drivers.simulation.pulse import Pulse
 
 TICK_S: Final = 0.05
 """Packets leave in bursts of three: few wake-ups, and early enough for any eye."""
 GENERATIONS: Final = {"old": Generation.FIVE_BYTE, "new": Generation.NINE_BYTE}
 _READ: Final = 1024
+_SWITCHES: Final = {"finger": "finger", "sensor": "finger", "motion": "moving", "noise": "noisy"}
+"""What orders switch on and off, and what the unit calls it."""
 
 
 class Cable:
@@ -132,14 +137,12 @@ class Simulator:
     def obey(self, order: str) -> None:
         """Carry out one line; an order that is not understood is named on standard error."""
         match order.split():
-            case ["finger", "on" | "off" as state]:
-                self._unit.finger = state == "on"
+            case ["finger" | "sensor" | "motion" | "noise" as what, "on" | "off" as state]:
+                setattr(self._unit, _SWITCHES[what], state == "on")
             case ["spo2", number] if number.isdecimal() and 0 < int(number) <= 100:
                 self._unit.pulse.saturation_target = int(number)
             case ["pulse", number] if number.isdecimal() and 0 < int(number) < 255:
                 self._unit.pulse.rate_target = int(number)
-            case ["noise", "on" | "off" as state]:
-                self._unit.noisy = state == "on"
             case ["unplug"]:
                 self._unplug()
             case ["replug"]:
@@ -195,6 +198,15 @@ def read_script(lines: Iterator[str]) -> list[tuple[float, str]]:
     return script
 
 
+def _pulse(options: argparse.Namespace) -> Pulse:
+    """A patient's, or one with numbers of its own."""
+    if not options.scenario:
+        return Pulse(options.seed, saturation=options.spo2, rate=options.pulse)
+    now_s = time.monotonic()
+    person = person_of(options, now_s)
+    return PatientPulse(person.vitals, person.at_s(now_s))
+
+
 def main() -> None:
     """Entry point of the process."""
     parser = argparse.ArgumentParser(prog="contec-cms50-simulator", description="A simulated Contec CMS50.")
@@ -207,8 +219,9 @@ def main() -> None:
     parser.add_argument("--no-pi", action="store_true", help="a unit without perfusion index, as the D+")
     parser.add_argument("--finger", choices=["on", "off"], default="off", help="at the start")
     parser.add_argument("--script", type=Path, help="file of lines: SECONDS ORDER")
+    add_options(parser)
     options = parser.parse_args()
-    pulse = Pulse(options.seed, saturation=options.spo2, rate=options.pulse)
+    pulse = _pulse(options)
     unit = Unit(GENERATIONS[options.generation], pulse, seed=options.seed, perfusion=not options.no_pi)
     unit.finger = options.finger == "on"
     script: list[tuple[float, str]] = []

@@ -22,6 +22,10 @@ SEARCHING_S: Final = 2.0
 FORGOTTEN_AFTER_S: Final = 10.0
 """A nine-byte unit that hears nothing from its host for so long stops streaming (our reading of V7.0)."""
 INVALID_PERFUSION: Final = 0xFFFF
+LITTLE: Final = 2
+"""Of 8: the signal of a finger that moves, or is hardly perfused."""
+WEAK_PERFUSION: Final = 0.3
+"""Percent."""
 _COMMAND_LENGTH: Final = 9
 
 
@@ -93,6 +97,7 @@ class Unit:
         self._heard = b""
         self._heard_at_s = 0.0
         self.noisy = False
+        self.moving = False
 
     @property
     def finger(self) -> bool:
@@ -155,6 +160,8 @@ class Unit:
 
     def _next_picture(self) -> Picture:
         pleth = self.pulse.step(1 / PACKETS_PER_SECOND)
+        if self.moving:
+            pleth = self._random.randrange(128)
         if not self._finger:
             return Picture(0x7F, 0xFF, None, 64, signal=0, bar=0, finger_out=True)
         if self._searching_s > 0:
@@ -163,9 +170,10 @@ class Unit:
         return Picture(
             saturation=self.pulse.shown_saturation,
             pulse=self.pulse.shown_rate,
-            perfusion=340 if self._measures_perfusion else None,
+            perfusion=round(100 * self.pulse.shown_perfusion) if self._measures_perfusion else None,
             pleth=pleth,
             beat=self.pulse.beat,
+            signal=LITTLE if self.moving or self.pulse.shown_perfusion < WEAK_PERFUSION else 6,
             bar=pleth >> 3,
         )
 
