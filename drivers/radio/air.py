@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import Final, cast
 
@@ -225,6 +225,26 @@ def make_device(name: str, address: str, host: Host, keys: KeyStore) -> Device:
     device.keystore = keys
     device.pairing_config_factory = _just_works
     return device
+
+
+class Keypad(PairingDelegate):
+    """Keys and no display: whoever has a display shows a passkey, which somebody types here.
+
+    Args:
+        number: what was typed, or None when nobody did.
+    """
+
+    def __init__(self, number: Callable[[], Awaitable[int | None]]) -> None:
+        super().__init__(PairingDelegate.KEYBOARD_INPUT_ONLY, _KEYS, _KEYS)
+        self._number = number
+
+    async def get_number(self) -> int | None:
+        return await self._number()
+
+
+def with_keypad(number: Callable[[], Awaitable[int | None]]) -> Callable[[Connection], PairingConfig]:
+    """For `Device.pairing_config_factory`: pair as a host whose user can type."""
+    return lambda _connection: PairingConfig(sc=True, mitm=True, bonding=True, delegate=Keypad(number))
 
 
 def _just_works(_connection: Connection) -> PairingConfig:

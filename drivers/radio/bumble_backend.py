@@ -79,6 +79,10 @@ class VirtualRadio:
     async def forget(self, address: str) -> None:
         await self._central.forget(address)
 
+    async def paired(self, address: str) -> bool:
+        await self._central.device()  # which reads what was kept
+        return address.upper() in self._central.bonded
+
     async def power_cycle(self) -> None:
         await self._central.close()
 

@@ -13,6 +13,7 @@ from dbus_fast.aio import MessageBus
 OBJECT_MANAGER: Final = "org.freedesktop.DBus.ObjectManager"
 PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 UNKNOWN_OBJECT: Final = "org.freedesktop.DBus.Error.UnknownObject"
+INVALID_ARGS: Final = "org.freedesktop.DBus.Error.InvalidArgs"
 UNKNOWN_METHOD: Final = "org.freedesktop.DBus.Error.UnknownMethod"
 
 YES: Final = Variant("b", True)  # noqa: FBT003  Variant's
@@ -148,12 +149,21 @@ class ObjectTree:
         path, interface, member = str(message.path), str(message.interface), str(message.member)
         if (path, interface, member) == ("/", OBJECT_MANAGER, "GetManagedObjects"):
             return self._managed
+        if (interface, member) == (PROPERTIES, "Get") and path in self._objects:
+            return self._get_property
         found = self._methods.get((path, interface, member))
         if found is not None:
             return found
         if path not in self._objects and path not in {key[0] for key in self._methods}:
             raise BusError(UNKNOWN_OBJECT, f"no object {path}")
         raise BusError(UNKNOWN_METHOD, f"no method {interface}.{member}")
+
+    async def _get_property(self, message: Message) -> Result:
+        interface, name = message.body
+        found = self._objects.get(str(message.path), {}).get(interface, {}).get(name)
+        if found is None:
+            raise BusError(INVALID_ARGS, f"No such property '{name}'")
+        return Result("v", (found,))
 
     async def _managed(self, _message: Message) -> Result:
         return Result("a{oa{sa{sv}}}", (self._objects,))

@@ -7,7 +7,7 @@ the services.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from bumble.transport.common import Transport, TransportLostError
 from bumble.transport.tcp_client import open_tcp_client_transport
 from bumble.transport.unix import open_unix_client_transport
 
-from drivers.radio.air import key_store, make_device
+from drivers.radio.air import key_store, make_device, with_keypad
 
 MTU: Final = 247
 PAIR_WITHIN_S: Final = 30.0
@@ -126,17 +126,25 @@ class Central:
                 raise
         return connection
 
-    async def pair(self, connection: Connection) -> None:
-        """Pair Just Works and keep the keys.
+    async def pair(
+        self, connection: Connection, number: Callable[[], Awaitable[int | None]] | None = None
+    ) -> None:
+        """Pair and keep the keys; Just Works unless somebody is there to type a number.
 
         Raises:
             KeysRefused: the device would not, or went away meanwhile.
         """
+        device = connection.device
+        usual = device.pairing_config_factory
+        if number is not None:
+            device.pairing_config_factory = with_keypad(number)
         try:
             async with _while_connected(connection, PAIR_WITHIN_S):
                 await connection.pair()
         except LinkFailed as error:
             raise KeysRefused("pairing failed") from error
+        finally:
+            device.pairing_config_factory = usual
         self.bonded.add(plain(connection.peer_address))
 
     async def forget(self, address: str) -> None:

@@ -5,7 +5,7 @@ rule here; the faults are those that were seen in the field. Tests and training 
 """
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
 from bumble.device import Advertisement, Device
@@ -20,6 +20,7 @@ BLUEZ: Final = "org.bluez"
 ADAPTER: Final = "org.bluez.Adapter1"
 AGENT: Final = "org.bluez.Agent1"
 AGENTS: Final = "org.bluez.AgentManager1"
+KEYS_ONLY: Final = "KeyboardOnly"
 HCI0: Final = "/org/bluez/hci0"
 
 
@@ -33,6 +34,7 @@ class FakeBlueZ:
         self._central = central
         self._discoverers: set[str] = set()
         self._agents: dict[str, str] = {}
+        self._capabilities: dict[str, str] = {}
         self._default_agent: str | None = None
         self.attempts = 0
         """How often a connection was asked for."""
@@ -92,18 +94,33 @@ class FakeBlueZ:
         """
         if self._default_agent is None:
             raise BusError("org.bluez.Error.AuthenticationFailed", "Authentication Failed")
-        reply = await self._bus.call(
+        reply = await self._ask("RequestAuthorization", device)
+        if reply.message_type is MessageType.ERROR:
+            raise BusError("org.bluez.Error.AuthenticationRejected", "Authentication Rejected")
+
+    def passkey_of(self, device: str) -> Callable[[], Awaitable[int | None]] | None:
+        """Asks the agent for the passkey that a device shows; None when the agent has no keys."""
+        if self._default_agent is None or self._capabilities.get(self._default_agent) != KEYS_ONLY:
+            return None
+
+        async def ask() -> int | None:
+            reply = await self._ask("RequestPasskey", device)
+            return None if reply.message_type is MessageType.ERROR else int(reply.body[0])
+
+        return ask
+
+    async def _ask(self, member: str, device: str) -> Message:
+        agent = self._default_agent or ""
+        return await self._bus.call(
             Message(
-                destination=self._default_agent,
-                path=self._agents[self._default_agent],
+                destination=agent,
+                path=self._agents[agent],
                 interface=AGENT,
-                member="RequestAuthorization",
+                member=member,
                 signature="o",
                 body=[device],
             )
         )
-        if reply.message_type is MessageType.ERROR:
-            raise BusError("org.bluez.Error.AuthenticationRejected", "Authentication Rejected")
 
     def left(self, sender: str) -> None:
         """A client of the bus has gone: its scan and its agent go with it."""
@@ -188,6 +205,7 @@ class FakeBlueZ:
         if str(message.sender) in self._agents:
             raise BusError("org.bluez.Error.AlreadyExists", "Already Exists")
         self._agents[str(message.sender)] = str(message.body[0])
+        self._capabilities[str(message.sender)] = str(message.body[1])
         return Result()
 
     async def _request_default_agent(self, message: Message) -> Result:

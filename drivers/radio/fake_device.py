@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 from bumble import hci
@@ -56,6 +57,10 @@ class Daemon(Protocol):
 
     def note_attempt(self) -> None:
         """A connection is asked for."""
+        ...
+
+    def passkey_of(self, device: str) -> Callable[[], Awaitable[int | None]] | None:
+        """Asks the agent for the passkey that a device shows; None when the agent has no keys."""
         ...
 
     async def ask_agent(self, device: str) -> None:
@@ -233,7 +238,7 @@ class FakeDevice:
             raise BusError("org.bluez.Error.AuthenticationCanceled", "Authentication Canceled")
         await self._bluez.ask_agent(self.path)
         try:
-            await self._bluez.central.pair(self._connection)
+            await self._bluez.central.pair(self._connection, self._bluez.passkey_of(self.path))
         except KeysRefused:
             raise BusError("org.bluez.Error.AuthenticationFailed", "Authentication Failed") from None
         self._change(Paired=True, Bonded=True)

@@ -56,6 +56,10 @@ class Backend(Protocol):
         """Remove our side's keys; harmless when there are none."""
         ...
 
+    async def paired(self, address: str) -> bool:
+        """Whether our side holds keys for it, heard or not."""
+        ...
+
     async def power_cycle(self) -> None:
         """Switch the adapter off and on again."""
         ...

@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import logging
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from bleak import BleakScanner
@@ -31,6 +31,7 @@ from drivers.transport.backend import (
 from drivers.transport.connection import Connection, KeysRefused
 from drivers.transport.ladder import Ladder, Step
 from drivers.transport.link import Wanted
+from drivers.transport.nearby import Lookout, Sighting
 from drivers.transport.pairing import PairingWindow
 from drivers.transport.peer import Event, Peer, State
 from edge.clock import Clock
@@ -94,6 +95,7 @@ class AdapterOwner:
         self._jitter = jitter or random.Random()  # noqa: S311  spreads waits, hides nothing
         self._peers: dict[Wanted, Peer] = {}
         self._requests: list[_Request] = []
+        self._lookouts: list[Lookout] = []
         self._connected = 0
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -145,23 +147,72 @@ class AdapterOwner:
                 peer.forgive()
         self._look_again()
 
+    async def nearby(self, for_s: float) -> Sequence[Sighting]:
+        """Every device that advertises during so many seconds, the strongest first.
+
+        Raises:
+            RadioDown: there is no adapter that scans.
+        """
+        lookout = Lookout(self._backend.bonded)
+        self._lookouts.append(lookout)
+        self._look_again()
+        try:
+            async with asyncio.timeout(for_s):
+                await lookout.given_up.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._lookouts.remove(lookout)
+            self._wake.set()
+        if not lookout.looked:
+            raise refusals.radio_down()
+        return lookout.sightings()
+
+    async def paired(self, address: str) -> bool:
+        """Whether our side holds keys for a device.
+
+        Raises:
+            RadioDown: nobody can say.
+        """
+        async with self._asking():
+            return await self._backend.paired(address)
+
+    async def forget(self, address: str) -> None:
+        """Remove our side's keys, and let nothing pair it any more.
+
+        Raises:
+            RadioDown: the keys could not be removed.
+        """
+        self.window.withdraw(address)
+        async with self._asking():
+            await self._backend.forget(address)
+        for wanted, peer in self._peers.items():
+            if wanted.address == address.upper():
+                peer.forgive()
+
     async def pair_again(self, address: str, for_s: float) -> None:
         """The technician's answer to a lost bond: forget our keys, and let the device be paired for a while.
 
         Raises:
             RadioDown: the keys could not be removed.
         """
-        async with self._lock:
-            try:
-                async with asyncio.timeout(ADAPTER_WITHIN_S):
-                    await self._backend.forget(address)
-            except (BleakError, *FAILURES) as error:
-                raise refusals.radio_down() from error
+        async with self._asking():
+            await self._backend.forget(address)
         self.window.open(address, for_s)
         for wanted, peer in self._peers.items():
             if wanted.address == address:
                 peer.forgive()
         self._look_again()
+
+    @contextlib.asynccontextmanager
+    async def _asking(self) -> AsyncGenerator[None]:
+        """Ask the backend something that is no connection, within bounds."""
+        async with self._lock:
+            try:
+                async with asyncio.timeout(ADAPTER_WITHIN_S):
+                    yield
+            except (BleakError, *FAILURES) as error:
+                raise refusals.radio_down() from error
 
     # ── the one task ─────────────────────────────────────────────────────────────────────────────
 
@@ -188,10 +239,10 @@ class AdapterOwner:
     async def _turn(self) -> None:
         """Scan until something is worth doing, and do it."""
         self._wake.clear()
-        if self._scan_again or not self._requests:
+        if self._scan_again or not self._wanted:
             self._scan_again = False
             await self._stop_scan()
-        if not self._requests:
+        if not self._wanted:
             await self._wake.wait()
             return
         now_s = self._now_s()
@@ -216,6 +267,11 @@ class AdapterOwner:
             await self._stop_scan()
             await self._connect(found)
 
+    @property
+    def _wanted(self) -> bool:
+        """Whether anybody waits for what a scan would hear."""
+        return bool(self._requests or self._lookouts)
+
     def _look_in_s(self, now_s: float) -> float:
         """When to look again even if nothing is heard."""
         rests = (request.peer.rests_for_s(now_s) for request in self._requests)
@@ -233,6 +289,8 @@ class AdapterOwner:
             scanner = self._backend.scanner(self._heard)
             await scanner.start()
         self._scanner = scanner
+        for lookout in self._lookouts:
+            lookout.looked = True
         self._heard_s = self._now_s()
         if self._ladder.down:
             _LOG.info("radio back")
@@ -263,6 +321,8 @@ class AdapterOwner:
         if advertisement.rssi <= NO_SIGNAL_DBM:
             return
         now_s = self._heard_s = self._now_s()
+        for lookout in self._lookouts:
+            lookout.see(device, advertisement)
         if self._found is not None:
             return
         for request in self._requests:
@@ -358,6 +418,8 @@ class AdapterOwner:
                 request.peer.on(Event.ADAPTER_FAILED)
                 _answer(request, error=refusals.radio_down())
             self._requests.clear()
+            for lookout in self._lookouts:
+                lookout.given_up.set()
         if step is not None:
             await self._take(step, trouble.trouble)
         await asyncio.sleep(self._ladder.pause_s() * self._jitter.uniform(0.8, 1.2))

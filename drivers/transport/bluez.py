@@ -31,6 +31,12 @@ _WATCH: Final = Message(
     body=[f"type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{BLUEZ}'"],
 )
 _GONE: Final = frozenset({"org.bluez.Error.DoesNotExist", "org.freedesktop.DBus.Error.UnknownObject"})
+_UNKNOWN: Final = _GONE | {
+    "org.freedesktop.DBus.Error.UnknownMethod",
+    "org.freedesktop.DBus.Error.UnknownInterface",
+    "org.freedesktop.DBus.Error.InvalidArgs",
+}
+"""How a daemon says that there is no such device, or none with such a property."""
 
 
 class BlueZ:
@@ -96,6 +102,21 @@ class BlueZ:
             if error.dbus_error not in _GONE:
                 raise
 
+    async def paired(self, address: str) -> bool:
+        try:
+            body = await self._call(
+                f"{self._path}/dev_{address.upper().replace(':', '_')}",
+                "org.freedesktop.DBus.Properties",
+                "Get",
+                "ss",
+                ["org.bluez.Device1", "Paired"],
+            )
+        except BleakDBusError as error:
+            if error.dbus_error not in _UNKNOWN:
+                raise
+            return False
+        return bool(body[0].value)
+
     async def power_cycle(self) -> None:
         for powered in (False, True):
             await self._call(
@@ -153,7 +174,9 @@ class BlueZ:
         if message.member == "NameOwnerChanged" and message.body[0] == BLUEZ:
             self._restarted = True
 
-    async def _call(self, path: str, interface: str, member: str, signature: str, body: list[Any]) -> None:
+    async def _call(
+        self, path: str, interface: str, member: str, signature: str, body: list[Any]
+    ) -> list[Any]:
         reply = await (await self._connected()).call(
             Message(
                 destination=BLUEZ,
@@ -166,3 +189,4 @@ class BlueZ:
         )
         if reply.message_type is MessageType.ERROR:
             raise BleakDBusError(reply.error_name or "no-name", list(reply.body))
+        return list(reply.body)

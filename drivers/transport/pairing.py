@@ -2,9 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, TypeAlias
 
 ALWAYS: Final = math.inf
+
+Reply: TypeAlias = Callable[[int | None], None]
+"""Called once with the passkey that a person read off the device, or with None when nobody did."""
+AskPasskey: TypeAlias = Callable[[str, Reply], None]
+"""``ask(address, reply)``: have a person read the passkey that this device shows. Never waits."""
 
 
 class PairingWindow:
@@ -24,6 +29,16 @@ class PairingWindow:
         self._until_s = dict.fromkeys((address.upper() for address in enrolled), -math.inf)
         self._now_s = now_s
         self._any_until_s = ALWAYS if any_device else -math.inf
+        self.ask_passkey: AskPasskey | None = None
+        """Who is asked while somebody stands by to read a passkey off a device; None when nobody does."""
+
+    def enrol(self, address: str) -> None:
+        """One more device may be paired, when its window is opened."""
+        self._until_s.setdefault(address.upper(), -math.inf)
+
+    def withdraw(self, address: str) -> None:
+        """It may not be paired any more."""
+        self._until_s.pop(address.upper(), None)
 
     def open(self, address: str, for_s: float) -> None:
         """Let one enrolled device be paired for a while; others stay refused."""
