@@ -114,8 +114,8 @@ class Interpreter:
                 await self._subscribe_to_clock(step)
             case to_do.SetClock(channel, encode, response):
                 await self._set_clock(channel, encode, response=response)
-            case to_do.Subscribe(channel, optional):
-                await self._subscribe(channel, optional=optional)
+            case to_do.Subscribe():
+                await self._subscribe(step)
             case to_do.Write(channel, data, response, optional):
                 await self._write(channel, data, response=response, optional=optional)
             case to_do.AskForRecords():
@@ -242,13 +242,14 @@ class Interpreter:
     def _data(self, data: to_do.Data) -> bytes | None:
         return data if isinstance(data, bytes) else data(self._known)
 
-    async def _subscribe(self, channel: str, *, optional: bool) -> None:
-        if not optional:
-            await self._talk.line.subscribe(channel)
-        elif self._talk.line.has(channel):
-            await self._try("Subscribe", self._talk.line.subscribe(channel))
-        else:
+    async def _subscribe(self, step: to_do.Subscribe) -> None:
+        may_lack = step.optional or step.if_there
+        if may_lack and not self._talk.line.has(step.channel):
             self._known.skipped.append(Skipped("Subscribe", LACKS))
+        elif step.optional:
+            await self._try("Subscribe", self._talk.line.subscribe(step.channel))
+        else:
+            await self._talk.line.subscribe(step.channel)
 
     async def _write(self, channel: str, data: to_do.Data, *, response: bool, optional: bool) -> None:
         sent = self._data(data)

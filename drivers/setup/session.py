@@ -73,6 +73,11 @@ class SetUpDriver:
         return Identity() if self.known is None else self.known.identity
 
     @property
+    def ready(self) -> bool:
+        """Whether a device is met, and all steps are done."""
+        return self.ear is not None
+
+    @property
     def battery_percent(self) -> int | None:
         """At the last meeting, or None."""
         return self.identity.battery_percent

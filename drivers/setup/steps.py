@@ -126,10 +126,14 @@ class Subscribe:
     """Ask for notifications or indications.
 
     The measurement comes last: many devices pour out what they have as soon as somebody listens.
+
+    Attributes:
+        if_there: whether a device may lack the characteristic; what it has is to be subscribed to.
     """
 
     channel: str
     optional: bool = False
+    if_there: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -86,6 +86,18 @@ async def test_what_is_optional_never_stops_a_reading(
     assert codes or how == "lacks"
 
 
+async def test_what_a_device_may_lack_it_may_not_refuse() -> None:
+    may_lack = Subscribe(CONTROL, if_there=True)
+    link = GaugeLink(b"\x48")
+    link.refuses.add(CONTROL)
+    with pytest.raises(DeviceMisbehaved):
+        await heard_by(driver_of(link, gauge(may_lack, LISTEN)))
+    lacking = GaugeLink(b"\x48")
+    lacking.values.clear()
+    lacking.notifying = (VALUE,)
+    assert numbers(await heard_by(driver_of(lacking, gauge(may_lack, LISTEN)))) == [0x48]
+
+
 async def test_what_was_skipped_is_told_by_name_and_code() -> None:
     link = GaugeLink(values={uuids.BATTERY_LEVEL: b"\x50"})
     link.refuses.add(uuids.BATTERY_LEVEL)
