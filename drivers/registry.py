@@ -3,15 +3,21 @@
 from typing import Final
 
 from drivers.devices import (
+    berry_bci,
     contec_cms50,
+    creative_pc300,
+    healthypi,
     nmea_gps,
     nonin,
+    omron_hem,
     polar_h10,
     sig_bp,
     sig_glucose,
     sig_heart_rate,
     sig_oximeter,
     suntech_nibp,
+    viatom_pc60fw,
+    wellue_o2ring,
 )
 from drivers.kinds import DeviceKind
 
@@ -27,6 +33,12 @@ KINDS: Final[dict[str, DeviceKind]] = {
         nmea_gps.KIND,
         nonin.KIND,
         suntech_nibp.KIND,
+        healthypi.KIND,
+        berry_bci.KIND,
+        wellue_o2ring.KIND,
+        viatom_pc60fw.KIND,
+        creative_pc300.KIND,
+        omron_hem.KIND,
         # one line for each further device
     )
 }
