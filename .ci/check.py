@@ -58,7 +58,14 @@ STATIC: Final = (
 TESTS: Final = (
     Part("unit", 120, (_side_by_side("-m", "not fuzz and not system", "--ignore=tests/tui"),)),
     Part("fuzz", 60, (_side_by_side("-m", "fuzz"),)),
-    Part("torture", 90, (_side_by_side("-m", "system", *_system("store", "agent")),)),
+    Part(
+        "torture",
+        90,
+        (
+            (str(BIN / "python"), "-m", "torture"),
+            _side_by_side("-m", "system", *_system("store", "agent")),
+        ),
+    ),
     Part("chaos", 60, (_side_by_side("-m", "system", *_system("uplink", "centre", "link", "demo")),)),
     Part("screens", 90, (_side_by_side("tests/tui"),)),
     Part("radio", 60, (_side_by_side("-m", "system", *_system("ble")),)),

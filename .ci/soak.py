@@ -73,6 +73,15 @@ def kills(_seeds: int, rounds: int) -> list[Result]:
     return [_pytest("kills", "system", rounds, {"QAFILA_KILL_ROUNDS": str(rounds)}, "-k", "kill")]
 
 
+def torture(_seeds: int, rounds: int) -> list[Result]:
+    """Kills, power cuts and rotten disks, in the proportion of the check."""
+    began = time.monotonic()
+    done = _run([str(BIN / "python"), "-m", "torture", "--rounds", str(rounds)])
+    said = done.stdout.strip().splitlines() or [done.stderr.strip()[-200:] or "nothing"]
+    seed = int(said[-1].rpartition("seed=")[2]) if "seed=" in said[-1] else 0
+    return [_told("torture", seed, began, done.returncode == 0, "; ".join(said[1:]))]
+
+
 def bluez(_seeds: int, _rounds: int) -> list[Result]:
     """Our Bluetooth against the real bluetoothd and kernel, in an emulated machine."""
     began = time.monotonic()
@@ -109,6 +118,7 @@ PARTS: Final[dict[str, Callable[[int, int], list[Result]]]] = {
     "demo-embedded": _demo("embedded"),
     "fuzz": fuzz,
     "kills": kills,
+    "torture": torture,
     "bluez": bluez,
 }
 

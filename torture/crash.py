@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cli.wiring import run_agent
 from edge.agent.sealing import Sealing
@@ -13,7 +13,7 @@ from edge.config import Places
 from edge.localapi.connection import Connection
 from edge.spool import Outbox
 
-POINTS = {
+POINTS: Final[dict[str, tuple[type, str, str]]] = {
     "before the sealed file": (Outbox, "prepare", "before"),
     "after the sealed file": (Outbox, "prepare", "after"),
     "before COMMIT": (Sealing, "prepare", "after"),
@@ -21,6 +21,11 @@ POINTS = {
     "after the file has its name": (Sealing, "publish", "after"),
     "before the answer": (Connection, "answer", "before"),
 }
+
+
+def command(home: Path, point: str, nth: int) -> tuple[str, ...]:
+    """The words that run it."""
+    return (sys.executable, "-m", "torture.crash", str(home), point, str(nth))
 
 
 def crash_at(owner: type, method: str, when: str, nth: int) -> None:
