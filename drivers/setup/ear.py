@@ -50,7 +50,8 @@ class Ear:
     """Turns what is heard into events; made anew for every meeting.
 
     Give, in order, readings and waves to be handed on, `Send` to be written, `Done` or a `DeviceError`
-    to end. *Raise* `DeviceMisbehaved` to refuse this one value: others that follow are heard all the same.
+    to end. *Raise* `DeviceMisbehaved` to refuse this one value: what was given before it is handed on, and
+    others that follow are heard all the same.
     """
 
     def begin(self, now_s: float) -> Iterable[Said]:  # noqa: ARG002  for those that override it

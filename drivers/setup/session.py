@@ -195,16 +195,18 @@ class _Meeting:
         return self._listen_to(heard)
 
     def _listen_to(self, heard: Heard) -> Iterable[Said]:
+        said: list[Said] = []
         try:
-            said = list(self._ear.hear(heard))
+            for one in self._ear.hear(heard):
+                said.append(one)  # noqa: PERF402  what was given before a refusal is handed on
         except DeviceMisbehaved as error:
             self._refused = error  # those that follow were measured all the same, and come only once
             self._in_a_row += 1
             if self._in_a_row == self._manner.refusals_in_a_row:
                 raise
-            return ()
-        if heard.garbage is None:
-            self._in_a_row = 0
+        else:
+            if heard.garbage is None:
+                self._in_a_row = 0
         return said
 
     def _next_due_s(self) -> float:
