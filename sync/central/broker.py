@@ -20,6 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from sync.central import sentences
 from sync.wire import keys
 
 _LOG: Final = logging.getLogger("qafila.central")
@@ -306,9 +307,8 @@ class Link:
     def _say_away(self, reason: str) -> None:
         if not self._away:
             self._away = True
-            _LOG.warning(
-                "broker-away", extra={"code": f"broker-{reason}", "host": self._host, "port": self._port}
-            )
+            why = sentences.said(sentences.BROKER, f"broker-{reason}", host=self._host, port=self._port)
+            _LOG.warning("broker-away", extra=why)
 
     def _on_connect(
         self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _p: object

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from sync.central import database
+from sync.central import database, sentences
 from sync.central.database import Connection
 from sync.central.spans import Journal
 
@@ -59,13 +59,14 @@ def note_conflicts(
     database.raise_alarm(connection, "conflict", journal.unit, detail, now_ms)
     _LOG.error(
         "conflict",
-        extra={
-            "code": f"conflict-{level}",
-            "unit": journal.unit,
-            "stream": journal.stream,
-            "first": first,
-            "last": last,
-        },
+        extra=sentences.said(
+            sentences.CONFLICTS,
+            f"conflict-{level}",
+            unit=journal.unit,
+            stream=journal.stream,
+            first=first,
+            last=last,
+        ),
     )
     return True
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from edge.clock import Clock
-from sync.central import database, spans
+from sync.central import database, sentences, spans
 from sync.central.conflicts import Conflict, note_conflicts
 from sync.central.database import Connection
 from sync.central.receipts import ReceiptWriter, SignedReceipt
@@ -177,4 +177,7 @@ class Lander:
             "SELECT n FROM counters WHERE unit = ? AND code = ?", (reason.unit, f"dropped-{reason.code}")
         ).fetchone()
         if str(n).strip("0") == "1":  # 1, 10, 100, …: a flood must not become a flood of lines
-            _LOG.warning("message-dropped", extra={"code": reason.code, "unit": reason.unit, "times": n})
+            _LOG.warning(
+                "message-dropped",
+                extra=sentences.said(sentences.DROPPED, reason.code, unit=reason.unit, times=n),
+            )

@@ -5,7 +5,7 @@ import logging
 from collections import Counter, defaultdict
 from typing import Final
 
-from sync.central import database
+from sync.central import database, sentences
 from sync.central.conflicts import Conflict, note_conflicts
 from sync.central.database import Connection
 from sync.central.opening import OpenedBatch
@@ -210,5 +210,11 @@ def _quarantine(connection: Connection, refusal: Refusal, now_ms: int) -> None:
     database.raise_alarm(connection, f"quarantine-{refusal.reason}", journal.unit, detail, now_ms)
     _LOG.warning(
         "batch-quarantined",
-        extra={"code": refusal.code, "unit": journal.unit, "stream": journal.stream, "batch": refusal.batch},
+        extra=sentences.said(
+            sentences.QUARANTINED,
+            refusal.code,
+            unit=journal.unit,
+            stream=journal.stream,
+            batch=refusal.batch,
+        ),
     )

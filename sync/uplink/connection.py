@@ -12,7 +12,7 @@ import socket
 import struct
 import termios
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, ClassVar, Final
 
@@ -23,6 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.errors import QafilaError
+from sync.uplink import sentences
 from sync.uplink.settings import Broker, Patience
 
 MOST_PACKET_BYTES: Final = 256 * 1024 + 1024
@@ -50,26 +51,9 @@ class LinkDown(QafilaError):
     code: ClassVar[str] = "broker-unreachable"
 
     def __init__(self, code: str, *, reason: str = "") -> None:
-        sentence, next_step = SENTENCES[code]
+        sentence, next_step = sentences.LINK[code]
         super().__init__(sentence, next_step=next_step, code=code)
         self.reason = reason
-
-
-_WAIT: Final = "Nothing to do: the uplink tries again by itself."
-SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
-    "broker-unreachable": ("The broker cannot be reached.", "Check the network and the broker's address."),
-    "broker-silent": ("The broker took the connection and says nothing.", _WAIT),
-    "broker-closed": ("The broker closed the connection.", _WAIT),
-    "broker-refused": ("The broker refuses this unit.", "Ask the centre whether the unit is admitted."),
-    "broker-misbehaved": ("What answered does not speak MQTT as a broker should.", "Check the address."),
-    "broker-taken-over": (
-        "Another connection uses this unit's name.",
-        "Look for a second uplink of this unit, or a copy of its card.",
-    ),
-    "broker-refused-message": ("The broker refuses what this unit sends.", "Ask the centre for its rules."),
-    "receipt-overdue": ("Everything was handed over and no receipt comes.", _WAIT),
-}
-"""Every code of `LinkDown` with its sentence and the next step."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 from edge.ports.sealing import Receipt, ReceiptRefused
 from edge.spool.files import SpoolFailed, write_atomically
 from edge.spool.names import TEMPORARY_PREFIX
+from sync.uplink import sentences
 from sync.uplink.coverage import Coverage
 from sync.wire import receipts, topics
 from sync.wire.cose import MAX_MESSAGE_BYTES
@@ -130,7 +131,7 @@ class Incoming:
             except SpoolFailed as failed:
                 code = failed.stable_code
         if code and not self._failing:
-            _LOG.warning("spool takes no file", extra={"code": code})
+            _LOG.warning("spool takes no file", extra=sentences.said(sentences.FILES, code))
         self._failing = bool(code)
         return not code
 
@@ -146,7 +147,7 @@ class Incoming:
     def _refuse(self, code: str) -> None:
         self.refused[code] += 1
         if self.refused[code] == 1:
-            _LOG.warning("message refused", extra={"code": code})
+            _LOG.warning("message refused", extra=sentences.said(sentences.REFUSED, code))
 
 
 def _file_name(line: Line, rseq: int) -> str:

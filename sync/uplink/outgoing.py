@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.spool.names import SpoolName, parse
+from sync.uplink import sentences
 from sync.uplink.coverage import Contents, Coverage, read_contents
 from sync.wire.cose import MAX_MESSAGE_BYTES
 from sync.wire.errors import EnvelopeRefused
@@ -160,7 +161,8 @@ class Outgoing:
         except EnvelopeRefused as refused:
             # It stays where it is: it is the agent's file, and the agent seals the range again.
             self._left.add(text)
-            _LOG.warning("spool file cannot be sent", extra={"file": text, "code": refused.stable_code})
+            why = sentences.said(sentences.FILES, "file-unsendable", file=text, reason=refused.stable_code)
+            _LOG.warning("spool file cannot be sent", extra=why)
             return None
         self._contents[text] = contents
         if self._covered(text):

@@ -14,6 +14,7 @@ from typing import Final
 
 from edge.clock import Clock
 from edge.ports.sealing import Receipt
+from sync.uplink import sentences
 from sync.uplink.connection import OTHER_PROTOCOL, Connection, Limits, LinkDown, Protocol
 from sync.uplink.coverage import Coverage
 from sync.uplink.flight import Flight
@@ -246,7 +247,7 @@ class Uplink:
             if _packet_bytes(topic, ready) > limits.most_packet_bytes:
                 _LOG.warning(
                     "spool file too large for this broker",
-                    extra={"file": str(ready.name), "code": "broker-packet-too-large"},
+                    extra=sentences.said(sentences.FILES, "broker-packet-too-large", file=str(ready.name)),
                 )
                 self._outgoing.leave(ready.name)
                 continue

@@ -2,17 +2,20 @@
 
 import itertools
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edge.audit import chain
+from edge.logs import EventAndFields
 from edge.ports.sealing import StreamReceipt
 from edge.records.fields import Stream
 from sync.boxend.sealer import BoxSealer
 from sync.central import database
 from sync.central.landing import Upward
 from sync.central.receipts import ReceiptWriter
+from sync.central.sentences import DROPPED
 from sync.wire import topics
 from tests.sync.central_world import Centre, Unit, make_centre
 
@@ -225,6 +228,48 @@ def test_no_truncation_lands(centre: Centre, unit: Unit) -> None:
     assert centre.land(*cut, Upward(message.topic, message.payload + b"\x00")) == []
     assert centre.land(Upward(message.topic, message.payload + bytes(300_000))) == []
     assert centre.rows("SELECT * FROM landing") == []
+
+
+def of_the_other_realm(_centre: Centre, unit: Unit) -> Upward:
+    unit.realm = "production"
+    unit.new_session()
+    return unit.batch(Stream.VITALS, 1, 3)
+
+
+def with_a_bad_signature(_centre: Centre, unit: Unit) -> Upward:
+    message = unit.batch(Stream.VITALS, 1, 3)
+    return Upward(message.topic, message.payload[:-1] + bytes([message.payload[-1] ^ 1]))
+
+
+REFUSED: dict[str, Callable[[Centre, Unit], Upward]] = {
+    "unit-unknown": lambda centre, _: centre.unit("van-99", enrolled=False).batch(Stream.VITALS, 1, 1),
+    "realm": of_the_other_realm,
+    "signature": with_a_bad_signature,
+    "kid": lambda centre, unit: resealed_by(centre.unit("van-08"), unit),
+    "too-large": lambda _, unit: Upward(topics.up(unit.name, "vitals"), bytes(300_000)),
+}
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_what_is_dropped_is_told_in_a_sentence_with_the_next_step(
+    centre: Centre, unit: Unit, caplog: pytest.LogCaptureFixture, code: str
+) -> None:
+    message = REFUSED[code](centre, unit)
+    for _ in range(12):
+        assert centre.land(message) == []
+    assert centre.value("SELECT count(*) FROM landing") == 0
+    told = [vars(record) for record in caplog.records if record.name == "qafila.central"]
+    assert [(each["msg"], each["code"], each["times"]) for each in told] == [
+        ("message-dropped", code, times) for times in (1, 10)
+    ]
+    (sentence, next_step) = DROPPED[code]
+    assert (told[0]["sentence"], told[0]["next"]) == (sentence, next_step)
+    assert told[0]["unit"] == ("" if code == "unit-unknown" else "van-07")
+    line = EventAndFields().format(caplog.records[-1])
+    assert f"code={code}" in line
+    assert f"sentence={sentence} next={next_step}" in line
+    assert "Alaoui" not in line
+    assert "van-99" not in line, "a name that anybody may invent fills no log"
 
 
 def test_strangers_do_not_keep_the_others_of_a_group_from_landing(centre: Centre, unit: Unit) -> None:

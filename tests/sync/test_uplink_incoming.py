@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from edge.records.fields import Stream
+from sync.uplink import sentences
 from sync.uplink.coverage import Coverage, read_contents
 from sync.uplink.incoming import MOST_FILES, Incoming
 from sync.wire import receipts, topics
@@ -99,8 +100,11 @@ def test_what_may_not_be_believed_is_counted_told_once_and_never_written(
         "signature": 3, "kid": 3, "realm": 3, "unit": 3, "level": 3,
         "generation": 3, "form": 3, "too-large": 3, "topic": 6,
     }  # fmt: skip
-    codes = [record.__dict__["code"] for record in caplog.records]
-    assert sorted(codes) == sorted(incoming.refused)
+    told = {record.__dict__["code"]: vars(record) for record in caplog.records}
+    assert len(caplog.records) == len(told)
+    assert set(told) == set(incoming.refused)
+    for code, record in told.items():
+        assert (record["sentence"], record["next"]) == sentences.REFUSED[code]
 
 
 def test_what_was_left_unread_still_covers_after_a_restart(
@@ -141,7 +145,8 @@ def test_a_flood_fills_a_thousand_files_and_no_more(
     for number in range(50):
         incoming.take(topics.down(UNIT), str(number).encode())
     assert len(names(spool_in)) == MOST_FILES
-    assert [record.__dict__["code"] for record in caplog.records] == ["spool-full"]
+    (told,) = (vars(record) for record in caplog.records)
+    assert (told["code"], told["sentence"], told["next"]) == ("spool-full", *sentences.FILES["spool-full"])
     incoming.take(LANDED, sign(box, 1))
     incoming.flush()
     assert len(names(spool_in)) == MOST_FILES

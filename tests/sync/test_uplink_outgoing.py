@@ -116,7 +116,7 @@ def test_what_is_no_sealed_file_stays_and_is_told_once(
     assert drain(outgoing) == [box.key_name, good]
     outgoing.rewind()
     assert drain(outgoing) == [box.key_name, good]
-    told = [(record.__dict__["file"], record.__dict__["code"]) for record in caplog.records]
+    told = [(record.__dict__["file"], record.__dict__["reason"]) for record in caplog.records]
     assert (strange, "unit") in told
     assert len(told) == len(set(told)) == 4  # two of the stranger, its key among them, and the two bad ones
 

@@ -16,6 +16,7 @@ from edge.ports.sealing import Receipt
 from edge.records.fields import Stream
 from sync.central import setup
 from sync.central.landing import Upward
+from sync.central.sentences import BROKER
 from sync.wire import receipts, topics
 from sync.wire.enrolment import Broker as BrokerPlace
 from tests.sync.central_world import Centre, Unit, make_centre
@@ -332,6 +333,8 @@ def test_no_broker_at_all_is_one_line_and_sigterm_is_clean(centre: Centre) -> No
         until(lambda: "broker-away code=broker-unreachable" in process.said(), "a word about it")
         time.sleep(1.0)
         assert process.said().count("broker-away") == 1
+        sentence, next_step = BROKER["broker-unreachable"]
+        assert f"sentence={sentence} next={next_step}" in process.said()
         assert process.stop() == 0
     finally:
         process.kill()

@@ -15,6 +15,7 @@ from edge.records.fields import Stream
 from sync.central import broker as central_broker
 from sync.central.broker import Link, client_id
 from sync.central.home import read_file
+from sync.central.sentences import BROKER
 from sync.wire import keys, topics
 from tests.sync.central_world import make_centre
 from tests.system.brokers import Mosquitto
@@ -125,8 +126,9 @@ def test_a_broker_that_lets_us_hear_nothing_is_no_connection(
         assert link.connected is (told == [])
         heard.set()
         answering.join()
-    codes = [getattr(record, "code", None) for record in caplog.records if record.message == "broker-away"]
-    assert codes == told
+    away = [vars(record) for record in caplog.records if record.message == "broker-away"]
+    assert [each["code"] for each in away] == told
+    assert [(each["sentence"], each["next"]) for each in away] == [BROKER[code] for code in told]
     link.close()
 
 

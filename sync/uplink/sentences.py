@@ -1,0 +1,96 @@
+"""What the uplink says about what is in its way and what it refuses.
+
+One sentence and one next step for each code; ``docs/reference/uplink.md`` is held against these tables.
+"""
+
+import types
+from collections.abc import Mapping
+from typing import Final
+
+_WAIT: Final = "Nothing to do: the uplink tries again by itself."
+_FORGED: Final = (
+    "Look for a stranger on the broker; if receipts stop coming, ask the centre for a new bundle."
+)
+_STRAY: Final = "Ask the centre who publishes to this unit; what is its own still comes."
+
+LINK: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
+    {
+        "broker-unreachable": (
+            "The broker cannot be reached.",
+            "Check the network and the broker's address.",
+        ),
+        "broker-silent": ("The broker took the connection and says nothing.", _WAIT),
+        "broker-closed": ("The broker closed the connection.", _WAIT),
+        "broker-refused": (
+            "The broker does not admit this unit, or not to its topics.",
+            "Ask the centre whether the unit is admitted.",
+        ),
+        "broker-misbehaved": ("What answered does not speak MQTT as a broker should.", "Check the address."),
+        "broker-taken-over": (
+            "Another connection uses this unit's name.",
+            "Look for a second uplink of this unit, or a copy of its card.",
+        ),
+        "broker-refused-message": (
+            "The broker refuses what this unit sends.",
+            "Ask the centre for its rules.",
+        ),
+        "receipt-overdue": ("Everything was handed over and no receipt comes.", _WAIT),
+    }
+)
+"""Codes of a connection that is not there, or no longer; nothing is lost meanwhile."""
+
+REFUSED: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
+    {
+        "topic": ("A message came under a topic that is not this unit's.", _STRAY),
+        "too-large": ("A message is larger than a message to a unit may be.", _STRAY),
+        "version": (
+            "A receipt begins with a version byte that this program does not read.",
+            "Update this unit; what it sent is kept until then.",
+        ),
+        "form": ("A receipt is not in the one form that is accepted.", _WAIT),
+        "kid": (
+            "A receipt is signed with a key that is not the centre's.",
+            "Look for a stranger on the broker; if the centre has new keys, ask it for a new bundle.",
+        ),
+        "signature": ("A receipt's signature does not fit.", _FORGED),
+        "realm": (
+            "A receipt belongs to the other realm.",
+            "Check the broker's address in unit.toml; training and production never mix.",
+        ),
+        "unit": ("A receipt names another unit.", _STRAY),
+        "level": ("A receipt came under the other level's topic.", _FORGED),
+        "generation": (
+            "A receipt is of a generation of the centre that this unit does not know.",
+            "Ask the centre for a new bundle; the unit keeps what it has not receipted.",
+        ),
+    }
+)
+"""Codes of a message that is dropped: counted, told once, never written."""
+
+FILES: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
+    {
+        "spool-full": (
+            "The folder spool/in holds as many files as it may.",
+            "Start the agent and sign in: it reads them and makes room.",
+        ),
+        "spool-failed": (
+            "The folder spool/in takes no file.",
+            "Look at the disk, its room and the folder's owner.",
+        ),
+        "file-unsendable": (
+            "A file in spool/out is no sealed file of this unit, and stays where it is.",
+            "Nothing to do: the agent seals the range again.",
+        ),
+        "broker-packet-too-large": (
+            "A file exceeds what the broker takes in one message, and stays where it is.",
+            "Ask the broker's operator for a Maximum Packet Size of 300000 bytes or more.",
+        ),
+    }
+)
+"""Codes of a file that cannot be written or sent; it is kept."""
+
+
+def said(table: Mapping[str, tuple[str, str]], code: str, **more: object) -> dict[str, object]:
+    """The fields of a log record: the code, what it is about, then sentence and next step."""
+    sentence, next_step = table[code]
+    return {"code": code, **more, "sentence": sentence, "next": next_step}
