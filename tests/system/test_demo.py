@@ -47,7 +47,9 @@ def test_a_demo_that_is_stopped_leaves_nothing_running(
     tmp_path: Path, how: signal.Signals, status: int
 ) -> None:
     kept = tmp_path / "kept"
-    command = [sys.executable, "-m", "cli.main", "demo", "--keep", str(kept)]
+    # what is started in the background of a script ignores SIGINT, and would hand that on
+    usual = ["env", "--default-signal=INT"]
+    command = [*usual, sys.executable, "-m", "cli.main", "demo", "--keep", str(kept)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as demo:
         give_up = time.monotonic() + 60
         while not (kept / "run" / "agent.sock").exists() and time.monotonic() < give_up:
