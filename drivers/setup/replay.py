@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 OVER: Final = "recording-over"
 LATE_S: Final = 0.5
-"""A driver that waits for so long will not write what the recorded one wrote: then the answer comes unasked."""
+"""A driver that waits for so long will not write what the recorded one wrote: the answer comes unasked."""
 _GATES: Final = frozenset({What.WROTE, What.SUBSCRIBED})
 
 
@@ -63,9 +63,10 @@ class _ReplayLine:
         first = session[0]
         self.address: Final = str(first.get("address") or "")
         self.mtu: Final = int(first.get("mtu") or 0)
-        self._answers = _by_channel(session, What.READ, "read")
-        self._write_refusals = _by_channel(session, None, "write")
-        self._subscribe_refusals = _by_channel(session, None, "subscribe")
+        self._reads = _outcomes(session, What.READ, "read")
+        self._writes = _outcomes(session, What.WROTE, "write")
+        self._subscriptions = _outcomes(session, What.SUBSCRIBED, "subscribe")
+        self._last_written: dict[str, bytes] = {}
         self._awaited = collections.deque(_awaited(session))
         self._made: collections.Counter[tuple[What, str]] = collections.Counter()
         self._moved = asyncio.Event()
@@ -77,7 +78,7 @@ class _ReplayLine:
         return any(event.channel == channel and event.what is not What.OPEN for event in self._events)
 
     async def read(self, channel: str) -> bytes:
-        answers = self._answers.get(channel)
+        answers = self._reads.get(channel)
         if not answers:
             self._differs()
             raise DeviceMisbehaved("The recording has no such value.", code="ble-characteristic-missing")
@@ -87,12 +88,14 @@ class _ReplayLine:
         return event.data
 
     async def write(self, channel: str, data: bytes, *, response: bool) -> None:  # noqa: ARG002  a recording is not asked how
-        self._make(What.WROTE, channel, data)
-        _raise_next(self._write_refusals, channel)
+        if self._last_written.get(channel) != data:
+            self._make(What.WROTE, channel, data)
+        self._last_written[channel] = data
+        _raise_next(self._writes, channel)
 
     async def subscribe(self, channel: str) -> None:
         self._make(What.SUBSCRIBED, channel, b"")
-        _raise_next(self._subscribe_refusals, channel)
+        _raise_next(self._subscriptions, channel)
 
     async def hear(self) -> tuple[str, bytes] | None:
         while True:
@@ -162,19 +165,22 @@ def _awaited(session: tuple[Event, ...]) -> list[Event]:
     return kept
 
 
-def _by_channel(
-    session: tuple[Event, ...], what: What | None, of: str
-) -> dict[str, collections.deque[Event]]:
-    """Of each channel what happened to these calls, refusals among it, in order."""
+def _outcomes(session: tuple[Event, ...], what: What, of: str) -> dict[str, collections.deque[Event]]:
+    """What became of each call, channel by channel, in order: the event itself, or its refusal."""
     found: dict[str, collections.deque[Event]] = {}
     for event in session:
-        if event.what is what or (event.what is What.REFUSED and event.get("of") == of):
-            found.setdefault(event.channel, collections.deque()).append(event)
+        calls = found.setdefault(event.channel, collections.deque())
+        if event.what is what:
+            calls.append(event)
+        elif event.what is What.REFUSED and event.get("of") == of:
+            if calls and what is not What.READ and calls[-1].what is what:
+                calls.pop()  # a write is told before it is tried
+            calls.append(event)
     return found
 
 
-def _raise_next(refusals: dict[str, collections.deque[Event]], channel: str) -> None:
-    waiting = refusals.get(channel)
+def _raise_next(outcomes: dict[str, collections.deque[Event]], channel: str) -> None:
+    waiting = outcomes.get(channel)
     if waiting:
         _raise_if_refused(waiting.popleft())
 

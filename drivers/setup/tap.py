@@ -1,7 +1,7 @@
-"""Lines with somebody listening in: all that passes is told to a sink, in the form of `drivers.setup.trace`."""
+"""Lines with somebody listening in: all that passes is told to a sink, as a `drivers.setup.trace`."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from drivers.setup.line import Line, Lines, Opening
@@ -112,7 +112,7 @@ class _TappedLine:
             self._line.tune(settings)
 
     @contextlib.contextmanager
-    def _refusals(self, of: str, channel: str):  # noqa: ANN202
+    def _refusals(self, of: str, channel: str) -> Generator[None]:
         try:
             yield
         except DeviceError as error:

@@ -75,6 +75,16 @@ class ClearsMemory(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsWhenReady(Protocol):
+    """A driver that knows whether its device is met and set up; offered beside `Driver`, or not at all."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is met and set up now, though it may have said no value yet."""
+        ...
+
+
 class CuffMode(StrEnum):
     """Whom a cuff is on: how high it is pumped up first, and how high at most."""
 
