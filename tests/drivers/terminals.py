@@ -54,13 +54,17 @@ class AnsweringTerminal(Terminal):
 
 
 class Simulator:
-    """The simulator's process; orders go to its standard input."""
+    """The simulator's process; orders go to its standard input.
 
-    def __init__(self, link: Path, *options: str) -> None:
+    Args:
+        folder: of the device that is simulated.
+    """
+
+    def __init__(self, link: Path, *options: str, folder: str = "contec_cms50") -> None:
         self.link = link
         self._process = subprocess.Popen(
             [
-                sys.executable, "-m", "drivers.devices.contec_cms50.simulator",
+                sys.executable, "-m", f"drivers.devices.{folder}.simulator",
                 "--link", str(link), *options,
             ],
             stdin=subprocess.PIPE,
@@ -86,8 +90,8 @@ class Simulator:
 
 
 @contextlib.contextmanager
-def simulator(link: Path, *options: str) -> Iterator[Simulator]:
-    started = Simulator(link, *options)
+def simulator(link: Path, *options: str, folder: str = "contec_cms50") -> Iterator[Simulator]:
+    started = Simulator(link, *options, folder=folder)
     try:
         yield started
     finally:

@@ -58,7 +58,7 @@ class Receiver:
 
     def _gga(self, said: Gga, raw: bytes) -> Place:
         position = said.position
-        self._hdop = said.hdop
+        self._hdop = None if position is NoPosition.NO_FIX else said.hdop  # without a fix it is a filler
         self._hdop_at_s = _second_of(said.time)
         if said.time is not None and said.time == self._denied:
             position = NoPosition.NO_FIX

@@ -85,7 +85,7 @@ class Unit:
                 + seen
             )
         north = self._position.latitude + Decimal(str(self._knots * at_s / KNOTS_PER_DEGREE_S))
-        where = f"{_angle(north, 2, 'NS')},{_angle(self._position.longitude, 3, 'EW')}"
+        where = f"{angle(north, 2, 'NS')},{angle(self._position.longitude, 3, 'EW')}"
         height = Decimal(0) if self._position.altitude_m is None else self._position.altitude_m
         return (
             sentence(f"{self._talker}RMC,{time},A,{where},{self._knots:.2f},0.0,{date},,,A")
@@ -94,7 +94,7 @@ class Unit:
         )
 
 
-def _angle(degrees: Decimal, digits: int, letters: str) -> str:
+def angle(degrees: Decimal, digits: int, letters: str) -> str:
     """``ddmm.mmmmm,N``: whole degrees and minutes, as the sentences write them."""
     whole = int(abs(degrees))
     minutes = (abs(degrees) - whole) * 60
