@@ -25,6 +25,8 @@ _WORDS: Final = {
     "hr": "heart rate",
 }
 """What a person reads for a code; a code without a word stands for itself."""
+_NO_NUMBER: Final = {"above-range": "HI", "below-range": "LO"}
+"""What meters themselves show where they can measure no more or no less."""
 _REFUSALS: Final = {
     "frame-too-short": "ends before what it promised",
     "not-a-frame": "no frame begins like this",
@@ -39,6 +41,7 @@ _REFUSALS: Final = {
     "unknown-frame-type": "samples in a form that is not known",
     "not-ecg": "a measurement other than ECG",
     "not-a-response": "no answer of a control point",
+    "not-a-request": "nothing that a control point is asked",
 }
 _SAMPLES_SHOWN: Final = 20
 
@@ -259,7 +262,7 @@ def _reading_for_people(reading: dict[str, Any]) -> str:
     for value in reading["values"]:
         word = _WORDS.get(value["code"], value["code"])
         if "missing" in value:
-            parts.append(f"{word} — ({value['missing']})")
+            parts.append(f"{word} {_NO_NUMBER.get(value['missing'], '—')} ({value['missing']})")
         else:
             as_sent = (
                 f" (sent as {value['device_value']} {value['device_unit']})"

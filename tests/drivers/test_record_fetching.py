@@ -1,0 +1,531 @@
+"""Records are fetched one request at a time: each comes, and none is stored twice, whatever happens."""
+
+import dataclasses
+import datetime
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.codec import uuids
+from drivers.codec.gatt_time import DateTime
+from drivers.codec.racp import (
+    ABORT,
+    COUNT_ALL,
+    REPORT_ALL,
+    Answered,
+    Counted,
+    Opcode,
+    Outcome,
+    encode_answer,
+    report_from,
+)
+from drivers.codec.record_times import Now
+from drivers.devices.sig_glucose.codec import (
+    Concentration,
+    Context,
+    Glucose,
+    encode_context,
+    encode_measurement,
+)
+from drivers.devices.sig_glucose.driver import CONTEXT_WITHIN_S, QUIET_FOR_S, MeterEar, contour_time
+from drivers.devices.sig_glucose.memory import NEAR_THE_END, Last, Memory
+from drivers.devices.sig_glucose.readings import Joiner, record
+from drivers.devices.sig_oximeter.codec import Feature
+from drivers.devices.sig_oximeter.driver import OximeterEar
+from drivers.setup.current_time import right_time
+from drivers.setup.ear import Done, Heard, Said, Send
+from drivers.setup.known import Clock, Known, Skipped
+from drivers.setup.records import ABORTED_WITHIN_S, SILENT_FOR_S, TRIES, Fetch
+from drivers.simulation.kept_records import KEEPS, Flaw, Kept, KeptRecords
+from edge.ports.driver import DeviceError, DeviceMisbehaved, DeviceUnavailable
+from edge.vitals.reading import Reading
+
+PORT: Final = "ble:C0:FF:EE:00:00:04"
+AT: Final = datetime.datetime(2026, 3, 14, 9, 5, 30)  # noqa: DTZ001  devices name no zone
+
+
+def known(wall: datetime.datetime | None = None) -> Known:
+    return Known(PORT, lambda: wall, lambda: 0.0, address=PORT)
+
+
+def measured(sequence: int, mg_dl: int = 98, *, context: bool = False) -> bytes:
+    at = AT + datetime.timedelta(minutes=sequence)
+    what = Concentration(Decimal(mg_dl).scaleb(-5), 1, 1)
+    return encode_measurement(Glucose(sequence, DateTime.of(at), concentration=what, context=context))
+
+
+def about(sequence: int, meal: int = 3) -> bytes:
+    return encode_context(Context(sequence, meal=meal))
+
+
+def answer(outcome: Outcome, opcode: Opcode = Opcode.REPORT) -> bytes:
+    return encode_answer(Answered(opcode, outcome))
+
+
+def heard(channel: str, raw: bytes, at_s: float = 0.0) -> Heard:
+    return Heard(channel, raw, at_s)
+
+
+def request_of(said: Iterable[Said]) -> bytes | None:
+    sends = [one for one in said if isinstance(one, Send)]
+    assert len(sends) <= 1
+    return sends[0].data if sends else None
+
+
+# ── One procedure after the other ────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SUCCESS, Outcome.NO_RECORDS])
+def test_an_answer_completes(outcome: Outcome) -> None:
+    fetch = Fetch(REPORT_ALL, 0.0)
+    assert fetch.runs
+    assert list(fetch.hear(answer(outcome), 1.0)) == []
+    assert (fetch.runs, fetch.complete) == (False, True)
+
+
+def test_a_part_that_does_not_go_on_is_followed_by_all() -> None:
+    fetch = Fetch(report_from(7), 0.0, continues=lambda: False)
+    assert request_of(fetch.hear(answer(Outcome.NO_RECORDS), 1.0)) == REPORT_ALL
+    assert (fetch.runs, fetch.complete) == (True, False)
+    assert list(fetch.hear(answer(Outcome.SUCCESS), 1.0)) == []
+    assert fetch.complete
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome.INVALID_OPERATOR,
+        Outcome.OPERATOR_UNSUPPORTED,
+        Outcome.INVALID_OPERAND,
+        Outcome.OPERAND_UNSUPPORTED,
+    ],
+)
+def test_a_device_that_knows_no_parts_is_asked_for_all(outcome: Outcome) -> None:
+    fetch = Fetch(report_from(7), 0.0)
+    assert request_of(fetch.hear(answer(outcome), 1.0)) == REPORT_ALL
+    assert fetch.part_refused
+    (error,) = fetch.hear(answer(outcome), 1.0)
+    assert isinstance(error, DeviceMisbehaved)
+    assert error.stable_code == "records-refused"
+
+
+def test_a_device_that_cannot_complete_is_asked_three_times() -> None:
+    fetch = Fetch(report_from(7), 0.0)
+    for _ in range(TRIES - 1):
+        assert request_of(fetch.hear(answer(Outcome.NOT_COMPLETED), 1.0)) == report_from(7)
+    (error,) = fetch.hear(answer(Outcome.NOT_COMPLETED), 1.0)
+    assert isinstance(error, DeviceUnavailable)
+    assert (error.stable_code, fetch.runs, fetch.complete) == ("records-incomplete", False, False)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.OPCODE_UNSUPPORTED, Outcome.ABORT_FAILED, 77])
+def test_any_other_answer_is_a_refusal(outcome: int) -> None:
+    (error,) = Fetch(REPORT_ALL, 0.0).hear(encode_answer(Answered(Opcode.REPORT, outcome)), 1.0)
+    assert isinstance(error, DeviceMisbehaved)
+
+
+def test_silence_is_counted_from_the_last_record_and_ends_in_an_abort() -> None:
+    fetch = Fetch(REPORT_ALL, 0.0)
+    assert list(fetch.tick(SILENT_FOR_S - 1)) == []
+    fetch.record(SILENT_FOR_S - 1)
+    assert list(fetch.tick(2 * SILENT_FOR_S - 2)) == []
+    (abort,) = fetch.tick(2 * SILENT_FOR_S - 1)
+    assert isinstance(abort, Send)
+    assert (abort.data, abort.optional) == (ABORT, True)
+    fetch.record(2 * SILENT_FOR_S)  # one that was under way: it does not wait for more of them
+    assert list(fetch.tick(2 * SILENT_FOR_S - 1 + ABORTED_WITHIN_S - 0.1)) == []
+    (error,) = fetch.tick(2 * SILENT_FOR_S - 1 + ABORTED_WITHIN_S)
+    assert isinstance(error, DeviceUnavailable)
+    assert (error.stable_code, fetch.runs) == ("records-timeout", False)
+    assert list(fetch.tick(1000.0)) == []
+
+
+@pytest.mark.parametrize("late", [answer(Outcome.SUCCESS, Opcode.ABORT), answer(Outcome.SUCCESS)])
+def test_an_aborted_procedure_has_failed_whatever_is_answered(late: bytes) -> None:
+    fetch = Fetch(REPORT_ALL, 0.0)
+    list(fetch.tick(SILENT_FOR_S))
+    (error,) = fetch.hear(late, SILENT_FOR_S + 1)
+    assert isinstance(error, DeviceUnavailable)
+    assert not fetch.complete
+
+
+def test_answers_to_something_else_change_nothing() -> None:
+    fetch = Fetch(REPORT_ALL, 0.0)
+    for raw in (encode_answer(Counted(5)), answer(Outcome.SUCCESS, Opcode.ABORT)):
+        assert list(fetch.hear(raw, 1.0)) == []
+        assert fetch.runs
+    list(fetch.hear(answer(Outcome.SUCCESS), 1.0))
+    assert list(fetch.hear(answer(Outcome.NOT_COMPLETED), 1.0)) == []
+    with pytest.raises(DeviceMisbehaved):
+        fetch.hear(b"\x01\x01", 1.0)
+
+
+# ── Records and their contexts ───────────────────────────────────────────────────────────────────
+
+
+def joiner() -> Joiner:
+    return Joiner(lambda said, raw, context: record(said, raw, context, Now()))
+
+
+def flags(readings: Sequence[Reading]) -> list[str]:
+    return [
+        next((flag for flag in reading.flags if flag in {"fasting", "context-missing"}), "-")
+        for reading in readings
+    ]
+
+
+def test_a_context_before_or_after_its_record_joins_it() -> None:
+    join = joiner()
+    assert join.measurement(measured(1, context=True)) == []
+    (first,) = join.context(about(1))
+    assert join.context(about(2)) == []
+    (second,) = join.measurement(measured(2, context=True))
+    assert flags([first, second]) == ["fasting", "fasting"]
+    assert join.finish() == []
+
+
+def test_records_come_out_in_their_order_though_contexts_do_not() -> None:
+    join = joiner()
+    given_ = [one for number in (1, 2, 3) for one in join.measurement(measured(number, context=True))]
+    assert given_ == []
+    assert join.context(about(3)) == []
+    assert join.context(about(2)) == []
+    together = join.context(about(1))
+    assert [reading.record for reading in together] == [measured(n, context=True) for n in (1, 2, 3)]
+    assert flags(together) == ["fasting"] * 3
+
+
+def test_what_was_promised_is_not_waited_for_for_ever() -> None:
+    join = joiner()
+    out: list[Reading] = []
+    for number in range(Joiner.HOLDS + 5):
+        out += join.measurement(measured(number, context=True))
+    assert flags(out) == ["context-missing"] * 5
+    assert flags(join.finish()) == ["context-missing"] * Joiner.HOLDS
+
+
+def test_contexts_of_nothing_do_not_pile_up() -> None:
+    join = joiner()
+    for number in range(10 * Joiner.HOLDS):
+        assert join.context(about(number)) == []
+    assert flags(join.measurement(measured(0, context=True)) + join.finish()) == ["context-missing"]
+    assert flags(join.measurement(measured(1)) + join.finish()) == ["-"]
+
+
+# ── An ear ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def readings(said: Iterable[Said]) -> list[Reading]:
+    return [one for one in said if isinstance(one, Reading)]
+
+
+def test_a_record_that_comes_by_itself_is_not_held_back_for_long() -> None:
+    ear = MeterEar(known(), Memory())
+    list(ear.hear(heard(uuids.RECORD_ACCESS_CONTROL_POINT, answer(Outcome.NO_RECORDS))))
+    assert readings(ear.hear(heard(uuids.GLUCOSE_MEASUREMENT, measured(1), 1.0))) == []
+    assert list(ear.tick(1.0 + CONTEXT_WITHIN_S / 2)) == []
+    assert len(readings(ear.tick(1.0 + CONTEXT_WITHIN_S))) == 1
+    assert list(ear.tick(1.0 + QUIET_FOR_S)) == [Done()]
+
+
+def test_a_record_that_the_store_did_not_take_holds_back_those_after_it() -> None:
+    memory = Memory()
+    ear = MeterEar(known(), memory)
+    for number in (4, 5, 6):
+        list(ear.hear(heard(uuids.GLUCOSE_MEASUREMENT, measured(number))))
+    list(ear.hear(heard(uuids.RECORD_ACCESS_CONTROL_POINT, answer(Outcome.SUCCESS))))
+    list(ear.committed([measured(4)]))
+    list(ear.committed([measured(6)]))
+    assert memory.request(PORT) == report_from(4)
+    list(ear.committed([measured(5)]))
+    assert memory.request(PORT) == report_from(6)
+
+
+def test_out_of_order_only_a_complete_transfer_counts() -> None:
+    memory = Memory()
+    ear = MeterEar(known(), memory)
+    for number in (6, 5, 4):
+        list(ear.hear(heard(uuids.GLUCOSE_MEASUREMENT, measured(number))))
+    list(ear.committed([measured(6), measured(5)]))
+    assert memory.request(PORT) == REPORT_ALL
+    list(ear.hear(heard(uuids.RECORD_ACCESS_CONTROL_POINT, answer(Outcome.SUCCESS))))
+    list(ear.committed([measured(4)]))
+    assert memory.request(PORT) == report_from(4)
+
+
+def test_the_same_record_twice_in_a_meeting_is_one() -> None:
+    ear = MeterEar(known(), Memory())
+    told = [
+        one for _ in range(2) for one in readings(ear.hear(heard(uuids.GLUCOSE_MEASUREMENT, measured(1))))
+    ]
+    assert len(told + readings(ear.end())) == 1
+
+
+def test_a_record_that_breaks_its_layout_is_refused_and_the_others_are_heard() -> None:
+    ear = MeterEar(known(), Memory())
+    list(ear.hear(heard(uuids.GLUCOSE_MEASUREMENT, measured(1))))
+    with pytest.raises(DeviceMisbehaved):
+        list(ear.hear(heard(uuids.GLUCOSE_MEASUREMENT, measured(2)[:-1])))
+    with pytest.raises(DeviceMisbehaved):
+        list(ear.hear(heard(uuids.GLUCOSE_CONTEXT, b"\x02\x01")))
+    list(ear.hear(heard(uuids.GLUCOSE_MEASUREMENT, measured(3))))
+    assert len(readings(ear.end())) == 1
+
+
+def test_what_a_meter_is_asked_for() -> None:
+    memory = Memory()
+    assert memory.request("a") == REPORT_ALL
+    memory.reach("a", Last(300, b"x"))
+    assert (memory.request("a"), memory.request("b")) == (report_from(300), REPORT_ALL)
+    memory.reach("a", Last(NEAR_THE_END, b"x"))
+    assert memory.request("a") == REPORT_ALL  # past the end numbers begin again at 0
+    memory.reach("a", Last(7, b"x"))
+    memory.ask_whole("a")
+    assert memory.request("a") == REPORT_ALL
+
+
+# ── Whatever the meter does ──────────────────────────────────────────────────────────────────────
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Visit:
+    """One meeting with the meter.
+
+    Attributes:
+        new: how many tests were made since the last.
+        ends_after: how many values get through before the link ends; None for all.
+        stores: which of the readings the store takes, in turns.
+        new_battery: whether it has lost its memory before.
+    """
+
+    new: int
+    ends_after: int | None
+    stores: tuple[bool, ...]
+    new_battery: bool
+
+
+visits = st.lists(
+    st.builds(
+        Visit,
+        new=st.integers(0, 4),
+        ends_after=st.none() | st.integers(0, 12),
+        stores=st.just((True,)) | st.lists(st.booleans(), min_size=1, max_size=3).map(tuple),
+        new_battery=st.sampled_from([False, False, False, True]),
+    ),
+    max_size=8,
+)
+
+
+class Bench:
+    """A meter, an ear for every meeting, and a store that keeps each record once."""
+
+    def __init__(self, *, parts: bool) -> None:
+        self.kept = KeptRecords(parts=parts)
+        self.memory = Memory()
+        self.stored: list[bytes] = []
+        self.made: list[bytes] = []
+        self.handed = 0
+        self._sequence = 0
+        self._test = 0
+        self._turn = 0
+
+    def test(self) -> None:
+        """A strip is read; some users tell the meter of their meal."""
+        self._test += 1
+        meal = self._test % 3 == 0
+        raw = measured(self._sequence, 50 + self._test, context=meal)
+        values = [
+            (uuids.GLUCOSE_MEASUREMENT, raw),
+            *([(uuids.GLUCOSE_CONTEXT, about(self._sequence))] * meal),
+        ]
+        self.kept.keep(Kept(self._sequence, tuple(values)))
+        self.made.append(raw)
+        self._sequence += 1
+
+    def new_battery(self) -> None:
+        """What was kept and not told is gone; that is nobody's fault here."""
+        self.kept.clear()
+        self.made = [raw for raw in self.made if raw in self.stored]
+        self._sequence = 0
+
+    def meet(self, visit: Visit) -> None:
+        for _ in range(visit.new):
+            self.test()
+        ear = MeterEar(known(), self.memory)
+        left = 1_000_000 if visit.ends_after is None else visit.ends_after
+        request: bytes | None = self.memory.request(PORT)
+        while request is not None and left > 0:
+            reply, request = self.kept.reply(request), None
+            told = [value for kept in reply.records for value in kept.values]
+            if reply.answer is not None:
+                told.append((uuids.RECORD_ACCESS_CONTROL_POINT, reply.answer))
+            for channel, raw in told[:left]:
+                said = list(ear.hear(heard(channel, raw)))
+                self._take(ear, said, visit)
+                request = request_of(said) or request
+            left -= len(told)
+        self._take(ear, ear.end(), visit)
+
+    def _take(self, ear: MeterEar, said: Iterable[Said], visit: Visit) -> None:
+        for reading in readings(said):
+            assert reading.record is not None
+            self.handed += 1
+            self._turn += 1
+            if visit.stores[self._turn % len(visit.stores)]:
+                if reading.record not in self.stored:
+                    self.stored.append(reading.record)
+                list(ear.committed([reading.record]))
+
+
+@given(visits, st.booleans())
+def test_nothing_is_lost_or_doubled_whatever_happens_between(course: list[Visit], parts: bool) -> None:
+    bench = Bench(parts=parts)
+    for visit in course:
+        if visit.new_battery:
+            bench.new_battery()
+        bench.meet(visit)
+        assert len(set(bench.stored)) == len(bench.stored)
+        assert set(bench.stored) <= set(bench.made)
+    before = bench.handed
+    bench.meet(Visit(0, None, (True,), new_battery=False))
+    assert set(bench.stored) == set(bench.made)
+    if parts and len(bench.kept):
+        after = bench.handed
+        bench.meet(Visit(0, None, (True,), new_battery=False))
+        assert bench.handed == after, "what is stored is not asked for again"
+    assert before <= bench.handed
+
+
+# ── An oximeter's memory ─────────────────────────────────────────────────────────────────────────
+
+
+def oximeter() -> Known:
+    met = known()
+    met.values[uuids.PLX_FEATURES] = int(Feature.STORAGE).to_bytes(2, "little")
+    return met
+
+
+SPOT: Final = bytes.fromhex("00 61 00 48 00")
+
+
+def test_two_records_alike_without_a_time_are_two() -> None:
+    keys = []
+    for _ in range(2):
+        ear = OximeterEar(oximeter())
+        told = [one for _ in range(2) for one in readings(ear.hear(heard(uuids.PLX_SPOT_CHECK, SPOT)))]
+        keys.append([reading.record for reading in told])
+        assert len(set(keys[-1])) == 2
+    assert keys[0] == keys[1]  # and at the next meeting they are the same two
+
+
+def test_the_order_in_a_transfer_that_is_begun_again_is_the_same() -> None:
+    ear = OximeterEar(oximeter())
+    first = readings(ear.hear(heard(uuids.PLX_SPOT_CHECK, SPOT)))
+    (again,) = ear.hear(heard(uuids.RECORD_ACCESS_CONTROL_POINT, answer(Outcome.NOT_COMPLETED)))
+    assert isinstance(again, Send)
+    assert readings(ear.hear(heard(uuids.PLX_SPOT_CHECK, SPOT))) == []  # it is the one that came before
+    second = readings(ear.hear(heard(uuids.PLX_SPOT_CHECK, SPOT)))
+    assert len({reading.record for reading in first + second}) == 2
+
+
+@pytest.mark.parametrize("features", [None, b"", b"\x04", b"\x00\x00", b"\x05\x00"])
+def test_a_device_that_does_not_say_that_it_keeps_records_is_not_asked(features: bytes | None) -> None:
+    met = known()
+    if features is not None:
+        met.values[uuids.PLX_FEATURES] = features
+    ear = OximeterEar(met)
+    (shown,) = readings(ear.hear(heard(uuids.PLX_SPOT_CHECK, SPOT)))
+    assert (shown.record, shown.just_taken) == (None, True)
+    assert list(ear.tick(1000.0)) == []
+
+
+def test_a_device_that_refused_to_be_asked_is_not_waited_for() -> None:
+    met = oximeter()
+    met.skipped.append(Skipped("AskForRecords", "ble-refused"))
+    assert list(OximeterEar(met).tick(1000.0)) == []
+
+
+def test_records_that_cannot_be_had_are_told_in_the_end() -> None:
+    ear = OximeterEar(oximeter())
+    assert [type(one) for one in ear.tick(SILENT_FOR_S)] == [Send]
+    assert list(ear.tick(SILENT_FOR_S + ABORTED_WITHIN_S)) == []
+    assert len(readings(ear.hear(heard(uuids.PLX_CONTINUOUS, SPOT)))) == 1
+    (error,) = ear.end()
+    assert isinstance(error, DeviceError)
+    assert error.stable_code == "records-timeout"
+
+
+# ── Clocks ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("wall", "off_s", "sets"),
+    [
+        (None, 500, False),
+        (AT, None, True),
+        (AT, 59, False),
+        (AT, -59, False),
+        (AT, 61, True),
+        (AT, -61, True),
+    ],
+)
+def test_a_clock_is_set_when_ours_is_trusted_and_it_is_off(
+    wall: datetime.datetime | None, off_s: int | None, sets: bool
+) -> None:
+    met = known(wall)
+    if off_s is not None:
+        met.clock = Clock(AT + datetime.timedelta(seconds=off_s), 0.0, wall)
+    sent = right_time(met)
+    assert (sent is not None) is sets
+    if sent is not None:
+        assert sent.hex(" ") == "ea 07 03 0e 09 05 1e 06 00 02"
+
+
+def test_contour_meters_take_local_time_without_a_zone() -> None:
+    assert contour_time(AT).hex(" ") == "01 ea 07 03 0e 09 05 1e 00 00"
+
+
+# ── What the simulated memory promises the tests ─────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("request_", "numbers", "outcome"),
+    [
+        ("01 01", [0, 1, 2], Outcome.SUCCESS),
+        ("01 03 01 01 00", [1, 2], Outcome.SUCCESS),
+        ("01 03 01 09 00", [], Outcome.NO_RECORDS),
+        ("01 05", [0], Outcome.SUCCESS),
+        ("01 06", [2], Outcome.SUCCESS),
+        ("01 01 00", [], Outcome.INVALID_OPERAND),
+        ("01 03 02 01 00", [], Outcome.OPERAND_UNSUPPORTED),
+        ("01 02 01 01 00", [], Outcome.OPERATOR_UNSUPPORTED),
+        ("01 00", [], Outcome.INVALID_OPERATOR),
+        ("02 01", [], Outcome.OPCODE_UNSUPPORTED),
+        ("09 01", [], Outcome.OPCODE_UNSUPPORTED),
+    ],
+)
+def test_a_simulated_memory_answers(request_: str, numbers: list[int], outcome: Outcome) -> None:
+    kept = KeptRecords()
+    for number in range(3):
+        kept.keep(Kept(number, ((uuids.GLUCOSE_MEASUREMENT, measured(number)),)))
+    raw = bytes.fromhex(request_)
+    reply = kept.reply(raw)
+    assert [one.sequence for one in reply.records] == numbers
+    assert reply.answer == encode_answer(Answered(raw[0], outcome))
+    assert kept.reply(COUNT_ALL).answer == encode_answer(Counted(3))
+
+
+def test_a_simulated_memory_is_bounded_and_can_fail() -> None:
+    kept = KeptRecords(parts=False)
+    for number in range(KEEPS + 3):
+        kept.keep(Kept(number, ()))
+    assert len(kept) == KEEPS
+    assert kept.reply(report_from(5)).answer == answer(Outcome.OPERATOR_UNSUPPORTED)
+    kept.flaw = Flaw.SILENT
+    assert (len(kept.reply(REPORT_ALL).records), kept.reply(REPORT_ALL).answer) == (KEEPS // 2, None)
+    kept.flaw = Flaw.REFUSED
+    assert kept.reply(REPORT_ALL).answer == answer(Outcome.OPCODE_UNSUPPORTED)
