@@ -11,14 +11,14 @@ import threading
 from typing import Final
 
 from edge.clock import Clock
-from sync.central import database, trouble
-from sync.central.broker import Link, client_id
+from sync.central import database, station, trouble
+from sync.central.broker import Link
 from sync.central.exclusive import exclusive
-from sync.central.home import CentreHome, read_file
+from sync.central.home import CentreHome
 from sync.central.landing import Lander, Upward
-from sync.central.receipts import ReceiptWriter, SignedReceipt
 from sync.wire import topics
 from sync.wire.enrolment import Broker
+from sync.wire.keyset import Use
 
 _LOG: Final = logging.getLogger("qafila.central")
 
@@ -51,14 +51,11 @@ def run(
         CentreError: a file is missing, the broker may not be reached, or a collector runs here already.
         CentreDatabaseError: the database cannot be used.
     """
-    settings = home.read_settings()
-    place = settings.reachable(broker)
-    landed_key = read_file(home.landed_key)
-    writer = ReceiptWriter("landed", settings.realm, settings.generation, landed_key)
-    name = client_id(PROCESS, settings.realm, landed_key)
+    here = station.prepare(home, PROCESS, Use.LANDED, broker)
+    settings, writer = here.settings, here.writer
     connection = database.connect(home.database)
-    with trouble.understood(), exclusive(home.landed_key.with_suffix(".lock"), "collector"):
-        link = Link(place.host, place.port, name, [topics.UP_ALL], backoff_max_s=backoff_max_s)
+    with trouble.understood(), exclusive(here.lock, "collector"):
+        link = Link(here.place.host, here.place.port, here.name, [topics.UP_ALL], backoff_max_s=backoff_max_s)
         lander = Lander(connection, settings.realm, clock, writer)
         _LOG.info("collector-started", extra={"realm": settings.realm, "generation": settings.generation})
         spoken_to = 0
@@ -67,17 +64,12 @@ def run(
                 messages = link.poll(WAIT_S, gather_s=GATHER_S, quiet_s=QUIET_S)
                 if link.connections != spoken_to and link.connected:
                     spoken_to = link.connections
-                    _publish(link, writer.recent(connection, clock.now().wall_ms))
+                    here.publish(link, writer.recent(connection, clock.now().wall_ms))
                 if messages:
                     receipts = lander.land([Upward(message.topic, message.payload) for message in messages])
-                    _publish(link, receipts)
+                    here.publish(link, receipts)
                     link.acknowledge(messages)
         finally:
             link.close()
             connection.close()
             _LOG.info("collector-stopped")
-
-
-def _publish(link: Link, receipts: list[SignedReceipt]) -> None:
-    for receipt in receipts:
-        link.publish((receipt.unit, receipt.epoch), topics.receipt(receipt.unit, "landed"), receipt.raw)

@@ -12,14 +12,13 @@ import threading
 from typing import Final
 
 from edge.clock import Clock
-from sync.central import database, trouble
-from sync.central.broker import Link, client_id
+from sync.central import database, station, trouble
+from sync.central.broker import Link
 from sync.central.exclusive import exclusive
 from sync.central.exploder import KEY_GRACE_MS, Exploder
-from sync.central.home import CentreHome, read_file
-from sync.central.receipts import ReceiptWriter, SignedReceipt
-from sync.wire import topics
+from sync.central.home import CentreHome
 from sync.wire.enrolment import Broker
+from sync.wire.keyset import Use
 
 _LOG: Final = logging.getLogger("qafila.central")
 
@@ -51,15 +50,12 @@ def run(
         CentreError: a file is missing, the broker may not be reached, or an exploder runs here already.
         CentreDatabaseError: the database cannot be used.
     """
-    settings = home.read_settings()
-    place = settings.reachable(broker)
-    opened_key = read_file(home.opened_key)
-    writer = ReceiptWriter("opened", settings.realm, settings.generation, opened_key)
-    name = client_id(PROCESS, settings.realm, opened_key)
-    seal_to = read_file(home.seal_to_key)
+    here = station.prepare(home, PROCESS, Use.OPENED, broker)
+    settings, writer = here.settings, here.writer
+    seal_to = home.read_key(Use.SEAL_TO, settings.realm)
     connection = database.connect(home.database)
-    with trouble.understood(), exclusive(home.opened_key.with_suffix(".lock"), "exploder"):
-        link = Link(place.host, place.port, name, (), backoff_max_s=backoff_max_s)
+    with trouble.understood(), exclusive(here.lock, "exploder"):
+        link = Link(here.place.host, here.place.port, here.name, (), backoff_max_s=backoff_max_s)
         exploder = Exploder(connection, settings.realm, clock, seal_to, writer, key_grace_ms=key_grace_ms)
         _LOG.info("exploder-started", extra={"realm": settings.realm, "generation": settings.generation})
         seen, spoken_to = -1, 0
@@ -68,17 +64,12 @@ def run(
                 (version,) = connection.execute("PRAGMA data_version").fetchone()
                 if version != seen or exploder.pending:
                     seen = version
-                    _publish(link, exploder.round())
+                    here.publish(link, exploder.round())
                 link.poll(0.0 if exploder.pending else WAIT_S)
                 if link.connections != spoken_to and link.connected:
                     spoken_to = link.connections
-                    _publish(link, writer.recent(connection, clock.now().wall_ms))
+                    here.publish(link, writer.recent(connection, clock.now().wall_ms))
         finally:
             link.close()
             connection.close()
             _LOG.info("exploder-stopped")
-
-
-def _publish(link: Link, receipts: list[SignedReceipt]) -> None:
-    for receipt in receipts:
-        link.publish((receipt.unit, receipt.epoch), topics.receipt(receipt.unit, "opened"), receipt.raw)

@@ -28,10 +28,11 @@ import pydantic
 
 from edge import cbor
 from edge.errors import QafilaError
+from sync.wire import keys
 from sync.wire import keyset as wire_keyset
 from sync.wire.enrolment import Broker
 from sync.wire.errors import EnvelopeRefused
-from sync.wire.keyset import Keyset
+from sync.wire.keyset import Keyset, Use
 
 DEFAULT_PORT: Final = 1883
 ROOTS: Final = 2
@@ -179,6 +180,41 @@ class CentreHome:
                 next_step="restore it from a backup.",
                 code="centre-damaged",
             ) from refused
+
+    def key_file(self, use: Use) -> Path:
+        """Where the private key of a use lies.
+
+        Raises:
+            KeyError: no key of that use is made yet.
+        """
+        return {
+            Use.LANDED: self.landed_key,
+            Use.OPENED: self.opened_key,
+            Use.SEAL_TO: self.seal_to_key,
+        }[use]
+
+    def read_key(self, use: Use, realm: str) -> bytes:
+        """A private key, which is the one that the keyset names for this use.
+
+        With another one every receipt would be refused, and every batch sealed for nobody.
+
+        Raises:
+            CentreError: it is missing, damaged, or another key than the keyset names.
+        """
+        path = self.key_file(use)
+        private = read_file(path)
+        named = {key.key for key in self.read_keyset(realm).of_use(use)}
+        try:
+            public = (keys.sealing_public if use is Use.SEAL_TO else keys.signing_public)(private)
+        except ValueError:
+            public = b""
+        if public not in named:
+            raise CentreError(
+                f"{path} is not the key that the keyset names for {use}.",
+                next_step="restore it from a backup; units believe no other.",
+                code="centre-key-wrong",
+            )
+        return private
 
 
 def check_reachable(realm: Realm, broker: Broker) -> None:

@@ -39,10 +39,13 @@ class ReceiptWriter:
 
     Args:
         level: ``landed`` or ``opened``.
+
+    Attributes:
+        level: the same.
     """
 
     def __init__(self, level: str, realm: str, generation: int, private: bytes) -> None:
-        self._level = level
+        self.level = level
         self._realm = realm
         self._generation = generation
         self._private = private
@@ -56,10 +59,10 @@ class ReceiptWriter:
         """
         last = connection.execute(
             "SELECT rseq, content, generation FROM receipts WHERE level = ? AND unit = ? AND epoch = ?",
-            (self._level, unit, epoch),
+            (self.level, unit, epoch),
         ).fetchone()
         receipt = Receipt(
-            level=self._level,
+            level=self.level,
             unit=unit,
             epoch=bytes.fromhex(epoch),
             generation=self._generation,
@@ -81,7 +84,7 @@ class ReceiptWriter:
             " ON CONFLICT (level, unit, epoch) DO UPDATE SET generation = excluded.generation,"
             " rseq = excluded.rseq, made_ms = excluded.made_ms, content = excluded.content,"
             " raw = excluded.raw",
-            (self._level, unit, epoch, self._generation, receipt.rseq, now_ms, content, raw),
+            (self.level, unit, epoch, self._generation, receipt.rseq, now_ms, content, raw),
         )
         return SignedReceipt(unit, epoch, raw)
 
@@ -91,12 +94,12 @@ class ReceiptWriter:
             SignedReceipt(unit, epoch, raw)
             for unit, epoch, raw in connection.execute(
                 "SELECT unit, epoch, raw FROM receipts WHERE level = ? AND made_ms >= ? ORDER BY made_ms",
-                (self._level, now_ms - RESENT_FOR_MS),
+                (self.level, now_ms - RESENT_FOR_MS),
             )
         ]
 
     def _streams(self, connection: Connection, unit: str, epoch: str) -> Mapping[Stream, StreamReceipt]:
-        if self._level == "landed":
+        if self.level == "landed":
             present = connection.execute(
                 "SELECT DISTINCT stream FROM spans WHERE unit = ? AND epoch = ?", (unit, epoch)
             )
@@ -117,7 +120,7 @@ class ReceiptWriter:
 
     def _sessions_needed(self, connection: Connection, unit: str, epoch: str) -> tuple[bytes, ...]:
         # Whether a key message opens is for the exploder to say.
-        also = "missing" if self._level == "landed" else "refused"
+        also = "missing" if self.level == "landed" else "refused"
         rows = connection.execute(
             "SELECT session FROM sessions WHERE unit = ? AND epoch = ?"
             " AND state IN ('missing', ?)"
@@ -129,7 +132,7 @@ class ReceiptWriter:
         return tuple(session for (session,) in rows)
 
     def _nacks(self, connection: Connection, unit: str, epoch: str) -> tuple[Nack, ...]:
-        if self._level == "landed":
+        if self.level == "landed":
             return ()
         rows = connection.execute(
             "SELECT DISTINCT stream, first, last, state FROM landing AS batch"

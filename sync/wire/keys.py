@@ -1,8 +1,4 @@
-"""The keys of the link as raw bytes: Ed25519 to sign, ML-KEM-768 with X25519 to open what is sealed.
-
-A signing key is 32 bytes either way. A hybrid private key is the 64-byte ML-KEM seed and the 32-byte
-X25519 scalar; a hybrid public key is the 1,184-byte ML-KEM key and the 32-byte X25519 point.
-"""
+"""The keys of the link at work: signing, checking, sealing, opening; their bytes as in `edge.keypairs`."""
 
 import hashlib
 from typing import Final
@@ -13,10 +9,28 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
+from edge.keypairs import SEED_BYTES, make_sealing, make_signing, sealing_public, signing_public
+
+__all__ = [
+    "HYBRID_SUITE",
+    "KID_BYTES",
+    "SEAL_PUBLIC_BYTES",
+    "SIGNATURE_BYTES",
+    "SIGN_PUBLIC_BYTES",
+    "kid",
+    "make_sealing",
+    "make_signing",
+    "open_sealed",
+    "seal_to",
+    "sealing_public",
+    "sign",
+    "signature_fits",
+    "signing_public",
+]
+
 KID_BYTES: Final = 8
 SIGNATURE_BYTES: Final = 64
 SIGN_PUBLIC_BYTES: Final = 32
-_SEED_BYTES: Final = 64
 _LATTICE_PUBLIC_BYTES: Final = 1184
 SEAL_PUBLIC_BYTES: Final = _LATTICE_PUBLIC_BYTES + 32
 
@@ -31,15 +45,6 @@ def kid(public: bytes) -> bytes:
     return hashlib.sha256(public).digest()[:KID_BYTES]
 
 
-def make_signing() -> bytes:
-    """A new Ed25519 private key, 32 bytes."""
-    return Ed25519PrivateKey.generate().private_bytes_raw()
-
-
-def signing_public(private: bytes) -> bytes:
-    return Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
-
-
 def sign(private: bytes, message: bytes) -> bytes:
     return Ed25519PrivateKey.from_private_bytes(private).sign(message)
 
@@ -52,17 +57,6 @@ def signature_fits(public: bytes, message: bytes, signature: bytes) -> bool:
     return True
 
 
-def make_sealing() -> bytes:
-    """A new hybrid private key, 96 bytes."""
-    return MLKEM768PrivateKey.generate().private_bytes_raw() + X25519PrivateKey.generate().private_bytes_raw()
-
-
-def sealing_public(private: bytes) -> bytes:
-    lattice = MLKEM768PrivateKey.from_seed_bytes(private[:_SEED_BYTES])
-    curve = X25519PrivateKey.from_private_bytes(private[_SEED_BYTES:])
-    return lattice.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw()
-
-
 def seal_to(public: bytes, plaintext: bytes, info: bytes) -> bytes:
     """HPKE in base mode: encapsulated key (1,120 bytes), then ciphertext with its 16-byte tag."""
     return _SUITE.encrypt(plaintext, _hybrid_public(public), info)
@@ -71,8 +65,8 @@ def seal_to(public: bytes, plaintext: bytes, info: bytes) -> bytes:
 def open_sealed(private: bytes, sealed: bytes, info: bytes) -> bytes | None:
     """The plaintext, or None when this key and this context do not open it."""
     hybrid = hpke.MLKEM768X25519PrivateKey(
-        MLKEM768PrivateKey.from_seed_bytes(private[:_SEED_BYTES]),
-        X25519PrivateKey.from_private_bytes(private[_SEED_BYTES:]),
+        MLKEM768PrivateKey.from_seed_bytes(private[:SEED_BYTES]),
+        X25519PrivateKey.from_private_bytes(private[SEED_BYTES:]),
     )
     try:
         return _SUITE.decrypt(sealed, hybrid, info)
