@@ -10,8 +10,8 @@ from edge.localapi.shapes import LinkShown, Message, StreamShown, Word
 
 SILENT_AFTER_S: Final = 1.7
 """The agent's heart beats every second: after this long without a word from it, it is gone."""
-_COUNTED: Final[tuple[Word, ...]] = ("alert", "vitals", "doc", "wave")
-"""Streams whose entries a nurse waits for; the audit trail goes by the hour."""
+_COUNTED: Final[tuple[Word, ...]] = ("alert", "vitals", "doc")
+"""Streams whose entries a nurse waits for; the audit trail goes by the hour, and waves stay on the box."""
 
 
 @dataclasses.dataclass(slots=True)

@@ -46,6 +46,7 @@ def _human(status: dict[str, Any]) -> str:
             lines.append(explained(device["code"], "device-error"))
     if not status["devices"]:
         lines.append("device    none configured")
+    lines += _waves(status.get("waves"))
     for code, count in status["refusals"].items():
         lines += [f"refused   {code}: {count}", explained(code, "receipt-refused")]
     if status["problem"]:
@@ -59,6 +60,14 @@ def _human(status: dict[str, Any]) -> str:
         for code in sorted({stream["stopped"] for stream in status["streams"].values()} - {None}):
             lines += ["", f"stopped   {code}", explained(code, "internal")]
     return "\n".join(lines)
+
+
+def _waves(waves: dict[str, Any] | None) -> list[str]:
+    """Recordings: they stay on this box, so they are saved and nothing more."""
+    if not waves or not (waves["saved"] or waves["recording"]):
+        return []
+    saved = f"recordings saved on this box: {waves['saved']}"
+    return [f"waves     {saved}{''.join(f', recording now: {device}' for device in waves['recording'])}"]
 
 
 def _lock(status: dict[str, Any]) -> str:

@@ -4,7 +4,8 @@
 once for each placing of the sensor, when it is steady (`edge.agent.settle`), or when the nurse takes what
 they show. A reading goes to the visit that is open, or to the tray where it belongs to nobody until a
 person assigns it: when no visit is open, when the sensor was put on under another visit, and when it
-comes from a device's memory and may be anyone's.
+comes from a device's memory and may be anyone's. What is kept of waves is decided in `edge.agent.recorder`,
+whose they are here.
 """
 
 import dataclasses
@@ -18,8 +19,10 @@ from edge.agent.commit import Committed
 from edge.agent.devicetalk import clock_off_s, flags_of, is_live, news_of, record_of
 from edge.agent.ledger import Ledger
 from edge.agent.parts import Device
+from edge.agent.recorder import Recorder
 from edge.agent.refusals import NothingToTake, SimulatedRefused, StoreLocked, Unknown
 from edge.agent.settle import Placing
+from edge.agent.visit import Visit
 from edge.clock import Clock
 from edge.ports.caller import Answer, Call, Json
 from edge.ports.driver import DeviceEvent
@@ -42,15 +45,6 @@ _WHEN: Final = (Field.WALL_MS, Field.BOOT, Field.MONOTONIC_MS, Field.CLOCK_QUALI
 _LOG: Final = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Visit:
-    """The open visit that readings are bound to, and who opened it."""
-
-    encounter: bytes
-    patient: bytes
-    operator: str
-
-
 @dataclasses.dataclass(slots=True)
 class _Display:
     """What is known of one device while it is there."""
@@ -59,6 +53,11 @@ class _Display:
     simulated: bool
     placing: Placing = dataclasses.field(default_factory=Placing)
     placed_under: bytes | None = None
+    taken_for: bytes | None = None
+    """The visit for which somebody took what it shows, whoever it was put on under."""
+    waves_under: Visit | None = None
+    waves: bool = False
+    """Whether waves have come since it is there, and under which visit the first did."""
     kept: bool = False
     failing: bool = False
     last: Reading | None = None
@@ -74,6 +73,7 @@ class Capture:
     Attributes:
         visit: the open visit, or None; set by the commands that open and close visits.
         unlocked: whether readings can be stored now.
+        recorder: what waves are given to.
         ask_again: has a device opened anew, so that it sends what it keeps; set by whoever listens to it.
     """
 
@@ -89,6 +89,7 @@ class Capture:
             self.add(each)
         self.visit: Visit | None = None
         self.unlocked = False
+        self.recorder: Final = Recorder(ledger, audience, clock, production=production)
         self.ask_again: Callable[[str], None] = lambda _: None
 
     def add(self, device: Device) -> None:
@@ -97,6 +98,7 @@ class Capture:
 
     def remove(self, device: str) -> None:
         """Forget a device that says nothing more."""
+        self.recorder.gone(device)
         del self._displays[device]
 
     def begin(self, visit: Visit | None) -> None:
@@ -116,7 +118,9 @@ class Capture:
         """A device went away; what it shows when it is back is a new placing."""
         display = self._displays[device]
         display.placing.restart()
-        display.last = None
+        display.last = display.taken_for = None
+        display.waves = False
+        self.recorder.gone(device)
 
     async def hear(self, device: str, event: DeviceEvent) -> Sequence[bytes]:
         """Take one event of a device. A store that takes nothing is told, and the device goes on.
@@ -128,6 +132,7 @@ class Capture:
             self._ledger.whereabouts.hear(event, self._clock.monotonic_s())
         elif isinstance(event, Wave):
             self._show_wave(device, event)
+            self._hear_wave(device, event)
         elif event.mode is Mode.SPOT:
             return await self._hear_spot(device, _possible(event))
         elif all(code in PASSING for code, _ in event.values):
@@ -160,10 +165,28 @@ class Capture:
         seen = display.placing.see(reading, display.last_s)
         if seen.began:
             display.placed_under = self._open_encounter
+            display.taken_for = None
             display.kept = False
         self._show(device, reading, settled=seen.steady)
         if seen.steady and not display.kept:
             display.kept = await self._keep_or_tell(device, reading, display.placed_under)
+
+    def _hear_wave(self, device: str, wave: Wave) -> None:
+        """Give a wave to the visit under which the sensor was put on, while it is open and the sensor on.
+
+        A device that gives no numbers does not say when it was put on: it counts from its first wave.
+        """
+        if not self.unlocked:
+            return
+        display, visit = self._displays[device], self.visit
+        if not display.waves:
+            display.waves, display.waves_under = True, visit
+        if visit is not None and display.last is None:
+            mine = display.waves_under == visit
+        else:
+            under = (display.placed_under, display.taken_for)
+            mine = visit is not None and display.placing.on and visit.encounter in under
+        self.recorder.hear(device, wave, visit if mine else None, simulated=display.simulated)
 
     @property
     def _open_encounter(self) -> bytes | None:
@@ -195,7 +218,10 @@ class Capture:
             return {"saved": view.identities(map(tx.identity, tx.appended))}
 
         patient = None if visit is None else visit.patient
-        return await self._ledger.commit_once(call, work, what="reading", patient=patient)
+        answer = await self._ledger.commit_once(call, work, what="reading", patient=patient)
+        if visit is not None and display.last is not None:
+            display.taken_for = visit.encounter
+        return answer
 
     async def _keep_or_tell(self, device: str, reading: Reading, encounter: bytes | None) -> bool:
         """Keep a reading; whether it was stored. When it was not, screens are told so."""
@@ -330,10 +356,18 @@ class Capture:
                 "code": wave.code.value,
                 "lead": wave.lead,
                 "rate": format(wave.rate, "f"),
-                "samples": list(wave.samples),
+                "samples": _in_whole_units(wave),
                 "gap": wave.gap,
             }
             self._audience.tell("wave", news)
+
+
+def _in_whole_units(wave: Wave) -> list[int]:
+    """Samples for a screen, which draws no finer."""
+    if wave.step == 1:
+        return list(wave.samples)
+    step = float(wave.step)
+    return [round(sample * step) for sample in wave.samples]
 
 
 def _possible(reading: Reading) -> Reading:

@@ -60,9 +60,16 @@ class Ledger:
         return payloads.stamp(self.now(), operator, request, place)
 
     async def commit(
-        self, work: Callable[[Transaction, Store], T], *, what: str, patient: bytes | None = None
+        self,
+        work: Callable[[Transaction, Store], T],
+        *,
+        what: str,
+        patient: bytes | None = None,
+        durable: Callable[[], None] = lambda: None,
     ) -> Committed[T]:
         """Commit and tell whoever listens; ``work`` may read the store beside writing to it.
+
+        ``durable`` is called as soon as it is, in the store's thread, even when nobody waits any more.
 
         Raises:
             StoreError: nothing was saved.
@@ -70,7 +77,9 @@ class Ledger:
         """
 
         def job(opened: OpenStore) -> Committed[T]:
-            return opened.commit(lambda tx: work(tx, opened.store))
+            done = opened.commit(lambda tx: work(tx, opened.store))
+            durable()
+            return done
 
         committed = await self._room.do(job)
         await self._tell_saved(committed.saved, what, patient)

@@ -28,6 +28,7 @@ ALLOWED: Final[dict[str, frozenset[Role]]] = {
     "encounter.open": _CARE,
     "encounter.close": _CARE,
     "encounter.show": _CARE,
+    "waveform.read": _CARE,
     "observe": _CARE,
     "take": _CARE,
     "alert.raise": _CARE,

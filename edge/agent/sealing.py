@@ -24,6 +24,9 @@ KEY_WORD: Final = "key"
 MERGE_FROM_FILES: Final = 64
 """So many small files of one stream are merged: each costs an envelope on the link."""
 AUDIT_BATCH: Final = 200
+HELD: Final = frozenset({Stream.WAVE})
+"""Streams of which only the genesis leaves the box for now: an entry of a chunk that came without its
+samples would be called received, and what is received may be purged here."""
 _BATCHES_A_STEP: Final = 8
 """How much is sealed before somebody else gets the store's thread: about a tenth of a second."""
 _STREAMS: Final = {stream.word: stream for stream in Stream}
@@ -100,7 +103,7 @@ class Sealing:
             return []
         prepared: list[Prepared] = []
         try:
-            for stream in (s for s in Stream if s is not Stream.AUDIT):
+            for stream in (s for s in Stream if s is not Stream.AUDIT and s not in HELD):
                 mine = [entry for entry in entries if entry.stream is stream]
                 if mine and self._store.watermark(stream).stopped is None:
                     prepared.append(self._outbox.prepare(self._sealer.seal(mine, self._store.tips())))
@@ -185,9 +188,9 @@ class Sealing:
             elif session not in self._needed:
                 self._needed.add(session)
                 self.seal_again(
-                    (stream, (mark.opened + 1, mark.tip))
+                    (stream, (mark.opened + 1, _to_send(stream, mark.tip)))
                     for stream, mark in self._store.watermarks().items()
-                    if mark.opened < mark.tip
+                    if mark.opened < _to_send(stream, mark.tip)
                 )
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
@@ -219,7 +222,7 @@ class Sealing:
         """Ours goes once the centre holds it, an older one once what was sealed before ours has landed."""
         marks = self._store.watermarks()
         for key, tips in list(self._older_keys.items()):
-            if all(marks[stream].landed >= tips[stream] for stream in Stream):
+            if all(marks[stream].landed >= _to_send(stream, tips[stream]) for stream in Stream):
                 self._outbox.remove(key)
                 del self._older_keys[key]
         if self._sealer is not None and self._current_key is not None and self._sealer.session in set(holds):
@@ -261,7 +264,7 @@ class Sealing:
         if mark.stopped is not None:
             return []
         files = _of(stream, self._outbox.list() if names is None else names)
-        return uncovered(mark.landed, mark.tip, map(_span, files))
+        return uncovered(mark.landed, _to_send(stream, mark.tip), map(_span, files))
 
     def _fill(self, streams: Iterable[Stream]) -> bool:
         """Seal ranges that are missing in the spool, some at a time; whether some are left."""
@@ -318,6 +321,11 @@ class Sealing:
         if self.problem is None:
             _LOG.warning("not sealed for now", extra={"code": code})
         self.problem = code
+
+
+def _to_send(stream: Stream, tip: int) -> int:
+    """The last entry of a stream that is to leave the box."""
+    return min(tip, 1) if stream in HELD else tip
 
 
 def _of(stream: Stream, names: Iterable[SpoolName]) -> list[SpoolName]:

@@ -16,6 +16,7 @@ from edge.agent.commands.sessions import SessionCommands
 from edge.agent.commands.tray import TrayCommands
 from edge.agent.commands.users import UserCommands
 from edge.agent.commands.visits import VisitCommands
+from edge.agent.commands.waves import WaveCommands
 from edge.agent.commit import OpenStore, StoreRoom
 from edge.agent.ledger import Ledger
 from edge.agent.link import read_link
@@ -89,6 +90,7 @@ class Agent:
             "encounter.open": visits.open,
             "encounter.close": visits.close,
             "encounter.show": visits.show,
+            "waveform.read": WaveCommands(self._ledger).read,
             "observe": visits.observe,
             "take": self._capture.take,
             "alert.raise": visits.alert,
@@ -116,6 +118,7 @@ class Agent:
                 tasks = [
                     group.create_task(self._parts_serve(), name="local-api"),
                     group.create_task(self._supervisor.run(), name="devices"),
+                    group.create_task(self._capture.recorder.run(), name="recorder"),
                     group.create_task(self._upkeep(), name="upkeep"),
                     group.create_task(self._heartbeat(), name="heartbeat"),
                 ]
@@ -133,12 +136,18 @@ class Agent:
         """What anybody may know who may connect; nothing of a patient."""
         now = self._parts.clock.now()
         streams: dict[str, Json] = {}
+        waves: Json = None
         problem = self._room.saves.problem
         try:
-            progress, not_sealed = await self._ledger.do(
-                lambda opened: (self._ledger.progress(opened.store), opened.sealing.problem)
+            progress, saved, not_sealed = await self._ledger.do(
+                lambda opened: (
+                    self._ledger.progress(opened.store),
+                    opened.store.count_waveforms(),
+                    opened.sealing.problem,
+                )
             )
             streams = view.streams(progress)
+            waves = {"saved": saved, "recording": list(self._capture.recorder.recording)}
             problem = problem or not_sealed
         except StoreLocked:
             problem = await asyncio.to_thread(self._parts.preconditions) or problem
@@ -157,6 +166,7 @@ class Agent:
             "visit_open": self._capture.visit is not None,
             "refusals": dict(self._refusals.counts),
             "problem": problem,
+            "waves": waves,
         }
 
     def _guarded(self, method: str, handler: Handler) -> Handler:

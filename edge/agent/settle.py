@@ -56,6 +56,11 @@ class Placing:
         self._window: deque[tuple[float, dict[Code, Decimal]]] = deque()
         self._on = False
 
+    @property
+    def on(self) -> bool:
+        """Whether the sensor is on: it has said something since it last said that it is off."""
+        return self._on
+
     def restart(self) -> None:
         """The device went away or the store was locked: whatever comes next is a new placing."""
         self._window.clear()

@@ -5,12 +5,15 @@ import logging
 from collections.abc import Callable
 from typing import ClassVar, Final
 
+from edge.agent import payloads
 from edge.agent.audience import Audience
-from edge.agent.capture import Capture, Visit
+from edge.agent.capture import Capture
 from edge.agent.commit import OpenStore, StoreRoom
 from edge.agent.lockstate import Event, State, after
 from edge.agent.parts import Enrolled, Parts
+from edge.agent.recorder import end_interrupted
 from edge.agent.sealing import Sealing
+from edge.agent.visit import Visit
 from edge.security.slots import Slots
 from edge.store.errors import StoreError
 from edge.store.store import Store
@@ -81,7 +84,9 @@ class Unlocking:
             self._move(Event.LOCK_ASKED)
             self._capture.end()
             self._audience.sign_everybody_out()
+            await self._capture.recorder.finish()
             await self._room.close(self._seal_all)
+            self._capture.recorder.forget()
             self._move(Event.CLOSED)
             self._audience.tell("locked", {})
             _LOG.info("store locked")
@@ -109,6 +114,7 @@ class Unlocking:
                 audit_s=parts.pace.audit_s,
             )
             _stop_if_ahead(store, sealing)
+            end_interrupted(store, payloads.stamp(parts.clock.now(), None))
             self._enrolled.begin(sealing)
         except BaseException:
             store.close()

@@ -3,20 +3,23 @@
 import datetime
 import uuid
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Final
 
 from edge.agent.devicetalk import FROM_MEMORY
 from edge.agent.link import Link
-from edge.agent.states import Progress, state_of_all
+from edge.agent.states import Progress, RecordState, state_of_all
 from edge.ports.caller import Json
 from edge.records.fields import Source, Stream
 from edge.records.identity import EntryId
-from edge.store.rows import Observation, Patient
+from edge.store.rows import Observation, Patient, Waveform, WaveformChunk
+from edge.store.waveforms import INTERRUPTED
 from edge.vitals.codes import VITALS, Code
 from edge.vitals.identity import Identity
 from edge.vitals.quantity import Measured, Missing
 
 _CARE_STREAMS: Final = (Stream.ALERT, Stream.VITALS)
+TENTH: Final = Decimal("0.1")
 
 
 def uuid_text(raw: bytes | None) -> str | None:
@@ -87,6 +90,50 @@ def identity(said: Identity) -> dict[str, Json]:
         "serial": said.serial,
         "firmware": said.firmware,
         "battery_percent": said.battery_percent,
+    }
+
+
+def recording(shown: Waveform) -> dict[str, Json]:
+    """A recording as far as it is committed. Nothing sends it yet, whatever becomes of its stream."""
+    found = (
+        (None, None) if shown.rate_found is None else tuple(format(each, "f") for each in shown.rate_found)
+    )
+    return {
+        "waveform": uuid_text(shown.waveform),
+        "device": shown.device,
+        "source": shown.source.name.lower(),
+        "code": shown.code,
+        "leads": list(shown.leads),
+        "unit": shown.unit,
+        "step": format(shown.step, "f"),
+        "rate": format(shown.rate, "f"),
+        "rate_found": found[0],
+        "rate_uncertainty": found[1],
+        "wall_ms": shown.wall_ms,
+        "chunks": shown.chunks,
+        "samples": shown.samples,
+        "seconds": format((shown.samples / shown.rate).quantize(TENTH), "f"),
+        "recording": shown.ended is None,
+        "interrupted": shown.ended == INTERRUPTED,
+        "state": RecordState.SAVED.value,
+    }
+
+
+def chunk(shown: WaveformChunk) -> dict[str, Json]:
+    """A stretch of a recording with its samples.
+
+    Raises:
+        WaveDamaged: they cannot be decoded.
+    """
+    return {
+        "number": shown.number,
+        "first_ms": shown.first_ms,
+        "gaps": [[gap.index, gap.lost_ms] for gap in shown.gaps],
+        "flaws": [
+            {"lead": each.lead, "flaw": each.flaw.value, "first": each.first, "count": each.count}
+            for each in shown.flaws
+        ],
+        "samples": [list(lead) for lead in shown.decoded()],
     }
 
 

@@ -3,6 +3,7 @@
 import uuid
 
 from edge.localapi.shapes import (
+    ChunkShown,
     ClockShown,
     DeviceShown,
     EntryIdentity,
@@ -11,10 +12,12 @@ from edge.localapi.shapes import (
     Message,
     ObservationShown,
     PatientShown,
+    RecordingShown,
     Role,
     Saved,
     StreamShown,
     UserShown,
+    WavesShown,
     Word,
 )
 
@@ -37,6 +40,8 @@ class Status(Message):
     problem: str | None
     """The code of what is wrong with the unit: nobody can sign in (``store-missing``), nothing is saved
     (``store-full``, until a save succeeds) or nothing can leave (``spool-failed``)."""
+    waves: WavesShown | None = None
+    """Only while unlocked."""
 
 
 class SignedIn(Message):
@@ -73,12 +78,23 @@ class EncounterClosed(Saved):
 
 
 class Encounter(Message):
-    """An encounter and its observations."""
+    """An encounter, its observations and its recordings."""
 
     encounter: uuid.UUID
     patient: uuid.UUID
     open: bool
     observations: tuple[ObservationShown, ...]
+    recordings: tuple[RecordingShown, ...] = ()
+
+
+class Waveform(Message):
+    """A recording and some of its chunks, each checked against what was saved; ``more``: ask on."""
+
+    waveform: RecordingShown
+    encounter: uuid.UUID
+    patient: uuid.UUID
+    chunks: tuple[ChunkShown, ...]
+    more: bool
 
 
 class Tray(Message):

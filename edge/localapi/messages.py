@@ -50,7 +50,12 @@ METHODS: Final[dict[str, Method]] = {
     ),
     "encounter.close": Method(requests.EncounterNamed, answers.EncounterClosed, "Close the open visit."),
     "encounter.show": Method(
-        requests.EncounterNamed, answers.Encounter, "A visit and its observations with their states."
+        requests.EncounterNamed,
+        answers.Encounter,
+        "A visit, its observations with their states, its recordings.",
+    ),
+    "waveform.read": Method(
+        requests.WaveformNamed, answers.Waveform, "A recording, some chunks at a time; every look is audited."
     ),
     "observe": Method(
         requests.Observe, Saved, "Store values typed by a person: all of them, or none and the reason."

@@ -45,6 +45,13 @@ class EncounterNamed(Message):
     encounter: uuid.UUID
 
 
+class WaveformNamed(Message):
+    """Name a recording, and the chunk to begin with."""
+
+    waveform: uuid.UUID
+    first: Annotated[int, Field(ge=1, lt=2**31)] = 1
+
+
 class Observe(Message):
     """Enter values by hand. All of them are stored, or none.
 

@@ -122,6 +122,63 @@ class DeviceShown(Message):
     identity: IdentityShown | None = None
 
 
+class RecordingShown(Message):
+    """A recorded wave, as far as it is committed. It stays on this box for now: never more than saved.
+
+    ``seconds`` of samples by the device's own ``rate``; ``rate_found`` is the rate by the box's clock with
+    its standard uncertainty; ``recording``: more of it is coming; ``interrupted``: the agent stopped in the
+    midst of it.
+    """
+
+    waveform: uuid.UUID
+    device: str
+    source: Literal["device", "simulated"]
+    code: str
+    leads: tuple[str, ...]
+    unit: str
+    step: str
+    rate: str
+    rate_found: str | None
+    rate_uncertainty: str | None
+    wall_ms: int
+    chunks: int
+    samples: int
+    seconds: str
+    recording: bool
+    interrupted: bool
+    state: Literal["saved"]
+
+
+class FlawShown(Message):
+    """Samples of one lead that mean nothing: ``lead-off`` or ``saturated``."""
+
+    lead: int
+    flaw: str
+    first: int
+    count: int
+
+
+class ChunkShown(Message):
+    """A stretch of a recording: the samples of each lead, as the device counted.
+
+    ``first_ms`` is the monotonic time of the first; before each index of ``gaps`` samples were lost, for
+    about so many milliseconds.
+    """
+
+    number: int
+    first_ms: int
+    gaps: tuple[tuple[int, int], ...]
+    flaws: tuple[FlawShown, ...]
+    samples: tuple[tuple[int, ...], ...]
+
+
+class WavesShown(Message):
+    """How many recordings are saved on this box, and the devices of which waves are recorded now."""
+
+    saved: int
+    recording: tuple[str, ...]
+
+
 class StreamShown(Message):
     """How far a stream has come; ``stopped`` says why it no longer moves."""
 

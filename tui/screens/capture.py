@@ -137,6 +137,8 @@ class CaptureScreen(QafilaScreen):
             case ReadingEvent():
                 self.monitor.hear(message, self.hub.now_s())
                 self._show_numbers()
+            case SavedEvent(what="wave"):
+                pass  # every ten seconds, and nothing of it is on this screen
             case SavedEvent() if message.patient == self.patient.patient or message.what == "assignment":
                 self.read()
             case StreamsEvent():

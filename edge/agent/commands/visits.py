@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from edge.agent import payloads, view
-from edge.agent.capture import Capture, Visit
+from edge.agent.capture import Capture
 from edge.agent.commands.patients import existing
 from edge.agent.ledger import Ledger
 from edge.agent.refusals import ConfirmationNeeded, Unknown, ValueRefused, VisitRefused
+from edge.agent.visit import Visit
 from edge.clock import ClockQuality
 from edge.ports.caller import Answer, Call
 from edge.records.fields import Field, Kind, Source, Stream
@@ -72,14 +73,15 @@ class VisitCommands:
             tx.append(Stream.VITALS, Kind.ENCOUNTER_CLOSED, entry, patient=visit.patient)
             return {"saved": view.identities(map(tx.identity, tx.appended)), "count": count}
 
-        answer = await self._ledger.commit_once(call, work, what="encounter")
-        visit = self._capture.visit
-        if visit is not None and visit.encounter == encounter.bytes:
-            self._capture.visit = None
+        async with self._capture.recorder.ending(encounter.bytes):
+            answer = await self._ledger.commit_once(call, work, what="encounter")
+            visit = self._capture.visit
+            if visit is not None and visit.encounter == encounter.bytes:
+                self._capture.visit = None
         return answer
 
     async def show(self, call: Call, *, encounter: uuid.UUID) -> Answer:
-        """A visit and its observations with their states."""
+        """A visit, its observations with their states, and its recordings."""
 
         def read(store: Store) -> tuple[Encounter, Answer]:
             visit = _existing_visit(store, encounter)
@@ -91,6 +93,7 @@ class VisitCommands:
                 "observations": [
                     view.observation(each, progress) for each in store.observations(visit.encounter)
                 ],
+                "recordings": [view.recording(each) for each in store.waveforms_of(visit.encounter)],
             }
 
         _, answer = await self._ledger.read_audited(call, read, lambda seen: [seen[0].patient])
