@@ -90,9 +90,14 @@ def enrol(
 
     Raises:
         EnrolmentRefused: no valid request, the other realm, or the name belongs to other keys.
-        CentreError: the centre's files are not as they should be.
+        CentreError: the centre's files are not as they should be, or units of this version would
+            refuse a broker that it is to name.
     """
     settings = home.read_settings()
+    # A production unit waits for TLS whatever centre.toml names; what is asked for today must work today.
+    named = brokers or (settings.brokers if settings.realm == "training" else ())
+    for broker in named:
+        check_reachable(settings.realm, broker)
     try:
         request = enrolment.read_request(request_raw)
     except EnvelopeRefused as refused:

@@ -168,6 +168,25 @@ def test_a_broker_without_tls_is_reached_on_this_machine_in_training_only(
     assert refused.value.stable_code == code
 
 
+@pytest.mark.parametrize(
+    ("brokers", "written"),
+    [
+        ((Broker("192.0.2.1", 1883, tls=False),), None),
+        (None, Broker("broker.example", 1883, tls=False)),
+    ],
+)
+def test_no_bundle_names_a_broker_that_its_unit_would_refuse(
+    centre: Centre, brokers: tuple[Broker, ...] | None, written: Broker | None
+) -> None:
+    if written is not None:
+        centre.home.settings.write_text(settings_text("training", 1, (written,)))
+    with pytest.raises(CentreError) as refused:
+        setup.enrol(centre.home, Unit("van-07", centre.keyset).request(), SetClock(), brokers)
+    assert refused.value.stable_code == "broker-without-tls"
+    assert refused.value.next_step
+    assert centre.rows("SELECT * FROM units") == []
+
+
 @pytest.mark.parametrize("name", ["keyset", "roots", "hot_key"])
 def test_a_bundle_that_no_unit_would_believe_is_never_made(centre: Centre, name: str) -> None:
     """Keyset, hot root or its key damaged: the centre says so, not a nurse's box later.

@@ -87,6 +87,14 @@ def test_enrol_writes_a_bundle_that_the_unit_takes(home: Path, tmp_path: Path) -
     assert (tmp_path / "again").read_bytes() == (tmp_path / "bundle").read_bytes()
 
 
+def test_enrol_names_no_broker_that_the_unit_would_refuse(home: Path, tmp_path: Path) -> None:
+    centre = made(home)
+    (tmp_path / "request").write_bytes(Unit("van-07", centre.keyset).request())
+    words = ("enrol", str(tmp_path / "request"), "--out", str(tmp_path / "bundle"))
+    assert refusal(say(home, *words, "--broker", "broker.example:1883")) == "broker-without-tls"
+    assert not (tmp_path / "bundle").exists()
+
+
 def test_enrol_refuses_what_is_no_request(home: Path, tmp_path: Path) -> None:
     made(home)
     (tmp_path / "request").write_bytes(b"\x01 no request")
