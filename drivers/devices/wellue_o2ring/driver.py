@@ -61,8 +61,11 @@ class RingEar(StreamEar):
         said = reply(frame)
         if is_sensors(said):
             yield live(decode_sensors(said.data), frame.raw)
-        elif is_information(said):
+            return
+        if is_information(said):
             yield from self._learn(said, at_s)
+        if self._asked_s is None:
+            yield from self._ask(request(Command.SENSORS), at_s)
 
     def _learn(self, said: Reply, at_s: float) -> Iterable[Said]:
         try:
