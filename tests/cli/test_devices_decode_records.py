@@ -17,7 +17,8 @@ def decode(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(sys, "argv", ["qafila", "devices", "decode", *words])
         with pytest.raises(SystemExit) as ended:
             main.run()
-        return int(ended.value.code or 0), *capsys.readouterr()
+        said, errors = capsys.readouterr()
+        return int(ended.value.code or 0), said, errors
 
     return run
 

@@ -326,3 +326,10 @@ def test_the_context_is_evidence_and_no_part_of_what_the_record_is_known_by() ->
     assert with_it.raw == raw + about
     assert with_it.record == without.record == raw
     assert ("fasting" in with_it.flags, "context-missing" in without.flags) == (True, True)
+
+
+def test_a_control_solution_is_of_nobody_however_fresh() -> None:
+    solution = glucose.Concentration(Decimal("0.00105"), sample=10, site=4)
+    said = glucose.Glucose(7, DateTime.of(AT), concentration=solution)
+    reading = record(said, glucose.encode_measurement(said), None, Now(host=AT, device=AT))
+    assert (reading.just_taken, reading.stored) == (False, False)

@@ -9,7 +9,7 @@ from drivers.codec.gatt_time import DateTime, encode_date_time
 from drivers.codec.racp import ABORT
 from drivers.codec.record_times import Now
 from drivers.devices.sig_glucose.codec import Glucose, decode_measurement
-from drivers.devices.sig_glucose.memory import Last, Memory
+from drivers.devices.sig_glucose.memory import Memory, Progress
 from drivers.devices.sig_glucose.readings import Joiner, record
 from drivers.kinds import DriverContext
 from drivers.setup.current_time import SET_CURRENT_TIME
@@ -52,15 +52,9 @@ class MeterEar(Ear):
         self._known = known
         self._memory = memory
         self._meter = known.address
-        self._before = memory.last(self._meter)
-        self._before_came = False
+        self._progress = Progress(memory, self._meter)
         self._joiner = Joiner(self._make)
-        self._fetch = Fetch(memory.request(self._meter), known.now_s(), self._goes_on)
-        self._seen: set[bytes] = set()
-        self._given: list[bytes] = []
-        self._stored: set[bytes] = set()
-        self._in_order = True
-        self._newest = -1
+        self._fetch = Fetch(memory.request(self._meter), known.now_s(), lambda: self._progress.goes_on)
         self._heard_s = known.now_s()
 
     def hear(self, heard: Heard) -> Iterable[Said]:
@@ -92,51 +86,29 @@ class MeterEar(Ear):
 
     def committed(self, records: Sequence[bytes]) -> Iterable[Send]:
         """Ask for the later ones only, next time; nothing is ever cleared from a meter."""
-        self._stored.update(records)
-        reached: bytes | None = None
-        while self._given and self._given[0] in self._stored:
-            reached = self._given.pop(0)
-        # Out of order, what came before an interruption says nothing of what did not come.
-        if reached is not None and (self._in_order or (self._fetch.complete and not self._given)):
-            self._memory.reach(self._meter, Last(decode_measurement(reached).sequence, reached))
+        self._progress.stored(records)
         return ()
 
     def _measurement(self, raw: bytes) -> Iterable[Reading]:
         said = decode_measurement(raw)
-        if self._before is not None and raw == self._before.raw:
-            self._before_came = True
-            return
-        if raw in self._seen:
-            return
-        self._seen.add(raw)
-        self._in_order = self._in_order and said.sequence > self._newest
-        self._newest = said.sequence
-        yield from self._joiner.measurement(raw)
+        if self._progress.came(said.sequence, raw):
+            yield from self._joiner.measurement(raw)
 
     def _answer(self, heard: Heard) -> Iterable[Said]:
         asked_all = self._fetch.asked_all
         said = list(self._fetch.hear(heard.raw, heard.at_s))
-        if not self._fetch.runs or said:
-            yield from self._joiner.finish()
+        if self._fetch.runs and not said:
+            return  # of something else
+        yield from self._joiner.finish()
         if self._fetch.part_refused:
             self._memory.ask_whole(self._meter)
-        if self._fetch.asked_all > asked_all:
-            self._begin_again()
+        if self._fetch.runs:
+            self._progress.asked_again(for_all=self._fetch.asked_all > asked_all)
+        elif self._fetch.complete:
+            self._progress.completed()
         yield from said
 
-    def _goes_on(self) -> bool:
-        """Whether the meter still knows the record up to which we have stored its records."""
-        return self._before is None or self._before_came
-
-    def _begin_again(self) -> None:
-        """All records come, from the first on."""
-        self._memory.begin_again(self._meter)
-        self._before = None
-        self._given.clear()
-        self._in_order, self._newest = True, -1
-
     def _make(self, said: Glucose, raw: bytes, context: bytes | None) -> Reading:
-        self._given.append(raw)
         return record(said, raw, context, Now(self._known.wall(), self._known.device_now()))
 
 
