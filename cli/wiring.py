@@ -22,12 +22,13 @@ from edge.config import ConfigRefused, DeviceSection, Places, UnitConfig, load
 from edge.errors import QafilaError
 from edge.localapi.server import serve
 from edge.security import device_secret, process
-from edge.security.errors import DeviceSecretMissing, SlotsMissing
+from edge.security.errors import SecurityError
 from edge.security.exclusive import ExclusiveLock
 from edge.security.lockout import Lockout
-from edge.security.slots import Slots, copies_of
+from edge.security.slots import Slots
 from edge.spool import Inbox, Outbox
-from edge.store.errors import StoreMissing
+from edge.store.connection import check_file
+from edge.store.errors import StoreError
 from edge.store.store import Store
 from sync.boxend.receipts import BoxReceiptReader
 from sync.boxend.sealer import BoxSealer
@@ -82,19 +83,19 @@ def agent_parts(places: Places, config: UnitConfig, clock: Clock, radio: Radio |
         ),
         entropy=os.urandom,
         batch=config.seal.batch,
-        preconditions=lambda: what_is_missing(places, config),
+        preconditions=lambda: what_is_wrong(places, config),
     )
 
 
-def what_is_missing(places: Places, config: UnitConfig) -> str | None:
-    """The code of the first file without which nobody can sign in, or None; nothing is read."""
-    secret = config.device_secret(places)
-    needed = (
-        (StoreMissing, places.database.is_file()),
-        (SlotsMissing, any(copy.is_file() for copy in copies_of(places.slots))),
-        (DeviceSecretMissing, os.access(secret, os.R_OK)),
-    )
-    return next((error.code for error, there in needed if not there), None)
+def what_is_wrong(places: Places, config: UnitConfig) -> QafilaError | None:
+    """Why nobody could sign in, or None: what is missing, damaged or not this unit's. It takes no PIN."""
+    try:
+        check_file(places.database)
+        secret = device_secret.read(config.device_secret(places))
+        Slots.load(places.slots, secret)
+    except (StoreError, SecurityError) as error:
+        return error
+    return None
 
 
 class Pinned:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from edge.clock import Clock
+from edge.errors import QafilaError
 from edge.ports.caller import Handler
 from edge.ports.driver import Driver
 from edge.ports.sealing import ReceiptReader, Sealer
@@ -75,8 +76,7 @@ class Parts:
         serve: runs the local API with these handlers until cancelled.
         entropy: fresh random bytes.
         batch: how many entries a merged batch aims at.
-        preconditions: the code of what is missing before anybody could sign in, such as
-            ``store-missing``, or None; it only looks whether things exist.
+        preconditions: why nobody could sign in, such as a missing store or a damaged slot file, or None.
     """
 
     unit: str
@@ -93,5 +93,5 @@ class Parts:
     serve: Callable[[Mapping[str, Handler]], Awaitable[None]]
     entropy: Callable[[int], bytes]
     batch: int = 200
-    preconditions: Callable[[], str | None] = lambda: None
+    preconditions: Callable[[], QafilaError | None] = lambda: None
     pace: Pace = dataclasses.field(default_factory=Pace)

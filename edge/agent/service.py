@@ -108,7 +108,8 @@ class Agent:
         """Everything at once, until told to stop; then seal, close the store and leave."""
         missing = await asyncio.to_thread(self._parts.preconditions)
         if missing is not None:
-            _LOG.error("nobody can sign in", extra={"code": missing})
+            why = {"code": missing.stable_code, "sentence": missing.sentence, "next": missing.next_step}
+            _LOG.error("nobody can sign in", extra=why)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -150,7 +151,8 @@ class Agent:
             waves = {"saved": saved, "recording": list(self._capture.recorder.recording)}
             problem = problem or not_sealed
         except StoreLocked:
-            problem = await asyncio.to_thread(self._parts.preconditions) or problem
+            missing = await asyncio.to_thread(self._parts.preconditions)
+            problem = problem if missing is None else missing.stable_code
         except StoreError as error:
             problem = error.stable_code
         return {

@@ -107,8 +107,9 @@ class Slots:
             )
         readable = [opened for copy in copies if (opened := _open(copy, device_secret)) is not None]
         if not readable:
-            checks = {copy[16:_HEADER_BYTES] for copy in copies}
-            if len(checks) == 1 and checks != {_derive(device_secret, b"check")[:8]} and len(copies) > 1:
+            headed = [copy for copy in copies if copy.startswith(_MAGIC) and len(copy) > _HEADER_BYTES]
+            checks = {copy[16:_HEADER_BYTES] for copy in headed}
+            if len(checks) == 1 and checks != {_derive(device_secret, b"check")[:8]} and len(headed) > 1:
                 raise DeviceSecretWrong(
                     "This device secret does not belong to this unit.",
                     next_step="Put the medium in that was made for this unit, or its second copy.",

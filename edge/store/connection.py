@@ -64,7 +64,7 @@ def connect(path: Path, key: bytes) -> sqlite.Connection:
     """
     check_library(sqlite.VERSION)
     check_key(key)
-    _check_file(path)
+    check_file(path)
     if not key_fits(path, key):
         raise WrongKey(
             "The key does not open this store; nothing was changed.",
@@ -109,7 +109,12 @@ def check_sealed(path: Path) -> None:
         )
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Refuse what can be known to be no good without the key.
+
+    Raises:
+        StoreMissing, StoreUnprotected, StoreUnreadable, StoreReadOnly, StoreDamaged.
+    """
     try:
         if not path.is_file():
             raise StoreMissing(

@@ -3,15 +3,16 @@
 import ast
 import asyncio
 import json
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from cli import main
-from cli.wiring import what_is_missing
+from cli.wiring import what_is_wrong
 from edge.agent.receipts import BEYOND_TIP, HEAD_MISMATCH, Refused
 from edge.agent.supervisor import ENDED
 from edge.agent.unlocking import AHEAD
@@ -20,6 +21,7 @@ from edge.i18n.catalogue import LANGUAGES, load
 from edge.localapi.messages import METHODS
 from edge.localapi.server import serve
 from edge.ports.caller import Answer, Call
+from edge.security import device_secret, slots
 from sync.wire.errors import REFUSALS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -138,17 +140,72 @@ def test_every_code_that_status_can_show_has_a_sentence_and_a_next_step(language
     assert missing == set()
 
 
-def test_what_is_missing_is_found_without_reading_it(tmp_path: Path) -> None:
+@pytest.fixture
+def unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Places, UnitConfig]:
+    """A unit that somebody could sign in to."""
+    monkeypatch.setattr(slots, "ARGON2", (1, 1, 64))
     places = Places.at(tmp_path)
     config = UnitConfig.model_validate({"unit": {"id": "van-07", "realm": "training"}})
-    found: list[str | None] = []
-    for path in (places.database, places.slots.with_name("slots.2"), config.device_secret(places)):
-        found.append(what_is_missing(places, config))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
-    assert [*found, what_is_missing(places, config)] == [
-        "store-missing",
-        "slots-missing",
-        "device-secret-missing",
-        None,
-    ]
+    secret = device_secret.make(config.device_secret(places))
+    slots.create(
+        places.slots, unit="van-07", user="amina", name="", role="nurse", pin="482913", key=bytes(32),
+        device_secret=secret,
+    )  # fmt: skip
+    places.database.write_bytes(bytes(8192))  # what may be known of a store without its key
+    return places, config
+
+
+def flipped(path: Path, at: int = -1) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+def both(places: Places, breaks: Callable[[Path], object]) -> None:
+    for copy in slots.copies_of(places.slots):
+        breaks(copy)
+
+
+def other_secret(places: Places, config: UnitConfig) -> None:
+    config.device_secret(places).unlink()
+    device_secret.make(config.device_secret(places))
+
+
+WRONG: dict[str, list[Callable[[Places, UnitConfig], object]]] = {
+    "store-missing": [lambda places, _: places.database.unlink()],
+    "store-damaged": [lambda places, _: places.database.write_bytes(b"")],
+    "store-unprotected": [lambda places, _: places.database.write_bytes(b"SQLite format 3\0" + bytes(8192))],
+    "slots-missing": [lambda places, _: both(places, Path.unlink)],
+    "slots-damaged": [
+        lambda places, _: both(places, flipped),
+        lambda places, _: both(places, lambda copy: copy.write_bytes(b"")),
+        lambda places, _: both(places, lambda copy: copy.write_bytes(bytes(4096))),
+        lambda places, _: both(places, lambda copy: os.truncate(copy, 20)),
+    ],
+    "device-secret-missing": [lambda places, config: config.device_secret(places).unlink()],
+    "device-secret-damaged": [
+        lambda places, config: flipped(config.device_secret(places), 30),
+        lambda places, config: config.device_secret(places).write_bytes(b""),
+    ],
+    "device-secret-wrong": [other_secret],
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "breaks"), [(code, breaks) for code, ways in WRONG.items() for breaks in ways]
+)
+def test_what_keeps_everybody_from_signing_in_is_known_before_anybody_tries(
+    unit: tuple[Places, UnitConfig], code: str, breaks: Callable[[Places, UnitConfig], object]
+) -> None:
+    assert what_is_wrong(*unit) is None
+    breaks(*unit)
+    wrong = what_is_wrong(*unit)
+    assert wrong is not None
+    assert wrong.stable_code == code
+    assert wrong.next_step
+    assert load("en").codes >= {f"error.{code}.sentence", f"error.{code}.next"}
+
+
+def test_one_damaged_copy_of_the_slots_keeps_nobody_out(unit: tuple[Places, UnitConfig]) -> None:
+    flipped(unit[0].slots)
+    assert what_is_wrong(*unit) is None

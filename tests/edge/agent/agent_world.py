@@ -16,6 +16,7 @@ from edge.agent.parts import Device, Enrolled, Pace, Parts
 from edge.agent.service import run
 from edge.audit.chain import VISIBLE_HEAD_BYTES, Entry
 from edge.clock import SystemClock
+from edge.errors import QafilaError
 from edge.localapi.client import AgentUnreachable, Api, connect
 from edge.localapi.messages import EVENTS, METHODS
 from edge.localapi.server import serve
@@ -206,7 +207,7 @@ class World:
     pace: Pace = QUICK
     batch: int = 200
     bundle: int = 1
-    preconditions: Callable[[], str | None] = lambda: None
+    preconditions: Callable[[], QafilaError | None] = lambda: None
 
     @property
     def socket(self) -> Path:

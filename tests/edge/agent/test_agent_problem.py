@@ -5,16 +5,17 @@ import logging
 import pytest
 
 from edge.agent.commit import Saves
+from edge.errors import QafilaError
 from edge.localapi.client import connect
 from edge.ports.caller import CallRefused
-from edge.store.errors import StoreFull, StoreRefused
+from edge.store.errors import StoreFull, StoreMissing, StoreRefused
 from tests.edge.agent.agent_world import Card, World
 
 
 async def test_a_locked_agent_says_what_is_missing_and_logs_it_once(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    found: str | None = "store-missing"
+    found: QafilaError | None = StoreMissing("There is none.", next_step="Make one.")
     world.preconditions = lambda: found  # as it is when asked
     with caplog.at_level(logging.ERROR):
         async with world.running(), connect(world.socket) as api:
@@ -23,7 +24,8 @@ async def test_a_locked_agent_says_what_is_missing_and_logs_it_once(
                 assert (status["locked"], status["problem"]) == (True, "store-missing")
             found = None
             assert (await api.call("status"))["problem"] is None
-    assert [record.__dict__["code"] for record in caplog.records] == ["store-missing"]
+    [told] = [vars(record) for record in caplog.records]
+    assert (told["code"], told["sentence"], told["next"]) == ("store-missing", "There is none.", "Make one.")
 
 
 async def test_a_full_disk_is_the_problem_until_a_save_succeeds(
