@@ -98,7 +98,8 @@ class RecordAccess:
         self._runs = False
         if not self._aborted.is_set() and reply.answer is not None:
             await meeting.indicate(self.control, reply.answer)
-            self.answered.set()
+            if self._requests.empty():  # a quick host asks before its confirmation has come through
+                self.answered.set()
 
     async def _tell(self, meeting: Meeting, characteristic: Bytes, value: bytes) -> None:
         if characteristic.properties & Characteristic.Properties.INDICATE:
