@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -38,6 +39,16 @@ async def typed(pilot: Pilot[Any], keys: str) -> None:
     """Keys one after the other without a pause, as a burst."""
     await pilot.press(*["enter" if key == "\n" else key for key in keys])
     await settled(pilot)
+
+
+def at_once(pilot: Pilot[Any], keys: str) -> None:
+    """All of them in the queue before the first is taken; `Pilot.press` waits after each."""
+    driver = pilot.app._driver
+    assert driver is not None
+    for key in keys:
+        event = Key(key, key)
+        event.set_sender(pilot.app)
+        driver.send_message(event)
 
 
 async def test_sign_in_takes_a_burst_and_forgets_the_pin() -> None:
@@ -116,6 +127,17 @@ async def test_a_digit_within_what_is_typed_is_no_choice() -> None:
         shown = text(pilot)
         assert "El M'hamdi Zoé-Maëlle" in shown
         assert "CNIE JB482903" in shown
+
+
+async def test_a_digit_that_comes_with_the_letters_before_it_is_no_choice() -> None:
+    """As a scanner types: the line has not yet taken the letters when the digit comes."""
+    screen = app(FakeAgent(open_visit=False), capture=False)
+    async with screen.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        at_once(pilot, "jb482")
+        await settled(pilot)
+        assert isinstance(screen.screen, PatientsScreen), "the 4 opened the fourth row"
+        assert screen.screen.query_one("#search", Input).value == "jb482"
 
 
 async def test_another_visit_that_is_open_is_said_and_offered_first() -> None:
