@@ -59,8 +59,6 @@ class StreamEar(Ear):
         return self.rest()
 
     def _cut(self, heard: Heard) -> Iterable[StreamEvent]:
-        if heard.channel == self._channel:
-            return self._framer.feed(heard.raw)
-        if heard.channel != STREAM:
-            return ()
-        return (Frame(heard.raw) if heard.garbage is None else Garbage(heard.raw, heard.garbage),)
+        if heard.channel == STREAM:
+            return (Frame(heard.raw) if heard.garbage is None else Garbage(heard.raw, heard.garbage),)
+        return self._framer.feed(heard.raw) if heard.channel == self._channel else ()
