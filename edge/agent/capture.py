@@ -347,7 +347,7 @@ class Capture:
                 "settled": settled,
                 **view.device_clock(reading.at, clock_off_s(reading), old=not is_live(reading)),
             }
-            self._audience.tell("reading", news)
+            self._audience.tell("reading", news, of_patient=self.visit is not None or not is_live(reading))
 
     def _show_wave(self, device: str, wave: Wave) -> None:
         if self._audience.has("waves"):

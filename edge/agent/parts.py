@@ -9,6 +9,7 @@ from edge.errors import QafilaError
 from edge.ports.caller import Handler
 from edge.ports.driver import Driver
 from edge.ports.sealing import ReceiptReader, Sealer
+from edge.ports.workshop import Workshop
 from edge.security.lockout import Lockout
 from edge.security.slots import Slots
 from edge.spool import Inbox, Outbox
@@ -37,10 +38,16 @@ class Enrolled:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Device:
-    """One configured device; ``simulated`` only in the training realm."""
+    """One configured device.
+
+    Attributes:
+        simulated: only in the training realm.
+        port: as in unit.toml; empty where nobody looks after devices.
+    """
 
     driver: Driver
     simulated: bool = False
+    port: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,6 +84,7 @@ class Parts:
         entropy: fresh random bytes.
         batch: how many entries a merged batch aims at.
         preconditions: why nobody could sign in, such as a missing store or a damaged slot file, or None.
+        workshop: for those who look after devices; None where devices are fixed.
     """
 
     unit: str
@@ -95,3 +103,4 @@ class Parts:
     batch: int = 200
     preconditions: Callable[[], QafilaError | None] = lambda: None
     pace: Pace = dataclasses.field(default_factory=Pace)
+    workshop: Workshop | None = None

@@ -17,6 +17,7 @@ WITHOUT_SESSION: Final = frozenset({"status", "sign-in"})
 
 _EVERYONE: Final = frozenset(Role)
 _CARE: Final = frozenset({Role.NURSE, Role.SUPERVISOR})
+_TECHNICAL: Final = frozenset({Role.SUPERVISOR, Role.TECHNICIAN})
 _SUPERVISOR: Final = frozenset({Role.SUPERVISOR})
 
 ALLOWED: Final[dict[str, frozenset[Role]]] = {
@@ -38,7 +39,17 @@ ALLOWED: Final[dict[str, frozenset[Role]]] = {
     "subscribe": _EVERYONE,
     "users.add": _SUPERVISOR,
     "users.list": _EVERYONE,
-    "store.verify": frozenset({Role.SUPERVISOR, Role.TECHNICIAN}),
+    "device.scan": _TECHNICAL,
+    "device.pair": _TECHNICAL,
+    "device.passkey": _TECHNICAL,
+    "device.forget": _TECHNICAL,
+    "device.test": _TECHNICAL,
+    "device.listen": _EVERYONE,
+    "device.record": _TECHNICAL,
+    "device.measure": _CARE,
+    "device.stop": _CARE,
+    "recording.open": _TECHNICAL,
+    "store.verify": _TECHNICAL,
 }
 """Roles by method. A method that is missing here is for nobody; a test holds that none is."""
 

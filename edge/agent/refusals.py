@@ -77,6 +77,44 @@ class NothingToTake(CallRefused):
     code: ClassVar[str] = "nothing-to-take"
 
 
+class NoWorkshop(CallRefused):
+    """This agent's devices are fixed."""
+
+    code: ClassVar[str] = "devices-fixed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The devices of this agent are fixed.", next_step="Start the unit's own agent: qafila agent."
+        )
+
+
+class DeviceTaken(CallRefused):
+    """The key or the port belongs to another device."""
+
+    code: ClassVar[str] = "device-taken"
+
+
+class DeviceBusy(CallRefused):
+    """Somebody is doing the same with a device already."""
+
+    code: ClassVar[str] = "device-busy"
+
+
+class PairingFailed(CallRefused):
+    """The device could not be paired; nothing of it was kept."""
+
+    code: ClassVar[str] = "pairing-failed"
+
+
+class CannotMeasure(CallRefused):
+    """The device measures when its own button is pressed, and not when it is told to."""
+
+    code: ClassVar[str] = "cannot-measure"
+
+    def __init__(self) -> None:
+        super().__init__("This device cannot be started from here.", next_step="Start it on the device.")
+
+
 class RequestReused(CallRefused):
     """The request's id was used for another request."""
 

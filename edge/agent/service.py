@@ -10,12 +10,14 @@ from typing import Final
 from edge.agent import view
 from edge.agent.audience import Audience
 from edge.agent.capture import Capture
+from edge.agent.commands.devices import DeviceCommands
 from edge.agent.commands.patients import PatientCommands
 from edge.agent.commands.records import RecordCommands
 from edge.agent.commands.sessions import SessionCommands
 from edge.agent.commands.tray import TrayCommands
 from edge.agent.commands.users import UserCommands
 from edge.agent.commands.visits import VisitCommands
+from edge.agent.commands.watching import WatchCommands
 from edge.agent.commands.waves import WaveCommands
 from edge.agent.commit import OpenStore, StoreRoom
 from edge.agent.ledger import Ledger
@@ -47,6 +49,7 @@ class Agent:
         self._room = StoreRoom()
         self._audience = Audience()
         self._ledger = Ledger(self._room, parts.clock, self._audience, parts.entropy)
+        self._devices = {device.driver.key: device for device in parts.devices}
         self._capture = Capture(
             self._ledger,
             self._audience,
@@ -79,6 +82,15 @@ class Agent:
         tray = TrayCommands(self._ledger)
         users = UserCommands(self._ledger, self._parts.load_slots)
         records = RecordCommands(self._ledger)
+        devices = DeviceCommands(
+            self._ledger,
+            self._capture,
+            self._supervisor,
+            self._devices,
+            self._parts.workshop,
+            production=self._parts.realm == "production",
+        )
+        watch = WatchCommands(self._ledger, self._audience, devices, self._parts.unit)
         methods: dict[str, Handler] = {
             "status": self.status,
             "sign-in": sessions.sign_in,
@@ -100,6 +112,16 @@ class Agent:
             "subscribe": sessions.subscribe,
             "users.add": users.add,
             "users.list": users.everybody,
+            "device.scan": devices.scan,
+            "device.pair": devices.pair,
+            "device.passkey": devices.passkey,
+            "device.forget": devices.forget,
+            "device.test": watch.test,
+            "device.listen": watch.listen,
+            "device.record": watch.record,
+            "device.measure": watch.measure,
+            "device.stop": watch.stop,
+            "recording.open": watch.open_recording,
             "store.verify": records.verify,
         }
         return {method: self._guarded(method, handler) for method, handler in methods.items()}

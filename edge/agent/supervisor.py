@@ -12,7 +12,7 @@ from edge.agent import view
 from edge.agent.audience import Audience
 from edge.agent.parts import Device
 from edge.ports.caller import Json
-from edge.ports.driver import ClearsMemory, DeviceError, DeviceEvent, Driver
+from edge.ports.driver import ClearsMemory, DeviceError, DeviceEvent, Driver, TellsWhenReady
 from edge.vitals.identity import Identity
 from edge.vitals.reading import Reading
 
@@ -34,6 +34,23 @@ class Presence(StrEnum):
 
 
 @dataclasses.dataclass(slots=True)
+class Look:
+    """What has happened with a device since somebody began to look.
+
+    Attributes:
+        events: how many events came.
+        reading: the last of them that was a reading.
+        ended: how many sessions have ended by themselves.
+        error: how the last of those ended, if by an error.
+    """
+
+    events: int = 0
+    reading: Reading | None = None
+    ended: int = 0
+    error: DeviceError | None = None
+
+
+@dataclasses.dataclass(slots=True)
 class _Watched:
     """One device, the task that listens to it, and how it does."""
 
@@ -43,8 +60,7 @@ class _Watched:
     code: str | None = None
     identity: Identity | None = None
     session: "_Session | None" = None
-    error: DeviceError | None = None
-    """How the last session ended, if by an error."""
+    look: "Look" = dataclasses.field(default_factory=Look)
 
 
 class Supervisor:
@@ -98,6 +114,37 @@ class Supervisor:
         if session is not None:
             session.end()
 
+    async def reopen(self, key: str) -> Look:
+        """End the session that there is, and look at what happens from then on."""
+        watched = self._watched[key]
+        session = watched.session
+        if session is not None:
+            session.end()
+            await session.over.wait()
+        self._now(watched, Presence.STARTING, None)
+        return self.look(key)
+
+    def look(self, key: str) -> Look:
+        """Begin to look: what happens with the device from now on."""
+        watched = self._watched[key]
+        watched.look = Look()
+        return watched.look
+
+    def ready(self, key: str) -> bool:
+        """Whether the device is met and set up, though it may have said nothing yet."""
+        watched = self._watched[key]
+        if isinstance(watched.driver, TellsWhenReady) and watched.driver.ready:
+            return True
+        return watched.presence is Presence.PRESENT
+
+    def identity(self, key: str) -> Identity | None:
+        """What the device has said of itself, with a reading or when it was met."""
+        watched = self._watched[key]
+        driver = watched.driver
+        if isinstance(driver, TellsWhenReady) and driver.identity != Identity():
+            return driver.identity
+        return watched.identity
+
     def driver(self, key: str) -> Driver | None:
         """The driver of a device, or None when there is no such device."""
         watched = self._watched.get(key)
@@ -105,15 +152,12 @@ class Supervisor:
 
     def shown(self) -> list[Json]:
         """Every device and how it does."""
-        return [
-            {
-                "key": key,
-                "kind": watched.driver.kind,
-                **self._state(watched),
-                **({} if watched.identity is None else {"identity": view.identity(watched.identity)}),
-            }
-            for key, watched in self._watched.items()
-        ]
+        shown: list[Json] = []
+        for key, watched in self._watched.items():
+            said = self.identity(key)
+            identity = {} if said is None else {"identity": view.identity(said)}
+            shown.append({"key": key, "kind": watched.driver.kind, **self._state(watched), **identity})
+        return shown
 
     def _start(self, group: asyncio.TaskGroup, watched: _Watched) -> None:
         watched.task = group.create_task(self._keep_listening(watched), name=f"device-{watched.driver.key}")
@@ -121,28 +165,33 @@ class Supervisor:
     async def _keep_listening(self, watched: _Watched) -> None:
         key = watched.driver.key
         while True:
-            code, watched.error = ENDED, None
+            code, error = ENDED, None
             session = watched.session = _Session()
             try:
                 async with session.open(watched.driver) as events:
                     async for event in events:
                         with session.uninterrupted():
                             await self._take(watched, event)
-            except DeviceError as error:
-                code, watched.error = error.stable_code, error
+            except DeviceError as caught:
+                code, error = caught.stable_code, caught
             finally:
                 watched.session = None
+                session.over.set()
             self._gone(key)
             if session.ended:
                 continue  # somebody wants it open, not closed
+            watched.look.ended += 1
+            watched.look.error = error
             self._now(watched, Presence.GONE, code)
             # What ended without an error may speak again at once, as a cuff does that was used again.
             await asyncio.sleep(self._retry_s if code is not ENDED else self._retry_s * ENDED_REST)
 
     async def _take(self, watched: _Watched, event: DeviceEvent) -> None:
         self._now(watched, Presence.PRESENT, None)
-        if isinstance(event, Reading) and event.identity is not None:
-            watched.identity = event.identity
+        watched.look.events += 1
+        if isinstance(event, Reading):
+            watched.look.reading = event
+            watched.identity = event.identity or watched.identity
         stored = await self._hear(watched.driver.key, event)
         if stored and isinstance(watched.driver, ClearsMemory):
             await watched.driver.committed(stored)
@@ -174,6 +223,7 @@ class _Session:
 
     def __init__(self) -> None:
         self.ended = False
+        self.over = asyncio.Event()
         self._busy = False
         self._limit: asyncio.Timeout | None = None
 

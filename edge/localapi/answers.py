@@ -1,6 +1,7 @@
 """What the methods of the local API answer."""
 
 import uuid
+from typing import Literal
 
 from edge.localapi.shapes import (
     ChunkShown,
@@ -8,6 +9,7 @@ from edge.localapi.shapes import (
     DeviceShown,
     EntryIdentity,
     FirstBad,
+    IdentityShown,
     LinkShown,
     Message,
     ObservationShown,
@@ -127,6 +129,81 @@ class Users(Message):
     """Who may sign in."""
 
     users: tuple[UserShown, ...]
+
+
+class NearbyShown(Message):
+    """Something near that may be a device.
+
+    ``kinds``: what it looks like, the likeliest first. ``rssi`` in dBm and ``paired`` only in the air.
+    ``device``: the key under which it is configured.
+    """
+
+    port: str
+    also: tuple[str, ...]
+    name: str
+    kinds: tuple[str, ...]
+    rssi: int | None
+    paired: bool | None
+    device: str | None
+
+
+class Nearby(Message):
+    """What is near; ``blind`` says by ``air`` or ``cables`` why nothing was seen there."""
+
+    found: tuple[NearbyShown, ...]
+    blind: dict[str, str]
+
+
+class Paired(Message):
+    """A device was met. It is listened to from now on, until the agent ends: write it into unit.toml."""
+
+    device: str
+    kind: str
+    port: str
+    simulated: bool
+    paired: bool
+    identity: IdentityShown | None
+
+
+class Forgotten(Message):
+    """A device is listened to no more; ``had_keys``: this unit's half of a pairing was removed."""
+
+    device: str
+    port: str
+    had_keys: bool
+
+
+class StepShown(Message):
+    """One step of a test, and where it failed the code, what that means and what to do."""
+
+    step: Literal["way", "there", "paired", "understood", "battery", "clock", "value"]
+    result: Literal["passed", "failed", "unknown"]
+    code: str | None
+    sentence: str
+    hint: str
+
+
+class Tested(Message):
+    """How far a device came; ``passed``: it can be used."""
+
+    device: str
+    passed: bool
+    steps: tuple[StepShown, ...]
+
+
+class Recorded(Message):
+    """A recording is over, and why; its pieces came as events."""
+
+    device: str
+    kind: str
+    lines: int
+    ended: Literal["time", "closed", "visit-opened", "too-much"]
+
+
+class RecordingKey(Message):
+    """What opens a recording's chunks, in hex."""
+
+    key: str
 
 
 class Verified(Message):

@@ -66,6 +66,19 @@ class DeviceEvent(Message):
     code: str | None
 
 
+class PasskeyAsked(Message):
+    """The device that is being paired shows a passkey: read it, and send ``device.passkey``."""
+
+    device: str
+
+
+class RecordedEvent(Message):
+    """The next piece of a recording's file, in base64."""
+
+    device: str
+    piece: str
+
+
 class Heartbeat(Message):
     """Every second; a screen that misses two greys its numbers."""
 

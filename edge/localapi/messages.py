@@ -76,6 +76,44 @@ METHODS: Final[dict[str, Method]] = {
     ),
     "users.add": Method(requests.AddUser, Nothing, "Let another person sign in; for supervisors."),
     "users.list": Method(Nothing, answers.Users, "Who may sign in."),
+    "device.scan": Method(
+        requests.Scan, answers.Nearby, "What is near, what kind it looks like, and whether it is configured."
+    ),
+    "device.pair": Method(
+        requests.Pair,
+        answers.Paired,
+        "Meet a device for the first time, or again after it lost its pairing; nothing else may be paired."
+        " A `passkey-asked` event may come meanwhile.",
+    ),
+    "device.passkey": Method(
+        requests.Passkey,
+        Nothing,
+        "The passkey that the device shows; from another connection, while `device.pair` waits.",
+    ),
+    "device.forget": Method(
+        requests.Forget, answers.Forgotten, "Give up the keys for a device and listen to it no more."
+    ),
+    "device.test": Method(
+        requests.WatchDevice, answers.Tested, "Open a device anew and say how far it comes, step by step."
+    ),
+    "device.listen": Method(
+        requests.DeviceNamed,
+        Nothing,
+        "Send this connection the `reading` and `device` events of one device; to a technician only while"
+        " no visit is open, and nothing out of a memory.",
+    ),
+    "device.record": Method(
+        requests.RecordDevice,
+        answers.Recorded,
+        "Record what passes between a device and its driver; it comes sealed, as `recorded` events.",
+    ),
+    "device.measure": Method(
+        requests.Measure, Nothing, "Tell a device to measure; the values come as its readings."
+    ),
+    "device.stop": Method(requests.DeviceNamed, Nothing, "Have it stop, and let the air out of a cuff."),
+    "recording.open": Method(
+        requests.OpenRecording, answers.RecordingKey, "The key of a recording that was made on this unit."
+    ),
     "store.verify": Method(
         Nothing, answers.Verified, "Check every entry against its leaf, its chain and its stream's tip."
     ),
@@ -90,6 +128,8 @@ EVENTS: Final[dict[str, type[Message]]] = {
     "streams": events.StreamsEvent,
     "device": events.DeviceEvent,
     "link": LinkShown,
+    "passkey-asked": events.PasskeyAsked,
+    "recorded": events.RecordedEvent,
     "heartbeat": events.Heartbeat,
     "locked": Nothing,
     "unlocked": Nothing,

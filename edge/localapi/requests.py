@@ -1,7 +1,7 @@
 """What the methods of the local API take."""
 
 import uuid
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field, SecretStr, StringConstraints
 
@@ -99,6 +99,78 @@ class Subscribe(Message):
     """Choose the events of this connection; replaces the former choice."""
 
     topics: Annotated[tuple[Topic, ...], Field(max_length=6)]
+
+
+Seconds: TypeAlias = Annotated[int, Field(ge=1, le=600)]
+DeviceKey: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
+Port: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+
+
+class Scan(Message):
+    """Look around for devices for so many seconds, in the air, on cables, or both."""
+
+    seconds: Seconds = 8
+    air: bool = True
+    cables: bool = True
+
+
+class Pair(Message):
+    """Pair a device: a new one by kind and port, one that is configured by its key alone."""
+
+    device: DeviceKey
+    kind: Code | None = None
+    port: Port | None = None
+    simulated: bool = False
+    seconds: Seconds = 120
+
+
+class Passkey(Message):
+    """The passkey that a device shows; null when it shows none."""
+
+    device: DeviceKey
+    passkey: Annotated[int, Field(ge=0, le=999_999)] | None
+
+
+class Forget(Message):
+    """Give up the keys for a device; ``port`` for one that this agent does not know."""
+
+    device: DeviceKey
+    port: Port | None = None
+
+
+class DeviceNamed(Message):
+    """Name a device."""
+
+    device: DeviceKey
+
+
+class WatchDevice(Message):
+    """Name a device, and for how long."""
+
+    device: DeviceKey
+    seconds: Seconds = 60
+
+
+class RecordDevice(Message):
+    """Record a device for so many seconds."""
+
+    device: DeviceKey
+    seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
+
+
+class Measure(Message):
+    """Tell a cuff to measure; ``mode`` is whom it is on."""
+
+    device: DeviceKey
+    mode: Literal["adult", "child", "neonate"] = "adult"
+
+
+class OpenRecording(Message):
+    """Ask for the key of a recording made here; ``head`` is the head of its file, in base64."""
+
+    head: Annotated[str, StringConstraints(max_length=8192, pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
 
 
 class AddUser(Message):

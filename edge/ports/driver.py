@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from edge.errors import QafilaError
+from edge.vitals.identity import Identity
 from edge.vitals.place import Place
 from edge.vitals.reading import Reading, Wave
 
@@ -82,6 +83,11 @@ class TellsWhenReady(Protocol):
     @property
     def ready(self) -> bool:
         """Whether it is met and set up now, though it may have said no value yet."""
+        ...
+
+    @property
+    def identity(self) -> Identity:
+        """What it said of itself when it was met last."""
         ...
 
 

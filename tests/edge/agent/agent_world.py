@@ -23,6 +23,7 @@ from edge.localapi.server import serve
 from edge.ports.caller import Handler
 from edge.ports.driver import DeviceError, DeviceEvent
 from edge.ports.sealing import Nack, Receipt, StreamReceipt
+from edge.ports.workshop import Workshop
 from edge.records.fields import Stream
 from edge.security import slots
 from edge.security.lockout import Lockout
@@ -208,6 +209,7 @@ class World:
     batch: int = 200
     bundle: int = 1
     preconditions: Callable[[], QafilaError | None] = lambda: None
+    workshop: Workshop | None = None
 
     @property
     def socket(self) -> Path:
@@ -274,6 +276,7 @@ class World:
             batch=self.batch,
             pace=self.pace,
             preconditions=self.preconditions,
+            workshop=self.workshop,
         )
 
     @asynccontextmanager

@@ -40,7 +40,13 @@ def test_every_method_has_roles_or_needs_no_session() -> None:
 
 def test_a_technician_meets_no_patient() -> None:
     allowed = {method for method in METHODS if may(Role.TECHNICIAN, method)}
-    assert allowed == {"sign-out", "lock", "snapshot", "subscribe", "users.list", "store.verify"}
+    of_devices = {
+        f"device.{what}" for what in ("scan", "pair", "passkey", "forget", "test", "listen", "record")
+    }
+    assert allowed - of_devices - {"recording.open"} == {
+        *("sign-out", "lock", "snapshot", "subscribe", "users.list", "store.verify")
+    }
+    assert of_devices < allowed
     assert not any(may_follow(Role.TECHNICIAN, topic) for topic in PATIENT_TOPICS)
     assert not may("stranger", "status")
 
