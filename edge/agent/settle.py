@@ -30,7 +30,20 @@ MOVES_AT_MOST: Final[dict[Code, Decimal]] = {
     Code.HEART_RATE: Decimal(6),
 }
 UNRELIABLE: Final = frozenset(
-    {"low-signal", "motion", "artifact", "searching-too-long", "probe-error", "questionable"}
+    {
+        "low-signal",
+        "motion",
+        "artifact",
+        "searching-too-long",
+        "probe-error",
+        "questionable",
+        "questionable-pulse",
+        "early-estimate",
+        "erratic-signal",
+        "non-pulsatile",
+        "interference",
+        "sensor-displaced",
+    }
 )
 _MOST_READINGS: Final = 4096
 """Of one window; a device that floods without its time moving is cut, not followed."""

@@ -32,7 +32,7 @@ from drivers.devices.sig_glucose.codec import (
     encode_measurement,
 )
 from drivers.devices.sig_glucose.driver import CONTEXT_WITHIN_S, QUIET_FOR_S, MeterEar, contour_time
-from drivers.devices.sig_glucose.memory import NEAR_THE_END, Last, Memory
+from drivers.devices.sig_glucose.memory import NEAR_THE_END, Last, Memory, Progress
 from drivers.devices.sig_glucose.readings import Joiner, record
 from drivers.devices.sig_oximeter.codec import Feature
 from drivers.devices.sig_oximeter.driver import OximeterEar
@@ -286,6 +286,29 @@ def test_what_a_meter_is_asked_for() -> None:
     memory.reach("a", Last(7, b"x"))
     memory.ask_whole("a")
     assert memory.request("a") == REPORT_ALL
+
+
+def test_a_transfer_that_is_begun_again_counts_from_its_beginning() -> None:
+    memory = Memory()
+    progress = Progress(memory, PORT)
+    assert [progress.came(number, measured(number)) for number in (1, 2)] == [True, True]
+    progress.stored([measured(1), measured(2)])
+    progress.asked_again(for_all=False)
+    assert [progress.came(number, measured(number)) for number in (1, 2, 3)] == [False, False, True]
+    progress.stored([measured(3)])
+    assert memory.request(PORT) == report_from(3)  # in order, although it is not complete
+
+
+def test_what_a_part_brought_does_not_hold_back_what_all_bring() -> None:
+    memory = Memory()
+    memory.reach(PORT, Last(500, measured(500)))
+    progress = Progress(memory, PORT)
+    assert progress.came(501, measured(501))
+    progress.asked_again(for_all=True)
+    assert memory.request(PORT) == REPORT_ALL
+    assert progress.came(1, measured(1))
+    progress.stored([measured(1)])
+    assert memory.request(PORT) == report_from(1)
 
 
 # ── Whatever the meter does ──────────────────────────────────────────────────────────────────────

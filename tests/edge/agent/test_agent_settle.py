@@ -42,7 +42,8 @@ def test_an_unreliable_or_missing_reading_starts_the_seconds_again_but_not_the_p
     searching = Reading(
         ((Code.OXYGEN_SATURATION, Missing(MissingReason.SEARCHING)),), mode=Mode.CONTINUOUS, device_s=3.0
     )
-    for spoiled in (shown(97, 72, 3, "low-signal"), searching):
+    flags = ("low-signal", "questionable", "erratic-signal")
+    for spoiled in (*(shown(97, 72, 3, flag) for flag in flags), searching):
         seen = see_all([*steady(97, 72, seconds=3), spoiled, *steady(97, 72, 4, 7)])
         assert [s.steady for s in seen] == [False] * 10 + [True]
         assert [s.began for s in seen] == [True] + [False] * 10
