@@ -116,14 +116,14 @@ def test_the_agent_says_yes_only_while_the_window_is_open(question: str) -> None
     window = PairingWindow([CUFF], Hour())
     agent = PairingAgent(window)
     refused = agent.answer(call(question))
-    assert refused is not None
+    assert isinstance(refused, Message)
     assert refused.error_name == "org.bluez.Error.Rejected"
     window.open(CUFF, 60)
     allowed = agent.answer(call(question))
-    assert allowed is not None
+    assert isinstance(allowed, Message)
     assert allowed.message_type is MessageType.METHOD_RETURN
     stranger = agent.answer(call(question, PATH.replace("_01", "_02")))
-    assert stranger is not None
+    assert isinstance(stranger, Message)
     assert stranger.message_type is MessageType.ERROR
 
 
@@ -132,7 +132,7 @@ def test_the_agent_answers_no_question_that_needs_keys_or_eyes(question: str) ->
     window = PairingWindow([CUFF], Hour())
     window.open(CUFF, 60)
     answer = PairingAgent(window).answer(call(question))
-    assert answer is not None
+    assert isinstance(answer, Message)
     assert answer.message_type is MessageType.ERROR
 
 
@@ -140,7 +140,7 @@ def test_the_agent_answers_only_for_itself() -> None:
     agent = PairingAgent(PairingWindow([CUFF], Hour()))
     for notice in ("Release", "Cancel"):
         answer = agent.answer(call(notice))
-        assert answer is not None
+        assert isinstance(answer, Message)
         assert answer.message_type is MessageType.METHOD_RETURN
     other = call("RequestAuthorization")
     other.path = "/somebody/else"
