@@ -13,16 +13,18 @@ from drivers.codec.device_information import LOW_BATTERY_PERCENT
 from drivers.kinds import DriverContext
 from drivers.setup.conversation import Conversation
 from drivers.setup.ear import Done, Ear, Heard, Manner, Said, Send, Words
-from drivers.setup.interpreter import Interpreter
+from drivers.setup.interpreter import SILENT, Interpreter
 from drivers.setup.known import Known
 from drivers.setup.line import Line, Opening
 from drivers.setup.opening import DeviceLines
 from drivers.setup.steps import OPTIONAL_WITHIN_S, Step, bonds
-from edge.ports.driver import DeviceError, DeviceEvent, DeviceMisbehaved
+from edge.ports.driver import DeviceError, DeviceEvent, DeviceMisbehaved, DeviceUnavailable
 from edge.vitals.identity import Identity
 from edge.vitals.reading import Reading
 
 GOODBYE_WITHIN_S: Final = 1.0
+DRAIN_S: Final = 0.2
+"""Of a device that is lost, what came before is waited for so long."""
 LOW_BATTERY: Final = "low-battery"
 
 
@@ -107,10 +109,16 @@ class SetUpDriver:
         known = Known(self._context.port, self._context.wall, now_s, line.address, line.mtu, way=self._way)
         self.known = known
         interpreter = Interpreter(talk, known, self._family.words, self._met)
-        await interpreter.run(self._family.steps)
+        lost: DeviceUnavailable | None = None
+        try:
+            await interpreter.run(self._family.steps)
+        except DeviceUnavailable as error:
+            if error.stable_code == SILENT:
+                raise
+            lost = error  # one that pours and goes while we still ask has told what it had to tell
         self._way = known.way
         self.ear = ear = self._family.ear(known)
-        meeting = _Meeting(talk, interpreter, ear, self._family.manner, now_s)
+        meeting = _Meeting(talk, interpreter, ear, self._family.manner, now_s, lost)
         async with contextlib.aclosing(meeting.events()) as events:
             async for event in events:
                 yield _of(known, event) if isinstance(event, Reading) else event
@@ -143,6 +151,7 @@ class _Meeting:
         ear: Ear,
         manner: Manner,
         now_s: Callable[[], float],
+        lost: DeviceUnavailable | None,
     ) -> None:
         self._talk = talk
         self._interpreter = interpreter
@@ -156,10 +165,14 @@ class _Meeting:
         self._refused: DeviceMisbehaved | None = None
         self._in_a_row = 0
         self._over = False
+        self._lost = lost
+        self._goes_unfinished = False
+        self._told = False
 
     async def events(self) -> AsyncGenerator[DeviceEvent]:
-        async for event in self._hand_on(self._ear.begin(self._now_s())):
-            yield event
+        if self._lost is None:
+            async for event in self._hand_on(self._ear.begin(self._now_s())):
+                yield event
         while not self._over:
             said = await self._turn()
             if said is None:
@@ -170,17 +183,23 @@ class _Meeting:
             yield event
         if self._refused is not None and self._manner.refusals_in_a_row is None:
             raise self._refused
+        if self._lost is not None and (self._goes_unfinished or not self._told):
+            raise self._lost
 
     async def _turn(self) -> Iterable[Said] | None:
         """Wait for the next thing to happen, and let the ear have it; None when all is over."""
         said = await self._by_the_clock()
         if said:
             return said
+        due_s = self._next_due_s() if self._lost is None else self._now_s() + DRAIN_S
         try:
-            async with asyncio.timeout_at(self._next_due_s()):
+            async with asyncio.timeout_at(due_s):
                 heard = await self._talk.hear()
         except TimeoutError:
-            return self._judge_silence()
+            if self._lost is None:
+                return self._judge_silence()
+            self._goes_unfinished = True  # it has not even hung up
+            return None
         if heard is None:
             return None
         if heard.garbage is None:
@@ -242,17 +261,23 @@ class _Meeting:
                     raise one
                 case _:
                     handed_s = self._now_s()
+                    self._told = True
                     yield one
                     # how long the listener took is not the device's silence
                     self._quiet_since_s += self._now_s() - handed_s
 
     async def _send(self, send: Send) -> None:
+        if self._lost is not None:
+            return
         try:
             async with asyncio.timeout(OPTIONAL_WITHIN_S if send.optional else None):
                 await self._talk.send(send)
         except (DeviceMisbehaved, TimeoutError):
             if not send.optional:
                 raise
+        except DeviceUnavailable as error:
+            # What it said before it went is heard to the end; then this is told.
+            self._lost, self._goes_unfinished = error, not send.optional
 
 
 async def _say_goodbye(line: Line, ear: Ear) -> None:

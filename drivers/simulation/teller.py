@@ -68,6 +68,7 @@ class Teller:
         self._measures = measures
         self._kept: collections.deque[Told] = collections.deque(maxlen=KEEPS)
         self._shown: list[tuple[Bytes, bytes]] = []
+        self._tells_at_most: int | None = None
         self._awake = asyncio.Event()
         self._cut_short = asyncio.Event()
 
@@ -105,6 +106,8 @@ class Teller:
                 self.hangs_up = state == "on"
             case ["hang-up"]:
                 self._cut_short.set()
+            case ["hang-up", "after", number] if number.isdecimal():
+                self._tells_at_most = int(number)
             case _:
                 return False
         return True
@@ -182,11 +185,14 @@ class Teller:
             await meeting.notify(characteristic, value)
             await asyncio.sleep(RISE_STEP_S)
         self._shown = []
-        while self._kept:
+        at_most, self._tells_at_most = self._tells_at_most, None
+        told = 0
+        while self._kept and told != at_most:
+            told += 1
             for characteristic, value in self._kept[0]:
                 await meeting.indicate(characteristic, value)
             self._kept.popleft()  # every part of it has been confirmed
-        if not self.hangs_up:
+        if not self.hangs_up and not self._kept:
             await meeting.gone.wait()
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, S
 
 import pytest
 
+from drivers.codec import uuids
 from drivers.codec.framing import MORE, Look, Outcome
 from drivers.kinds import DriverContext
 from drivers.setup.ear import Heard, Manner, Repeat, Said, Send
@@ -17,10 +18,13 @@ from drivers.setup.steps import (
     Ask,
     FirstThatWorks,
     Frames,
+    ReadBattery,
     Recognise,
     Step,
+    Subscribe,
     Tune,
     Way,
+    Write,
 )
 from drivers.transport.alongside import alongside
 from drivers.transport.serial_port import LineSettings
@@ -95,6 +99,51 @@ async def test_what_was_held_back_comes_in_the_end_whatever_the_end_is() -> None
     for hangs_up in (True, False):
         link = GaugeLink(b"\x49", b"\x47", b"\x48", hangs_up=hangs_up)
         assert numbers(await heard_by(driver_of(link, gauge(LISTEN, ear=Sorting)))) == [0x47, 0x48, 0x49]
+
+
+@pytest.mark.parametrize(
+    "then", [Subscribe(CONTROL), Subscribe(CONTROL, optional=True), ReadBattery(), Write(CONTROL, b"\x01")]
+)
+async def test_one_that_pours_and_goes_while_we_still_ask_has_told_what_it_had_to_tell(then: Step) -> None:
+    about = {uuids.BATTERY_LEVEL: b"\x50"}
+    told = GaugeLink(b"\x48", b"\x49", values=about)
+    assert numbers(await heard_by(driver_of(told, gauge(LISTEN, then)))) == [0x48, 0x49]
+    with pytest.raises(DeviceUnavailable) as gone:
+        await heard_by(driver_of(GaugeLink(values=about), gauge(LISTEN, then)))
+    assert gone.value.stable_code == "ble-gone"
+
+
+@pytest.mark.parametrize("optional", [False, True])
+async def test_what_came_before_it_went_is_heard_before_its_going_is_told(optional: bool) -> None:
+    class Answering(GaugeEar):
+        def hear(self, heard: Heard) -> Iterable[Said]:
+            return [*super().hear(heard), Send(b"more", CONTROL, optional=optional)]
+
+    events: list[DeviceEvent] = []
+    driver = driver_of(GaugeLink(b"\x48", b"\x49"), gauge(LISTEN, ear=Answering))
+    if optional:
+        await heard_by(driver, events)
+    else:
+        with pytest.raises(DeviceUnavailable) as gone:
+            await heard_by(driver, events)
+        assert gone.value.stable_code == "ble-gone"
+    assert numbers(events) == [0x48, 0x49]
+
+
+async def test_a_device_that_is_lost_and_does_not_hang_up_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivers.setup.session.DRAIN_S", 0.02)
+    events: list[DeviceEvent] = []
+    link = GaugeLink(b"\x48", hangs_up=False)
+
+    async def subscribe(uuid: str) -> None:
+        if uuid == CONTROL:
+            raise DeviceUnavailable("Keys.", code="ble-keys-refused")
+        await GaugeLink.subscribe(link, uuid)
+
+    link.subscribe = subscribe  # type: ignore[method-assign]  # this one refuses our keys for the second
+    with pytest.raises(DeviceUnavailable) as lost:
+        await heard_by(driver_of(link, gauge(LISTEN, Subscribe(CONTROL))), events)
+    assert (lost.value.stable_code, numbers(events)) == ("ble-keys-refused", [0x48])
 
 
 async def test_silence_is_an_error_of_those_who_should_speak_however_much_they_have_said() -> None:
