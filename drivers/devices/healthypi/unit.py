@@ -1,10 +1,11 @@
 """A HealthyPi as it looks from its cable: what it streams. No port, no clock of its own."""
 
 import random
+from collections.abc import Sequence
 from typing import Final
 
 from drivers.devices.healthypi.codec import Kind, encode
-from drivers.simulation.vitals import Vitals
+from drivers.simulation.vitals import Snapshot, Vitals
 
 RATE: Final = 125
 COUNTS_PER_MICROVOLT: Final = 0.4
@@ -15,6 +16,8 @@ STATUS: Final = 0xC0
 PLETH_FLOOR: Final = 160_000
 PLETH_HEIGHT: Final = 20_000
 ECG_BATCH: Final = 8
+SHOWN_FOR: Final = 25
+"""Samples for which the numbers of a board stand still."""
 _STILL: Final = 3
 _WANDER: Final = 9
 
@@ -35,6 +38,8 @@ class Unit:
         self._short = short
         self._sample = round(at_s * RATE)
         self._optical = 0
+        self._microvolts: tuple[int, Sequence[int]] = (0, ())
+        self._shown: tuple[int, Snapshot] | None = None
         self._random = random.Random(seed)  # noqa: S311  noise need not be secret
         self._leads = True
         self._finger = True
@@ -48,6 +53,7 @@ class Unit:
         batch = ECG_BATCH if self._kind is Kind.V5_ECG else 1
         count = (due - first) // batch
         self._sample = first + count * batch
+        self._microvolts = (first, self._vitals.ecg(RATE, first, count * batch))
         return b"".join(self._frames(first + number * batch) for number in range(count))
 
     def hear(self, data: bytes, at_s: float) -> bytes:  # noqa: ARG002  it hears nothing
@@ -68,7 +74,9 @@ class Unit:
         return b""
 
     def _frames(self, first: int) -> bytes:
-        now = self._vitals.now(first / RATE)
+        if self._shown is None or first // SHOWN_FOR != self._shown[0]:
+            self._shown = (first // SHOWN_FOR, self._vitals.now(first / RATE))
+        now = self._shown[1]
         heart, breaths = round(now.pulse) * self._leads, round(now.respiratory_rate) * self._leads
         spo2 = round(now.spo2) * self._finger
         hundredths = round(now.temperature_c * 100) * self._probe
@@ -108,9 +116,9 @@ class Unit:
     def _electrical(self, sample: int) -> tuple[int, int]:
         if not self._leads:
             return 0, 0
-        (microvolts,) = self._vitals.ecg(RATE, sample, 1)
+        first, microvolts = self._microvolts
         wander = self._random.randrange(-900, 900) if self._moving else 0
-        ecg = round(microvolts * COUNTS_PER_MICROVOLT) + wander
+        ecg = round(microvolts[sample - first] * COUNTS_PER_MICROVOLT) + wander
         return ecg or 1, round(1000 * self._vitals.respiration(sample / RATE))
 
     def _light(self, sample: int) -> int:
