@@ -35,6 +35,7 @@ class SimulatedSensor:
 
     Attributes:
         contact: whether it touches the skin, or None when it cannot tell.
+        told_until_s: beats up to here, in the person's time, have been told.
     """
 
     def __init__(self, address: str, person: Person, *, battery: int = 90) -> None:
@@ -47,7 +48,7 @@ class SimulatedSensor:
         self._battery = battery
         self._hang_up = asyncio.Event()
         self._rate = notifying(uuids.HEART_RATE_MEASUREMENT)
-        self._told_s = person.at_s(now_s())
+        self.told_until_s = person.at_s(now_s())
         self._last_beat_s: float | None = None
 
     def obey(self, order: str) -> bool:
@@ -64,7 +65,7 @@ class SimulatedSensor:
 
     def value(self, at_s: float) -> bytes:
         """What it says at a moment of the person's, of the beats since it said something."""
-        beats, self._told_s = self._person.vitals.beats(self._told_s, at_s), at_s
+        beats, self.told_until_s = self._person.vitals.beats(self.told_until_s, at_s), at_s
         flags = 0 if self.contact is None else Flag.CONTACT_KNOWN | (Flag.CONTACT if self.contact else 0)
         if self.contact is False:
             self._last_beat_s = None
