@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+from collections.abc import Callable
 from typing import Final
 
 import pytest
@@ -31,7 +32,11 @@ from drivers.simulation.vitals import Snapshot
 
 ADDRESS: Final = "C0:FF:EE:00:00:04"
 AT: Final = datetime.datetime(2026, 3, 14, 9, 5, 30)  # noqa: DTZ001  devices name no zone
-MAKERS: Final = {"meter": make_meter, "oximeter": make_oximeter, "sensor": make_sensor}
+MAKERS: Final[dict[str, Callable[[str, dict[str, str]], Peripheral]]] = {
+    "meter": make_meter,
+    "oximeter": make_oximeter,
+    "sensor": make_sensor,
+}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +65,8 @@ def test_options_that_are_not_known_are_refused(maker: str, options: dict[str, s
             "meter",
             (
                 "measure|measure 98|measure 98 fasting|store after|wake|control|high|low|fail|new-battery|"
-                "motion on|battery 4|clock 60|clock -60|clock set|hang-up|records busy|records hang-up-after 3"
+                "motion on|battery 4|clock 60|clock -60|clock set|hang-up|"
+                "records busy|records hang-up-after 3"
             ),
             (
                 "|measure 0|measure 1000|measure fasting 98|measure 98 supper|battery 101|clock x|records|"
@@ -76,7 +82,7 @@ def test_options_that_are_not_known_are_refused(maker: str, options: dict[str, s
     ],
 )
 def test_orders_that_are_not_understood_are_refused(maker: str, good: str, bad: str) -> None:
-    peripheral: Peripheral = MAKERS[maker](ADDRESS, {})
+    peripheral = MAKERS[maker](ADDRESS, {})
     assert [order for order in bad.split("|") if peripheral.obey(order)] == []
     assert [order for order in good.split("|") if not peripheral.obey(order)] == []
     without = make_oximeter(ADDRESS, {"memory": "off"})
@@ -130,7 +136,7 @@ def test_an_oximeter_says_how_sure_it_is() -> None:
     unit = Oximeter(KeptRecords(parts=False))
     good = Snapshot(spo2=93.6, pulse=88.4, perfusion=1.26)
     said = decode_continuous(unit.display(good))
-    assert (said.shown.spo2, said.shown.pulse, str(said.amplitude)) == (94, 88, "1.3")
+    assert [str(one) for one in (said.shown.spo2, said.shown.pulse, said.amplitude)] == ["94", "88", "1.3"]
     assert (said.status, said.sensor) == (Status.ONGOING, 0)
     moved = decode_continuous(unit.display(dataclasses.replace(good, moving=True, perfusion=0.2)))
     assert moved.status == Status.ONGOING | Status.QUESTIONABLE
