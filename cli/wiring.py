@@ -8,12 +8,12 @@ import logging
 import os
 import pwd
 from importlib import metadata
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from cli.radio_on_demand import RadioOnDemand
 from cli.unit_setup import BUNDLE_FILE, installed
-from drivers.kinds import DriverContext
+from cli.workshop import UnitWorkshop
 from drivers.registry import KINDS
-from drivers.transport.link import Radio
 from edge import logs
 from edge.agent.parts import Device, Enrolled, Parts
 from edge.agent.service import run
@@ -33,6 +33,9 @@ from edge.store.store import Store
 from sync.boxend.receipts import BoxReceiptReader
 from sync.boxend.sealer import BoxSealer
 
+if TYPE_CHECKING:
+    from drivers.transport.ble import AdapterOwner
+
 _LOG: Final = logging.getLogger("qafila.wiring")
 
 
@@ -51,18 +54,19 @@ def run_agent(places: Places, *, json_log: bool = False) -> None:
 
 async def _run(places: Places, config: UnitConfig) -> None:
     clock = SystemClock(ClockQuality[config.clock.quality.upper()], scale=config.clock.scale)
-    if not any(device.bluetooth for device in config.device):
-        await run(agent_parts(places, config, clock, None))
-        return
-    # only here: a unit without Bluetooth devices does without the memory that bleak takes
-    from cli.radio import make_radio
 
-    radio = make_radio(places, config, clock)
+    def make() -> "AdapterOwner":
+        # only here: a unit without Bluetooth devices does without the memory that bleak takes
+        from cli.radio import make_radio
+
+        return make_radio(places, config, clock)
+
+    radio = RadioOnDemand(make)
     async with radio.running():
-        await run(agent_parts(places, config, clock, radio))
+        await run(agent_parts(places, config, clock, UnitWorkshop(radio, clock, lambda: _wall(clock))))
 
 
-def agent_parts(places: Places, config: UnitConfig, clock: Clock, radio: Radio | None) -> Parts:
+def agent_parts(places: Places, config: UnitConfig, clock: Clock, workshop: UnitWorkshop) -> Parts:
     """Everything the agent is given: the only place where its parts are named together."""
     unit, realm = config.unit.id, config.unit.realm
     refused = [uid for name in config.socket.refuse if (uid := _uid(name)) is not None]
@@ -71,7 +75,7 @@ def agent_parts(places: Places, config: UnitConfig, clock: Clock, radio: Radio |
         realm=realm,
         version=metadata.version("qafila"),
         clock=clock,
-        devices=[_device(section, clock, radio) for section in config.device],
+        devices=[_device(section, workshop) for section in config.device],
         open_store=lambda key: Store.open(places.database, key),
         load_slots=lambda: Slots.load(places.slots, device_secret.read(config.device_secret(places))),
         lockout=Lockout(places.store / "lockout", clock.monotonic_s),
@@ -84,6 +88,7 @@ def agent_parts(places: Places, config: UnitConfig, clock: Clock, radio: Radio |
         entropy=os.urandom,
         batch=config.seal.batch,
         preconditions=lambda: what_is_wrong(places, config),
+        workshop=workshop,
     )
 
 
@@ -137,7 +142,7 @@ class Pinned:
         )
 
 
-def _device(section: DeviceSection, clock: Clock, radio: Radio | None) -> Device:
+def _device(section: DeviceSection, workshop: UnitWorkshop) -> Device:
     kind = KINDS.get(section.kind)
     if kind is None:
         near = difflib.get_close_matches(section.kind, list(KINDS), n=1)
@@ -145,8 +150,8 @@ def _device(section: DeviceSection, clock: Clock, radio: Radio | None) -> Device
             f"The device {section.key} is of an unknown kind, {section.kind!r}.",
             next_step=f"Did you mean {near[0]}?" if near else "See qafila devices kinds.",
         )
-    context = DriverContext(section.key, section.port, radio, lambda: _wall(clock))
-    return Device(kind.make_driver(context), simulated=section.simulated)
+    driver = workshop.driver(section.key, kind, section.port)
+    return Device(driver, simulated=section.simulated, port=section.port)
 
 
 def _wall(clock: Clock) -> datetime.datetime | None:

@@ -50,6 +50,11 @@ class PairingWindow:
         for address in self._until_s:
             self.open(address, for_s)
 
+    def shut(self, address: str) -> None:
+        """Let one device be paired no more."""
+        if address.upper() in self._until_s:
+            self._until_s[address.upper()] = -math.inf
+
     def close(self) -> None:
         self._until_s = dict.fromkeys(self._until_s, -math.inf)
 

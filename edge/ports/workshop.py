@@ -58,7 +58,7 @@ class Workshop(Protocol):
         """What is near: the strongest first, then the cables."""
         ...
 
-    def make(self, key: str, kind: str, port: str) -> Driver:
+    async def make(self, key: str, kind: str, port: str) -> Driver:
         """A driver for this device.
 
         Raises:

@@ -19,6 +19,7 @@ from edge.agent.refusals import (
     VisitRefused,
 )
 from edge.agent.supervisor import Look, Supervisor
+from edge.errors import QafilaError
 from edge.ports.caller import Answer, Call, Json
 from edge.ports.workshop import Nearby, Reply, Workshop
 
@@ -105,7 +106,7 @@ class DeviceCommands:
             PairingFailed: it was not met in time, or not as what it was said to be; nothing was kept.
         """
         await self._ledger.audit(call, call.method, device)
-        new = self._checked_new(device, kind, port, simulated=simulated)
+        new = await self._checked_new(device, kind, port, simulated=simulated)
         known = self.devices[device] if new is None else new
         async with self._one_at_a_time(device):
             try:
@@ -117,7 +118,8 @@ class DeviceCommands:
                         await self._until_met(device, look, seconds)
                     except BaseException:
                         if new is not None:
-                            await self._drop(device, new.port)
+                            with contextlib.suppress(QafilaError):  # why it was not met is what counts
+                                await self._drop(device, new.port)
                         raise
             finally:
                 self._answer(device, None)
@@ -170,7 +172,7 @@ class DeviceCommands:
 
     # ── pairing ──────────────────────────────────────────────────────────────────────────────────
 
-    def _checked_new(
+    async def _checked_new(
         self, device: str, kind: str | None, port: str | None, *, simulated: bool
     ) -> Device | None:
         """The device to be added, or None when it is there already and is to be paired again."""
@@ -189,7 +191,7 @@ class DeviceCommands:
                 f"There is a device {whose} already at {self.devices[str(whose)].port}.",
                 next_step="To pair it again give its key alone; otherwise give another key and another port.",
             )
-        return Device(self.workshop.make(device, kind, port), simulated, port)
+        return Device(await self.workshop.make(device, kind, port), simulated, port)
 
     @contextlib.asynccontextmanager
     async def _one_at_a_time(self, device: str) -> AsyncGenerator[None]:

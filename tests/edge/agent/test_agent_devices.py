@@ -78,7 +78,7 @@ class Shop:
         found += [Nearby("/dev/ttyUSB0", ("/dev/serial/by-id/one",))] if cables else []
         return Scanned(found, {} if air else {"air": "radio-down"})
 
-    def make(self, key: str, kind: str, port: str) -> Driver:
+    async def make(self, key: str, kind: str, port: str) -> Driver:
         if kind != "sig-bp":
             raise DeviceRefused("There is no such kind.", next_step="See kinds.", code="unknown-kind")
         assert port
