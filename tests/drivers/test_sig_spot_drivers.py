@@ -178,6 +178,15 @@ async def test_one_weighing_told_twice_is_one_weight(turned: bool) -> None:
     assert numbers(found, Code.BODY_FAT) == ["18.7"]
 
 
+async def test_two_users_of_one_weight_are_two_weights() -> None:
+    tells = [
+        (WEIGHT, encode_weight(Weight(imperial=False, weight=14_480, time=DateTime.of(NOW), user=user)))
+        for user in (1, 2)
+    ]
+    found = await heard("sig-scale", Pouring((WEIGHT, BODY), *tells), wall=NOW)
+    assert numbers(found, Code.WEIGHT) == ["72.400", "72.400"]
+
+
 async def test_two_weighings_are_two_weights() -> None:
     link = Pouring((WEIGHT, BODY), (WEIGHT, kilograms(14_480, 5)), (BODY, body(187, 14_480)))
     assert numbers(await heard("sig-scale", link, wall=NOW), Code.WEIGHT) == ["72.400", "72.400"]
