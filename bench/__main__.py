@@ -10,7 +10,9 @@ import platform
 import sys
 from typing import Any, Final
 
-ROOMS: Final = ("decode", "wire", "store", "centre", "uplink", "link", "radio", "ecg", "commands", "screen")
+ROOMS: Final = (
+    "decode", "wire", "store", "search", "centre", "uplink", "link", "radio", "ecg", "commands", "screen",
+)  # fmt: skip
 
 
 def _met(row: dict[str, Any]) -> str:

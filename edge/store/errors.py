@@ -54,12 +54,6 @@ class StoreNewer(StoreError):
     code: ClassVar[str] = "store-newer"
 
 
-class StoreOlder(StoreError):
-    """An older version of this software made the store, and nothing here brings it up to date."""
-
-    code: ClassVar[str] = "store-older"
-
-
 class StoreDamaged(StoreError):
     """What is on the disk is not what was written there."""
 

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from edge.records.fields import Stream
+from edge.store import patient_index
 from edge.store.base import Base
-from edge.store.normalise import normalise, normalise_identifier
+from edge.store.errors import translated
+from edge.store.normalise import normalise_identifier
 from edge.store.rows import Patient
 from edge.store.sqlite import Row
 
@@ -15,12 +17,7 @@ _PATIENTS: Final = (
     " patient_chains.epoch, alert, vitals, doc, wave, audit"
     " FROM patients JOIN patient_chains ON patient_chains.patient = patients.patient"
 )
-_MOST_WORDS: Final = 6
-_FOUND: Final = (
-    " WHERE norm LIKE ? AND norm LIKE ? AND norm LIKE ? AND norm LIKE ? AND norm LIKE ? AND norm LIKE ?"
-    " OR patients.patient IN (SELECT patient FROM identifiers WHERE norm = ?)"
-    " ORDER BY patients.patient DESC LIMIT ?"
-)
+_IDENTIFIED: Final = " WHERE patients.patient IN (SELECT patient FROM identifiers WHERE norm = ?)"
 
 
 class PatientReads(Base):
@@ -35,15 +32,22 @@ class PatientReads(Base):
         return self._patients(self._rows(_PATIENTS + " ORDER BY patients.patient DESC LIMIT ?", limit))
 
     def find_patients(self, text: str, limit: int = 50) -> list[Patient]:
-        """Patients of whom name, village and phone hold every word of ``text``, or whose identifier it is.
+        """Patients found by every word of ``text``, newest first; a whole identifier is found first.
 
-        Words beyond the sixth are not looked at.
+        `edge.store.patient_index` says what a word finds.
         """
-        words = [f"%{word}%" for word in normalise(text).split()[:_MOST_WORDS]]
-        if not words:
-            return []
-        words += ["%"] * (_MOST_WORDS - len(words))
-        return self._patients(self._rows(_PATIENTS + _FOUND, *words, normalise_identifier(text), limit))
+        with translated():
+            numbers = patient_index.find(self._connection, text, limit)
+        named = self._rows(
+            _PATIENTS + _IDENTIFIED,
+            normalise_identifier(text),
+        )
+        places = ", ".join("?" * len(numbers))
+        others = self._rows(
+            _PATIENTS + f" WHERE number IN ({places}) ORDER BY number DESC",
+            *numbers,
+        )
+        return self._patients(list(dict.fromkeys((*named, *others)))[:limit])
 
     def _patients(self, rows: Iterable[Row]) -> list[Patient]:
         return [self._patient(row) for row in rows]

@@ -10,10 +10,10 @@ from typing import Final, TypeAlias, cast
 
 from edge.cbor import Value
 from edge.records.fields import Field, Kind, Payload, Source, Stream
-from edge.store import sqlite
+from edge.store import patient_index, sqlite
 from edge.store.base import Epoch
 from edge.store.errors import IdentifierTaken, StoreRefused
-from edge.store.normalise import normalise, normalise_identifier
+from edge.store.normalise import normalise_identifier
 from edge.store.waveforms import project_chunk, project_end, project_waveform
 
 _WHO: Final = (Field.MANUFACTURER, Field.MODEL, Field.SERIAL, Field.FIRMWARE)
@@ -38,16 +38,27 @@ def project(connection: sqlite.Connection, epoch: Epoch, kind: Kind, entry: int,
 def _patient(connection: sqlite.Connection, _epoch: Epoch, _entry: int, payload: Payload) -> None:
     patient, revision = payload[Field.PATIENT], payload.get(Field.REVISION, 1)
     old = connection.execute(
-        "SELECT revision, identifiers FROM patients WHERE patient = ?", (patient,)
+        "SELECT revision, identifiers, number, norm FROM patients WHERE patient = ?", (patient,)
     ).fetchone()
     if old is not None and old[0] >= cast("int", revision):
         return
     family, given = str(payload[Field.FAMILY]), str(payload.get(Field.GIVEN, ""))
     phone, village = payload.get(Field.PHONE), payload.get(Field.VILLAGE)
     identifiers = payload.get(Field.IDENTIFIERS, [])
+    norm = patient_index.searchable(
+        names=(family, given),
+        village=None if village is None else str(village),
+        phone=None if phone is None else str(phone),
+        identifiers=cast("Sequence[Sequence[str]]", identifiers),
+    )
+    if old is None:
+        [(number,)] = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM patients").fetchall()
+    else:
+        number = old[2]
+        patient_index.drop(connection, number, old[3])
     connection.execute(
         "INSERT INTO patients (patient, revision, family, given, sex, birth, phone, village, identifiers,"
-        " norm) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " norm, number) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (patient) DO UPDATE SET revision = excluded.revision, family = excluded.family,"
         " given = excluded.given, sex = excluded.sex, birth = excluded.birth, phone = excluded.phone,"
         " village = excluded.village, identifiers = excluded.identifiers, norm = excluded.norm",
@@ -61,9 +72,11 @@ def _patient(connection: sqlite.Connection, _epoch: Epoch, _entry: int, payload:
             phone,
             village,
             json.dumps(identifiers, ensure_ascii=False),
-            normalise(" ".join(str(part) for part in (family, given, village, phone) if part)),
+            norm,
+            number,
         ),
     )
+    patient_index.put(connection, number, norm)
     had = set() if old is None else _spellings(json.loads(old[1]))
     has = _spellings(identifiers)
     for spelling in had - has:

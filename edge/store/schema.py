@@ -9,7 +9,9 @@ other key would have it shuffle three pages at every split, each encrypted and w
 
 from typing import Final
 
-VERSION: Final = 2
+from edge.store.patient_index import TABLES_DDL
+
+VERSION: Final = 3
 """Kept in ``PRAGMA user_version``."""
 
 DDL_1: Final = (
@@ -253,4 +255,13 @@ ADDED_IN_2: Final = (
 )
 """What made version 2 of version 1. A store of version 1 gets there by these very statements."""
 
-DDL: Final = (*DDL_1, *ADDED_IN_2)
+ADDED_IN_3: Final = (
+    # What the full-text tables know a patient by; in the order of entering.
+    "ALTER TABLE patients ADD COLUMN number INTEGER",
+    "CREATE UNIQUE INDEX patients_by_number ON patients (number)",
+    "CREATE INDEX identifiers_by_norm ON identifiers (norm)",
+    *TABLES_DDL,
+)
+"""What made version 3 of version 2: the patient index; `edge.store.patient_index` fills it."""
+
+DDL: Final = (*DDL_1, *ADDED_IN_2, *ADDED_IN_3)

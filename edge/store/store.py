@@ -11,11 +11,11 @@ from edge.store.base import Epoch, Whose
 from edge.store.connection import connect
 from edge.store.creation import create_file
 from edge.store.devices import DeviceReads
-from edge.store.errors import StoreDamaged, StoreNewer, StoreOlder, translated
+from edge.store.errors import StoreDamaged, translated
 from edge.store.identity import Identity
 from edge.store.journal import JournalReads
+from edge.store.migrations import bring_up_to_date
 from edge.store.patients import PatientReads
-from edge.store.schema import VERSION
 from edge.store.sqlite import Row
 from edge.store.transaction import Transaction
 from edge.store.verify import VerifyResult, verify
@@ -48,12 +48,12 @@ class Store(JournalReads, PatientReads, VisitReads, DeviceReads, WaveReads):
         """Open an existing store. A wrong key changes no byte; a missing store is not made.
 
         Raises:
-            StoreMissing, WrongKey, StoreDamaged, StoreUnprotected, StoreTooOld, StoreNewer, StoreOlder.
+            StoreMissing, WrongKey, StoreDamaged, StoreUnprotected, StoreTooOld, StoreNewer.
         """
         connection = connect(path, key)
         try:
             with translated():
-                _check_version(connection)
+                bring_up_to_date(connection)
                 return Store(connection, *_whose(connection))
         except BaseException:
             connection.close()
@@ -134,20 +134,6 @@ class Store(JournalReads, PatientReads, VisitReads, DeviceReads, WaveReads):
             )
         value: bytes = row[0]
         return value
-
-
-def _check_version(connection: sqlite.Connection) -> None:
-    [(version,)] = connection.execute("PRAGMA user_version").fetchall()
-    if version > VERSION:
-        raise StoreNewer(
-            f"A newer version of this software made the store (schema {version}).",
-            next_step="Install that version or a later one.",
-        )
-    if version < VERSION:
-        raise StoreOlder(
-            f"An older version of this software made the store (schema {version}, here {VERSION}).",
-            next_step="Put the older version back; nothing was changed.",
-        )
 
 
 def _whose(connection: sqlite.Connection) -> tuple[Whose, Epoch]:

@@ -17,7 +17,6 @@ from edge.store import (
     StoreExists,
     StoreMissing,
     StoreNewer,
-    StoreOlder,
     StoreTooOld,
     StoreUnprotected,
     WrongKey,
@@ -208,15 +207,6 @@ def test_a_newer_store_is_refused(store: Store, database: Path, key: bytes) -> N
     store.close()
     with pytest.raises(StoreNewer):
         Store.open(database, key)
-
-
-def test_an_older_store_is_refused_and_stays_as_it_is(store: Store, database: Path, key: bytes) -> None:
-    store._connection.execute("PRAGMA user_version = 1")
-    store.close()
-    before = digests(database.parent)
-    with pytest.raises(StoreOlder):
-        Store.open(database, key)
-    assert digests(database.parent) == before
 
 
 def test_nothing_of_the_file_is_in_the_clear(filled: Store, database: Path) -> None:

@@ -2,7 +2,6 @@
 
 import array
 import hashlib
-import json
 import zlib
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -221,16 +220,3 @@ def test_changed_samples_are_not_given_out(store: Store, patient: Any, statement
     with pytest.raises(StoreDamaged) as caught:
         store.waveform_chunks(WAVEFORM)
     assert caught.value.stable_code == "wave-damaged"
-
-
-def test_a_store_of_the_first_version_gets_here_by_what_was_added(store: Store) -> None:
-    """The schema a fresh store has, and the one that version 1 and the additions make, are one."""
-    from edge.store import schema, sqlite
-
-    other = sqlite.connect("file::memory:?cache=private")
-    for statement in (*schema.DDL_1, *schema.ADDED_IN_2):
-        other.execute(statement)
-    look = "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
-    assert store._rows(look) == other.execute(look).fetchall()
-    assert json.dumps(store._rows("PRAGMA user_version")) == "[[2]]"
-    other.close()
