@@ -114,8 +114,6 @@ class Process:
     def obey(self, order: str) -> None:
         """Carry out one line; an order that is not understood is named on standard error."""
         match order.split():
-            case ["noise", "on" | "off" as state]:
-                self._noisy = state == "on"
             case ["unplug"]:
                 self._unplug()
             case ["replug"]:
@@ -131,7 +129,9 @@ class Process:
                 pass
             case words:
                 said = self._unit.obey(words, self._at_s)
-                if said is None:
+                if said is None and words in (["noise", "on"], ["noise", "off"]):
+                    self._noisy = words[1] == "on"  # a unit that has no noise of its own
+                elif said is None:
                     sys.stderr.write("This order is not understood. (code: order-unknown)\n")
                 elif self._powered:
                     self._send(said)

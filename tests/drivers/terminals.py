@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from drivers.devices.contec_cms50.codec import Command, command
 from drivers.devices.contec_cms50.unit import Unit
 
 
@@ -32,11 +33,18 @@ class Terminal:
 
 
 class AnsweringTerminal(Terminal):
-    """One with a unit that hears and answers; what it streams, the test sends."""
+    """One with a unit that hears and answers; what it streams, the test sends.
+
+    Attributes:
+        heard: all that the host said.
+        after_start: what it streams as soon as it is told to start.
+    """
 
     def __init__(self, unit: Unit) -> None:
         super().__init__()
         self.heard = bytearray()
+        self.after_start = b""
+        os.set_blocking(self.near, False)
         self._unit = unit
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self.near, self._hear)
@@ -51,6 +59,8 @@ class AnsweringTerminal(Terminal):
             data = os.read(self.near, 4096)
             self.heard += data
             os.write(self.near, self._unit.hear(data, self._loop.time()))
+            if self.after_start and self.heard.endswith(command(Command.START)):
+                os.write(self.near, self.after_start)
 
 
 class Simulator:

@@ -53,11 +53,16 @@ def test_the_five_byte_generation_says_nothing_of_perfusion() -> None:
 
 
 @pytest.mark.parametrize("vector", [p for p in PACKETS if "payload" in p], ids=_name)
-def test_a_packet_without_real_time_data_is_neither_reading_nor_refused(vector: dict[str, Any]) -> None:
+def test_a_packet_without_real_time_data_is_a_stored_reading_or_none_at_all(vector: dict[str, Any]) -> None:
     raw = bytes.fromhex(vector["hex"])
     assert unstuff(raw) == bytes.fromhex(vector["payload"])
     decoded = decode_chunks([Chunk(raw)])
-    assert (decoded.readings, decoded.refused, decoded.waves) == ((), (), ())
+    told = [
+        [said.why.value if isinstance(said, Missing) else str(said.value) for _, said in reading.values]
+        for reading in decoded.readings
+    ]
+    assert (told, decoded.refused, decoded.waves) == (vector.get("stored", []), (), ())
+    assert all(reading.stored and reading.at is None for reading in decoded.readings)
 
 
 @pytest.mark.parametrize("vector", VECTORS["command"], ids=_name)

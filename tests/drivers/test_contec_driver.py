@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime
 import fcntl
 import os
 import signal
@@ -17,12 +18,12 @@ import pytest
 
 from drivers.devices.contec_cms50 import driver as driver_module
 from drivers.devices.contec_cms50.codec import Command, Generation, command
-from drivers.devices.contec_cms50.driver import ContecCms50
+from drivers.devices.contec_cms50.driver import make
 from drivers.devices.contec_cms50.unit import Picture, Unit, encode
 from drivers.kinds import DriverContext
 from drivers.registry import KINDS
 from drivers.simulation.pulse import Pulse
-from edge.ports.driver import DeviceEvent, DeviceMisbehaved, DeviceUnavailable
+from edge.ports.driver import DeviceEvent, DeviceMisbehaved, DeviceUnavailable, Driver
 from edge.vitals.codes import Code
 from edge.vitals.quantity import Missing, MissingReason, Quantity
 from edge.vitals.reading import Mode, Reading, Wave
@@ -61,6 +62,10 @@ def silent() -> Iterator[Terminal]:
     terminal = Terminal()
     yield terminal
     terminal.pull()
+
+
+def oximeter(port: Path | str) -> Driver:
+    return make(DriverContext("o", str(port)))
 
 
 async def next_reading(events: AsyncIterator[DeviceEvent], wanted: Wanted = lambda _: True) -> Reading:
@@ -108,7 +113,7 @@ async def test_noise_makes_no_false_number(tmp_path: Path, generation: str) -> N
     told: list[Reading] = []
     with simulator(tmp_path / "port", "--generation", generation, "--speed", "20") as unit:
         unit.say("noise on", "finger on")
-        async with asyncio.timeout(60), ContecCms50("o", str(tmp_path / "port")).session() as events:
+        async with asyncio.timeout(60), oximeter(tmp_path / "port").session() as events:
             while len(told) < 40:
                 told.append(await next_reading(events))
     numbers = [reading for reading in told if has_number(reading)]
@@ -118,7 +123,7 @@ async def test_noise_makes_no_false_number(tmp_path: Path, generation: str) -> N
 
 
 async def test_a_finger_that_leaves_and_comes_back_is_seen(tmp_path: Path) -> None:
-    driver = ContecCms50("o", str(tmp_path / "port"))
+    driver = oximeter(tmp_path / "port")
     with simulator(tmp_path / "port", "--finger", "on", "--speed", "5") as unit:
         async with driver.session() as events:
             await next_reading(events, has_number)
@@ -135,7 +140,7 @@ async def test_a_finger_that_leaves_and_comes_back_is_seen(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("generation", ["new", "old"])
 async def test_unplugged_and_plugged_in_again(tmp_path: Path, generation: str) -> None:
-    driver = ContecCms50("o", str(tmp_path / "port"))
+    driver = oximeter(tmp_path / "port")
     options = ("--generation", generation, "--finger", "on")
     with simulator(tmp_path / "port", *options) as unit:
         async with driver.session() as events:
@@ -145,8 +150,8 @@ async def test_unplugged_and_plugged_in_again(tmp_path: Path, generation: str) -
                 await next_reading(events, lambda _: False)
         assert gone.value.stable_code == "device-unplugged"
         with pytest.raises(DeviceUnavailable) as missing:
-            async with driver.session():
-                pass
+            async with driver.session() as events:
+                await anext(events)
         assert missing.value.stable_code == "port-missing"
         unit.say("replug")
         await appears(unit)
@@ -159,9 +164,10 @@ async def test_unplugged_and_plugged_in_again(tmp_path: Path, generation: str) -
 async def test_another_agent_takes_over_from_a_killed_one(tmp_path: Path) -> None:
     script = (
         "import asyncio, sys\n"
-        "from drivers.devices.contec_cms50.driver import ContecCms50\n"
+        "from drivers.devices.contec_cms50.driver import make\n"
+        "from drivers.kinds import DriverContext\n"
         "async def main():\n"
-        "    async with ContecCms50('o', sys.argv[1]).session() as events:\n"
+        "    async with make(DriverContext('o', sys.argv[1])).session() as events:\n"
         "        async for _ in events:\n"
         "            print('x', flush=True)\n"
         "asyncio.run(main())\n"
@@ -177,7 +183,7 @@ async def test_another_agent_takes_over_from_a_killed_one(tmp_path: Path) -> Non
             first.wait()
             first.stdout.close()
         await until(lambda: not held_exclusively(unit))  # the simulator lets go for the dead
-        async with ContecCms50("o", str(unit.link)).session() as events:
+        async with oximeter(unit.link).session() as events:
             await next_reading(events, has_number)
 
 
@@ -186,13 +192,13 @@ async def test_an_agent_that_comes_later_meets_no_old_finger(tmp_path: Path) -> 
         await asyncio.sleep(1)  # more than a minute of a finger that nobody reads
         unit.say("finger off")
         await asyncio.sleep(0.5)
-        async with ContecCms50("o", str(unit.link)).session() as events:
+        async with oximeter(unit.link).session() as events:
             assert not has_number(await next_reading(events))
 
 
 async def test_a_unit_that_is_switched_off_says_so(tmp_path: Path) -> None:
     with simulator(tmp_path / "port", "--finger", "on") as unit:
-        async with ContecCms50("o", str(unit.link)).session() as events:
+        async with oximeter(unit.link).session() as events:
             await next_reading(events)
             unit.say("power off")
             with pytest.raises(DeviceUnavailable, match="switched off") as gone:
@@ -204,16 +210,17 @@ async def test_a_unit_that_is_switched_off_says_so(tmp_path: Path) -> None:
 
 
 async def test_half_a_packet_then_a_whole_one_is_one_packet(nine_byte: AnsweringTerminal) -> None:
-    async with ContecCms50("o", nine_byte.path).session() as events:
-        os.write(nine_byte.near, OTHER_NINE * 2 + OTHER_NINE[:5] + NINE * 3)
+    nine_byte.after_start = OTHER_NINE * 2 + OTHER_NINE[:5] + NINE * 3
+    async with oximeter(nine_byte.path).session() as events:
         reading = await next_reading(events)
     assert reading.raw == NINE
     assert reading.device_s == 5 / 60
 
 
 async def test_a_packet_that_comes_in_single_bytes_is_whole(nine_byte: AnsweringTerminal) -> None:
-    async with ContecCms50("o", nine_byte.path).session() as events:
+    async with oximeter(nine_byte.path).session() as events:
         waiting = asyncio.ensure_future(next_reading(events))  # noqa: TID251  it must wait while we write
+        await until(lambda: command(Command.START) in nine_byte.heard)
         for byte in NINE * 3:
             os.write(nine_byte.near, bytes([byte]))
             await asyncio.sleep(0)
@@ -221,31 +228,60 @@ async def test_a_packet_that_comes_in_single_bytes_is_whole(nine_byte: Answering
 
 
 async def test_a_nine_byte_unit_is_stopped_started_kept_alive_and_stopped(
-    nine_byte: AnsweringTerminal,
+    nine_byte: AnsweringTerminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with ContecCms50("o", nine_byte.path, keep_alive_s=0.05).session() as events:
+    monkeypatch.setattr(driver_module, "KEEP_ALIVE_S", 0.05)
+    monkeypatch.setattr(driver_module, "TICK_S", 0.02)
+    nine_byte.after_start = NINE * 60
+    async with oximeter(nine_byte.path).session() as events:
+        await next_reading(events)
         while nine_byte.heard.count(command(Command.KEEP_ALIVE)) < 3:
             await asyncio.sleep(0.06)
             os.write(nine_byte.near, NINE * 60)
             await next_reading(events)
     await until(lambda: nine_byte.heard.endswith(command(Command.STOP)))
     sent = [bytes(nine_byte.heard[at : at + 9]) for at in range(0, len(nine_byte.heard), 9)]
-    assert sent[:2] == [command(Command.STOP), command(Command.START)]
-    assert sent[2:-1]
-    assert set(sent[2:-1]) == {command(Command.KEEP_ALIVE)}
+    began = sent.index(command(Command.START))
+    asked = [Command.STOP, Command.DEVICE_ID, Command.MODEL]
+    assert sent[:began] == [command(each) for each in asked]
+    assert sent[began + 1 : -1]
+    assert set(sent[began + 1 : -1]) == {command(Command.KEEP_ALIVE)}
     assert sent[-1] == command(Command.STOP)
 
 
+async def test_a_unit_that_is_told_the_time_is_told_the_date_first(nine_byte: AnsweringTerminal) -> None:
+    nine_byte.after_start = NINE * 60
+    wall = datetime.datetime(2026, 3, 14, 9, 30, 5)  # noqa: DTZ001  a wall clock has no zone
+    driver = make(DriverContext("o", nine_byte.path, wall=lambda: wall))
+    async with driver.session() as events:
+        await next_reading(events)
+    date = bytes.fromhex("7D81B2949A838E8680")  # a Saturday
+    assert date + command(Command.SET_TIME, 9, 30, 5) + command(Command.START) in nine_byte.heard
+
+
+async def test_a_unit_says_which_it_is(tmp_path: Path) -> None:
+    with simulator(tmp_path / "port", "--finger", "on"):
+        async with oximeter(tmp_path / "port").session() as events:
+            reading = await next_reading(events, lambda each: each.identity is not None)
+    assert reading.identity is not None
+    assert reading.identity.who == ("Contec", "CMS50F sim", "0000042", "")
+
+
 async def test_a_unit_that_streams_already_needs_no_answer_to_be_recognised(silent: Terminal) -> None:
-    os.write(silent.near, b"")
-    asyncio.get_running_loop().call_later(0.02, os.write, silent.near, NINE * 60)
-    async with ContecCms50("o", silent.path).session() as events:
-        os.write(silent.near, NINE * 3)
-        assert (await next_reading(events)).raw == NINE
+    async def stream() -> None:
+        while True:
+            os.write(silent.near, NINE * 6)
+            await asyncio.sleep(0.1)
+
+    async with asyncio.TaskGroup() as group:
+        unit = group.create_task(stream())
+        async with oximeter(silent.path).session() as events:
+            assert (await next_reading(events)).raw == NINE
+        unit.cancel()
 
 
 async def test_the_generation_that_answered_is_tried_first_the_next_time(silent: Terminal) -> None:
-    driver = ContecCms50("o", silent.path)
+    driver = oximeter(silent.path)
     tried: list[list[int]] = []
     for _ in range(2):
         tried.append([])
@@ -261,8 +297,8 @@ async def test_the_generation_that_answered_is_tried_first_the_next_time(silent:
 async def test_a_line_on_which_nobody_answers_is_told_within_a_bound(silent: Terminal) -> None:
     async with asyncio.timeout(30):
         with pytest.raises(DeviceUnavailable) as refused:
-            async with ContecCms50("o", silent.path).session():
-                pass
+            async with oximeter(silent.path).session() as events:
+                await anext(events)
     assert refused.value.stable_code == "device-silent"
     assert refused.value.next_step
 
@@ -275,8 +311,8 @@ async def test_somebody_else_on_the_line_is_told_from_silence(silent: Terminal) 
     for after_s in (0.01, 0.1, 0.25, 0.35):
         loop.call_later(after_s, os.write, silent.near, babble)
     with pytest.raises(DeviceMisbehaved) as refused:
-        async with ContecCms50("o", silent.path).session():
-            pass
+        async with oximeter(silent.path).session() as events:
+            await anext(events)
     assert refused.value.stable_code == "device-not-understood"
     assert 16 < len(refused.value.raw) <= 64
     assert "GPRMC" not in str(refused.value)
@@ -287,8 +323,8 @@ async def test_a_unit_that_falls_silent_is_told_after_three_seconds(
 ) -> None:
     assert driver_module.SILENCE_S == 3.0
     monkeypatch.setattr(driver_module, "SILENCE_S", 0.4)
-    async with ContecCms50("o", nine_byte.path).session() as events:
-        os.write(nine_byte.near, NINE * 3)
+    nine_byte.after_start = NINE * 3
+    async with oximeter(nine_byte.path).session() as events:
         await next_reading(events)
         with pytest.raises(DeviceUnavailable) as gone:
             await next_reading(events)
@@ -297,7 +333,9 @@ async def test_a_unit_that_falls_silent_is_told_after_three_seconds(
 
 async def test_a_unit_that_only_rattles_is_told_too(nine_byte: AnsweringTerminal, soon_silent: float) -> None:
     loop = asyncio.get_running_loop()
-    async with ContecCms50("o", nine_byte.path).session() as events:
+    nine_byte.after_start = NINE * 3
+    async with oximeter(nine_byte.path).session() as events:
+        await next_reading(events)
         for number in range(10):
             loop.call_later(number * soon_silent / 3, os.write, nine_byte.near, b"\xff\x00" * 8)
         with pytest.raises(DeviceMisbehaved) as refused:
@@ -308,9 +346,9 @@ async def test_a_unit_that_only_rattles_is_told_too(nine_byte: AnsweringTerminal
 async def test_half_a_packet_after_a_long_session_is_no_silence(
     nine_byte: AnsweringTerminal, soon_silent: float
 ) -> None:
-    async with ContecCms50("o", nine_byte.path).session() as events:
+    nine_byte.after_start = NINE * 60
+    async with oximeter(nine_byte.path).session() as events:
         loop = asyncio.get_running_loop()
-        os.write(nine_byte.near, NINE * 60)
         await next_reading(events, lambda reading: reading.device_s == 1.0)
         for _ in range(5):
             os.write(nine_byte.near, NINE * 59 + NINE[:4])
@@ -320,8 +358,8 @@ async def test_half_a_packet_after_a_long_session_is_no_silence(
 
 
 async def test_noise_that_looks_like_the_other_generation_is_noise(nine_byte: AnsweringTerminal) -> None:
-    async with ContecCms50("o", nine_byte.path).session() as events:
-        os.write(nine_byte.near, NINE * 3 + b"\xff" * 50 + FIVE * 100 + NINE * 60)
+    nine_byte.after_start = NINE * 3 + b"\xff" * 50 + FIVE * 100 + NINE * 60
+    async with oximeter(nine_byte.path).session() as events:
         told = [await next_reading(events) for _ in range(2)]
     assert [(reading.raw, reading.device_s) for reading in told] == [(NINE, 3 / 60), (NINE, 1.0)]
 
@@ -329,8 +367,8 @@ async def test_noise_that_looks_like_the_other_generation_is_noise(nine_byte: An
 async def test_a_slow_listener_is_not_taken_for_a_silent_unit(
     nine_byte: AnsweringTerminal, soon_silent: float
 ) -> None:
-    async with ContecCms50("o", nine_byte.path).session() as events:
-        os.write(nine_byte.near, NINE * 60)
+    nine_byte.after_start = NINE * 60
+    async with oximeter(nine_byte.path).session() as events:
         await next_reading(events)
         await asyncio.sleep(soon_silent * 2)
         os.write(nine_byte.near, NINE * 60)
@@ -338,13 +376,13 @@ async def test_a_slow_listener_is_not_taken_for_a_silent_unit(
 
 
 async def test_a_session_that_is_cancelled_gives_the_port_back(nine_byte: AnsweringTerminal) -> None:
-    driver = ContecCms50("o", nine_byte.path)
+    driver = oximeter(nine_byte.path)
     for _ in range(3):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1), driver.session() as events:
                 await next_reading(events)
+    nine_byte.after_start = NINE * 3
     async with driver.session() as events:
-        os.write(nine_byte.near, NINE * 3)
         await next_reading(events)
 
 

@@ -13,11 +13,11 @@ import pytest
 from drivers.codec.framing import Frame, Framer
 from drivers.devices.contec_cms50.codec import Command, Contec, Generation, Packet, command, decode, unstuff
 from drivers.devices.contec_cms50.display import WEAK_SIGNAL, Display
-from drivers.devices.contec_cms50.simulator import read_script
 from drivers.devices.contec_cms50.unit import FORGOTTEN_AFTER_S, Unit
 from drivers.simulation.patient_finger import PatientPulse
 from drivers.simulation.person import take_person
 from drivers.simulation.pulse import Pulse
+from drivers.simulation.serial_device import read_script
 from edge.vitals.quantity import Missing, Quantity
 from edge.vitals.quantity import Unit as Unit_
 from edge.vitals.reading import Reading
@@ -73,8 +73,8 @@ def test_commands_are_answered_as_the_vendor_writes(asked: Command, answer: str)
 
 
 def test_a_command_that_is_not_played_is_answered_as_unsupported() -> None:
-    answer = nine_byte().hear(bytes.fromhex("7D81A6808080808080"), 0)
-    assert (answer[0], unstuff(answer)) == (Packet.ANSWER, bytes([0xA6, 5]))
+    answer = nine_byte().hear(bytes.fromhex("7D81AE808080808080"), 0)
+    assert (answer[0], unstuff(answer)) == (Packet.ANSWER, bytes([0xAE, 5]))
 
 
 def test_commands_are_found_between_noise_and_in_pieces() -> None:

@@ -17,7 +17,7 @@ from tests.drivers.radio_fake import FakeRadio
 ROOT: Final = Path(drivers.__file__).parent
 PURE: Final = sorted(
     [*ROOT.glob("codec/*.py"), *ROOT.glob("devices/*/codec.py"), ROOT / "decoding.py"]
-    + [ROOT / "devices/contec_cms50" / name for name in ("display.py", "unit.py")]
+    + [ROOT / "devices/contec_cms50" / name for name in ("display.py", "memory.py", "stored.py", "unit.py")]
     + [ROOT / "devices/sig_bp" / name for name in ("readings.py", "unit.py")]
     + [ROOT / "devices/nonin" / name for name in ("display.py", "unit.py")]
     + [ROOT / "devices/nmea_gps" / name for name in ("fixes.py", "unit.py")]

@@ -18,9 +18,9 @@ def _decode(chunks: Sequence[Chunk]) -> Decoded:
 
 
 def _make_driver(context: DriverContext) -> Driver:
-    from drivers.devices.contec_cms50.driver import ContecCms50
+    from drivers.devices.contec_cms50.driver import make
 
-    return ContecCms50(context.key, context.port)
+    return make(context)
 
 
 KIND: Final = DeviceKind(

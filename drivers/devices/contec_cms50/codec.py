@@ -19,6 +19,8 @@ is bit 7 of byte 2 + i. Real-time data is type 01; its payload, bytes 2 to 8 wit
     4   SpO2, 7F invalid
     5   perfusion index in hundredths of a percent, little endian, FFFF invalid
 
+What a unit keeps stands in `drivers.devices.contec_cms50.stored`.
+
 Neither has a checksum: the pattern of bits 7 is the only check there is, so every byte of it is checked.
 
 Sources: atbrask/CMS50Dplus ``cms50dplus/cms50dplus.py`` (five-byte); Contec, "Communication protocol of
@@ -53,14 +55,19 @@ class Packet(IntEnum):
     """Types of nine-byte-generation packets that this code names."""
 
     REAL_TIME = 0x01
+    MODEL = 0x02
+    DEVICE_ID = 0x04
+    SEGMENT_DATE = 0x07
     SEGMENT_LENGTH = 0x08
     STORED_WITH_PI = 0x09
+    SEGMENTS = 0x0A
     ANSWER = 0x0B
     STOPPED = 0x0C
     DISCONNECTS = 0x0D
     PI_SUPPORT = 0x0E
     STORED = 0x0F
     USERS = 0x10
+    SEGMENT_TIME = 0x12
 
 
 class Command(IntEnum):
@@ -68,7 +75,13 @@ class Command(IntEnum):
 
     START = 0xA1
     STOP = 0xA2
+    SEGMENTS = 0xA3
+    SEGMENT_LENGTH = 0xA4
+    SEGMENT_START = 0xA5
+    SEND_STORED = 0xA6
     STOP_STORED = 0xA7
+    MODEL = 0xA8
+    DEVICE_ID = 0xAA
     PI_SUPPORT = 0xAC
     USERS = 0xAD
     KEEP_ALIVE = 0xAF
@@ -82,11 +95,22 @@ PACKET_LENGTHS: Final[dict[int, int]] = {
 }  # fmt: skip
 """How long a nine-byte-generation packet of each type is, its type included."""
 
+OLD_SEND_STORED: Final = b"\xf5\xf5"
+OLD_STOP_STORED: Final = b"\xf6\xf6\xf6"
+OLD_MARK: Final = b"\xf2\x80\x00"
+"""Three of them begin what a five-byte unit keeps."""
+MARKS: Final = 3
+STORED_RECORD: Final = 3
+"""Length of a mark, of the length behind them, and of a record."""
+
 _FRAME: Final = {length: Look(Outcome.FRAME, length) for length in range(2, 10)}
 _CUT: Final = {length: Look(Outcome.GARBAGE, length, TOO_SHORT) for length in range(1, 10)}
 _STRAY: Final = Look(Outcome.GARBAGE, 1, NOT_A_FRAME)
 _FOREIGN: Final = {length: Look(Outcome.GARBAGE, length, OTHER_GENERATION) for length in range(2, 10)}
 
+RECORD_STARTS: Final = frozenset({0xF0, 0xF1})
+_STORED_SHAPE: Final = (True, True, False)
+"""Which bytes of a length or a record have bit 7."""
 _BITS_7: Final = {length: int.from_bytes(b"\x80" * length) for length in range(1, 10)}
 _FIVE_PATTERN: Final = int.from_bytes(b"\x80\x00\x00\x00\x00")
 
@@ -111,6 +135,7 @@ class Contec:
         self._locked = only
         self._foreign = 0
         self._stray_bytes = 0
+        self._marks = 0
 
     @property
     def generation(self) -> Generation | None:
@@ -118,6 +143,19 @@ class Contec:
         return self._locked
 
     def look(self, stream: bytes, at: int) -> Look:
+        look = self._look_stored(stream, at) if self._locked is not Generation.NINE_BYTE else None
+        if look is not None:
+            if look.outcome is Outcome.FRAME:
+                self._marks = self._marks + 1 if self._marks < MARKS and stream[at] == OLD_MARK[0] else 0
+                self._locked = Generation.FIVE_BYTE
+                self._foreign = self._stray_bytes = 0
+            return look
+        look = self._look_live(stream, at)
+        if look.outcome is not Outcome.MORE:
+            self._marks = 0
+        return look
+
+    def _look_live(self, stream: bytes, at: int) -> Look:
         if self._locked is None:
             return self._look_for_any(stream, at)
         look = _LOOK[self._locked](stream, at)
@@ -126,6 +164,17 @@ class Contec:
         elif look.outcome is Outcome.GARBAGE and self._only is None:
             look = self._refuse(self._locked, look, stream, at)
         return look
+
+    def _look_stored(self, stream: bytes, at: int) -> Look | None:
+        """A mark, the length behind three of them, or a record of what a five-byte unit keeps; else None."""
+        window = stream[at : at + STORED_RECORD]
+        if self._marks == MARKS or window[0] in RECORD_STARTS:
+            fits = all((byte >= 0x80) == high for byte, high in zip(window, _STORED_SHAPE, strict=False))
+        else:
+            fits = OLD_MARK.startswith(window)
+        if not fits:
+            return None
+        return _FRAME[STORED_RECORD] if len(window) == STORED_RECORD else MORE
 
     def _look_for_any(self, stream: bytes, at: int) -> Look:
         look = _look_any(stream, at)
@@ -235,7 +284,7 @@ def decode(frame: Frame) -> Report | None:
     """What a frame reports, or None of a packet that answers a command or carries stored data."""
     raw = frame.raw
     if generation_of(raw[0]) is Generation.FIVE_BYTE:
-        return _decode_five(raw)
+        return _decode_five(raw) if len(raw) == FIVE else None
     return _decode_real_time(unstuff(raw)) if raw[0] == Packet.REAL_TIME else None
 
 
@@ -255,8 +304,8 @@ def _decode_five(raw: bytes) -> Report:
     elif more & 0x20:
         why = MissingReason.SEARCHING
     return Report(
-        saturation=_NO_VALUE[why] if why else _SATURATION[saturation],
-        pulse=_NO_VALUE[why] if why else _PULSE[(more & 0x40) << 1 | pulse_low],
+        saturation=_NO_VALUE[why] if why else SATURATION[saturation],
+        pulse=_NO_VALUE[why] if why else PULSE[(more & 0x40) << 1 | pulse_low],
         perfusion=None,
         pleth=pleth,
         signal=status & 0x0F,
@@ -283,8 +332,8 @@ def _decode_real_time(payload: bytes) -> Report:
     else:
         perfusion = Quantity(Decimal(hundredths).scaleb(-2), Unit.PERCENT)
     return Report(
-        saturation=_NO_VALUE[why] if why else _SATURATION[saturation],
-        pulse=_NO_VALUE[why] if why else _PULSE[pulse],
+        saturation=_NO_VALUE[why] if why else SATURATION[saturation],
+        pulse=_NO_VALUE[why] if why else PULSE[pulse],
         perfusion=perfusion,
         pleth=wave & 0x7F,
         signal=status & 0x0F,
@@ -309,8 +358,8 @@ def _pulse(sent: int) -> Measured:
 
 # Sixty packets a second say one of a few hundred things, so each is made once.
 _NO_VALUE: Final[dict[MissingReason, Measured]] = {why: Missing(why) for why in MissingReason}
-_SATURATION: Final = tuple(_saturation(sent) for sent in range(256))
-_PULSE: Final = tuple(_pulse(sent) for sent in range(256))
+SATURATION: Final = tuple(_saturation(sent) for sent in range(256))
+PULSE: Final = tuple(_pulse(sent) for sent in range(256))
 
 
 # ── Speaking ─────────────────────────────────────────────────────────────────────────────────────

@@ -3,13 +3,22 @@
 Pure, like the codec: device time is counted in packets, never read from a clock.
 """
 
+import datetime
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from drivers.codec.framing import Frame, Framer
-from drivers.decoding import Chunk, Decoded, decode_stream
-from drivers.devices.contec_cms50.codec import PACKETS_PER_SECOND, Contec, Report, decode
+from drivers.codec.framing import Frame, Framer, Garbage
+from drivers.decoding import Chunk, Decoded, Refused
+from drivers.devices.contec_cms50.codec import (
+    PACKETS_PER_SECOND,
+    Contec,
+    Packet,
+    Report,
+    decode,
+    unstuff,
+)
+from drivers.devices.contec_cms50.stored import FIRST_YEAR, Stored, decode_stored, reading_of, start_of
 from edge.ports.driver import DeviceEvent
 from edge.vitals.codes import Code
 from edge.vitals.quantity import Measured, Missing, MissingReason, Unit
@@ -42,6 +51,7 @@ class Display:
         self._agreeing = 0
         self._reasons_told: tuple[MissingReason | None, ...] | None = None
         self._samples: list[int] = []
+        self._gap = False
 
     @property
     def packets(self) -> int:
@@ -69,7 +79,9 @@ class Display:
         """Bytes were lost or refused: the wave breaks here, and packets before and after agree on nothing."""
         self._agreeing = 0
         self._shown = ()
-        return self._stretch()
+        events = self._stretch()
+        self._gap = True
+        return events
 
     def _is_due(self, values: tuple[tuple[Code, Measured], ...]) -> bool:
         reasons = tuple(measured.why if isinstance(measured, Missing) else None for _, measured in values)
@@ -83,24 +95,68 @@ class Display:
     def _stretch(self) -> list[DeviceEvent]:
         if not self._samples:
             return []
-        wave = pleth(self._samples)
+        wave = pleth(self._samples, gap=self._gap, device_s=self._packets / PACKETS_PER_SECOND)
         self._samples = []
+        self._gap = False
         return [wave]
 
 
 def decode_chunks(chunks: Sequence[Chunk]) -> Decoded:
-    """All that some bytes said: one reading for each packet of real-time data, and the pleth they carry."""
-    readings: list[Reading] = []
-    samples: list[int] = []
+    """All that some bytes said.
 
-    def take(frame: Frame) -> None:
-        report = decode(frame)
+    One reading for each packet of real-time data, with the pleth they carry, and one for each second of
+    stored data, with its time where the beginning of its segment came before it.
+    """
+    framer = Framer(Contec())
+    readings: list[Reading] = []
+    refused: list[Refused] = []
+    samples: list[int] = []
+    segment = _Segment()
+    offset = 0
+    for event in (*(event for chunk in chunks for event in framer.feed(chunk.data)), *framer.finish()):
+        offset += len(event.raw)
+        if isinstance(event, Garbage):
+            refused.append(Refused(offset - len(event.raw), len(event.raw), event.code))
+            segment.lose()
+            continue
+        report = decode(event)
         if report is not None:
             samples.append(report.pleth)
-            readings.append(Reading(values_of(report), flags_of(report), mode=Mode.CONTINUOUS, raw=frame.raw))
-
-    refused = decode_stream(Framer(Contec()), chunks, take)
+            readings.append(Reading(values_of(report), flags_of(report), mode=Mode.CONTINUOUS, raw=event.raw))
+        readings += segment.take(event)
     return Decoded(tuple(readings), tuple(refused), (pleth(samples),) if samples else ())
+
+
+class _Segment:
+    """Gives the seconds of stored data their times."""
+
+    def __init__(self) -> None:
+        self._date = b""
+        self._next: datetime.datetime | None = None
+        self._doubtful = False
+
+    def lose(self) -> None:
+        """Seconds may have been lost: those that follow have no known time."""
+        self._next = None
+
+    def take(self, frame: Frame) -> list[Reading]:
+        """The readings of a frame of stored data; from others only what they say of the time is kept."""
+        match frame.raw[0]:
+            case Packet.SEGMENT_DATE:
+                self._date = unstuff(frame.raw)
+            case Packet.SEGMENT_TIME if self._date:
+                start = start_of(self._date, unstuff(frame.raw))
+                self._doubtful = start is None or start.year < FIRST_YEAR
+                self._next = None if self._doubtful else start
+            case _:
+                return [self._reading(stored) for stored in decode_stored(frame)]
+        return []
+
+    def _reading(self, stored: Stored) -> Reading:
+        at = self._next
+        if at is not None:
+            self._next = at + datetime.timedelta(seconds=1)
+        return reading_of(stored, at, doubtful=self._doubtful)
 
 
 def values_of(report: Report) -> tuple[tuple[Code, Measured], ...]:
@@ -122,6 +178,14 @@ def flags_of(report: Report) -> tuple[str, ...]:
     return tuple(flag for flag, holds in said if holds)
 
 
-def pleth(samples: Sequence[int]) -> Wave:
+def pleth(samples: Sequence[int], *, gap: bool = False, device_s: float | None = None) -> Wave:
     """Samples as the device sends them, 0 to 127 without unit."""
-    return Wave(Code.PLETH, None, Unit.NONE, Decimal(PACKETS_PER_SECOND), tuple(samples))
+    return Wave(
+        Code.PLETH,
+        None,
+        Unit.NONE,
+        Decimal(PACKETS_PER_SECOND),
+        tuple(samples),
+        gap=gap,
+        device_s=device_s,
+    )

@@ -15,6 +15,7 @@ from drivers.devices.contec_cms50.codec import (
     Packet,
     stuff,
 )
+from drivers.devices.contec_cms50.memory import Memory
 from drivers.simulation.pulse import Pulse
 
 SEARCHING_S: Final = 2.0
@@ -96,8 +97,14 @@ class Unit:
         self._finger = False
         self._heard = b""
         self._heard_at_s = 0.0
+        self.memory: Final = Memory(generation)
         self.noisy = False
         self.moving = False
+
+    def record(self, seconds: int) -> None:
+        """Have recorded so long what the finger shows now."""
+        perfusion = round(100 * self.pulse.shown_perfusion) if self._measures_perfusion else None
+        self.memory.record(seconds, self.pulse.shown_saturation, self.pulse.shown_rate, perfusion)
 
     @property
     def finger(self) -> bool:
@@ -114,17 +121,19 @@ class Unit:
         """What leaves the unit while so many packets' time passes; nothing when nobody asked for it."""
         if self.generation is Generation.NINE_BYTE and now_s - self._heard_at_s > FORGOTTEN_AFTER_S:
             self._streaming = False
-        sent = bytearray()
+        paused = self.memory.sending
+        sent = bytearray(self.memory.take(packets))
         for _ in range(packets):
             picture = self._next_picture()
-            if self._streaming:
+            if self._streaming and not paused:
                 packet = encode(self.generation, picture)
                 sent += self._disturb(packet) if self.noisy else packet
         return bytes(sent)
 
     def hear(self, data: bytes, now_s: float) -> bytes:
-        """Take bytes from the host and give the answer; the five-byte generation knows none."""
+        """Take bytes from the host and give the answer; of a five-byte unit only its memory can be asked."""
         if self.generation is Generation.FIVE_BYTE:
+            self.memory.hear(data)
             return b""
         self._heard += data
         answer = b""
@@ -153,6 +162,9 @@ class Unit:
             return b""
         if number == Command.STOP:
             self._streaming = False
+        stored = self.memory.answer(number, bytes(byte & 0x7F for byte in asked[3:]))
+        if stored is not None:
+            return stored
         answer = _ANSWERS.get(number)
         if answer is None:
             return stuff(Packet.ANSWER, bytes([number, 5]))  # unsupported
@@ -191,7 +203,8 @@ class Unit:
 
 _ANSWERS: Final[dict[int, Callable[[bool], bytes]]] = {
     Command.STOP: lambda _: stuff(Packet.STOPPED, b""),
-    Command.STOP_STORED: lambda _: stuff(Packet.STOPPED, b""),
+    Command.DEVICE_ID: lambda _: stuff(Packet.DEVICE_ID, b"0000042"),
+    Command.MODEL: lambda _: stuff(Packet.MODEL, b"\x00CMS50F") + stuff(Packet.MODEL, b"\x01 sim  "),
     Command.PI_SUPPORT: lambda measured: stuff(Packet.PI_SUPPORT, bytes([not measured])),
     Command.USERS: lambda _: stuff(Packet.USERS, b"\x01"),
     Command.KEEP_ALIVE: lambda _: b"",
