@@ -21,12 +21,12 @@ from torture.trace import (
     read_trace,
 )
 
-HOME = Path("/home/van")
+HOME = Path("/van")
 
 
 def left(tmp_path: Path, luck: Luck, *operations: Operation, seed: int = 0) -> dict[str, bytes]:
     """What is below ``store`` after these operations, each ended before the next began."""
-    disk = Disk({"/home/van/store/old": (1, b"old.")})
+    disk = Disk({"/van/store/old": (1, b"old.")})
     for line, operation in enumerate(operations):
         disk.take(Step(line, line, operation))
     disk.write_out(HOME, tmp_path, ("store",), luck, random.Random(seed))  # noqa: S311  a seed
@@ -39,7 +39,7 @@ def test_what_was_not_synced_is_gone_and_what_was_is_kept(tmp_path: Path) -> Non
 
 
 def test_a_sync_promises_nothing_of_what_had_not_ended(tmp_path: Path) -> None:
-    disk = Disk({"/home/van/store/old": (1, b"old.")})
+    disk = Disk({"/van/store/old": (1, b"old.")})
     disk.take(Step(begun=0, ended=5, operation=Wrote(1, 0, b"late")))
     disk.take(Step(begun=2, ended=3, operation=Synced(1, begun=2)))
     disk.write_out(HOME, tmp_path, ("store",), Luck.GONE, random.Random(0))  # noqa: S311  a seed
@@ -50,19 +50,19 @@ def test_a_sync_promises_nothing_of_what_had_not_ended(tmp_path: Path) -> None:
     ("last", "names"),
     [
         ((), {"old"}),
-        ((NamesSynced("/home/van/other", 9),), {"old"}),
-        ((NamesSynced("/home/van/store", 9),), {"new"}),
+        ((NamesSynced("/van/other", 9),), {"old"}),
+        ((NamesSynced("/van/store", 9),), {"new"}),
     ],
 )
 def test_names_are_kept_by_a_sync_of_their_directory(
     tmp_path: Path, last: tuple[Operation, ...], names: set[str]
 ) -> None:
     made = (
-        Made("/home/van/store/.tmp", 2),
+        Made("/van/store/.tmp", 2),
         Wrote(2, 0, b"whole"),
         Synced(2, 2),
-        Renamed("/home/van/store/.tmp", "/home/van/store/new"),
-        Removed("/home/van/store/old"),
+        Renamed("/van/store/.tmp", "/van/store/new"),
+        Removed("/van/store/old"),
         *last,
     )
     assert set(left(tmp_path, Luck.GONE, *made)) == names
@@ -86,16 +86,16 @@ def test_a_torn_write_is_torn_at_sectors(tmp_path: Path) -> None:
 
 
 TRACE = """\
-7 openat(AT_FDCWD<@/@>, "@/home/van/store/new@", O_RDWR|O_CREAT|O_EXCL, 0600) = 5<@/home/van/store/new@>
-7 write(5<@/home/van/store/new@>, "@head@", 4) = 4
+7 openat(AT_FDCWD<@/@>, "@/van/store/new@", O_RDWR|O_CREAT|O_EXCL, 0600) = 5<@/van/store/new@>
+7 write(5<@/van/store/new@>, "@head@", 4) = 4
 8 sendto(9<@socket:[1]@>, "@{"re":"a","ok":{"saved":[["van-07","00","vitals",2]]}}\n@", 56 <unfinished ...>
-7 pwrite64(5<@/home/van/store/new@>, "@body@", 4, 4 <unfinished ...>
+7 pwrite64(5<@/van/store/new@>, "@body@", 4, 4 <unfinished ...>
 8 <... sendto resumed>)             = 56
 7 <... pwrite64 resumed>)           = 4
-7 fsync(5<@/home/van/store/new@>)   = 0
+7 fsync(5<@/van/store/new@>)   = 0
 7 openat(AT_FDCWD<@/@>, "@/etc/passwd@", O_RDONLY) = 6<@/etc/passwd@>
-7 unlink("@/home/van/store/gone@")  = -1 ENOENT (No such file or directory)
-7 fsync(4<@/home/van/store@>)       = 0
+7 unlink("@/van/store/gone@")  = -1 ENOENT (No such file or directory)
+7 fsync(4<@/van/store@>)       = 0
 """
 
 
@@ -121,4 +121,4 @@ def test_a_trace_is_read_in_the_order_of_effects(tmp_path: Path) -> None:
 
 def test_a_call_that_the_model_does_not_know_is_not_passed_over(tmp_path: Path) -> None:
     with pytest.raises(TraceNotUnderstood):
-        traced(tmp_path, '7 linkat(AT_FDCWD<@/@>, "@/home/van/store/a@", AT_FDCWD<@/@>, "@/b@", 0) = 0\n')
+        traced(tmp_path, '7 linkat(AT_FDCWD<@/@>, "@/van/store/a@", AT_FDCWD<@/@>, "@/b@", 0) = 0\n')
