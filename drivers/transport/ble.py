@@ -10,15 +10,15 @@ import contextlib
 import dataclasses
 import logging
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Final
 
-from bleak import BleakScanner
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakError
 
 from drivers.transport import refusals
+from drivers.transport.adapter import Adapter, AdapterTrouble
 from drivers.transport.alongside import alongside
 from drivers.transport.backend import (
     FAILURES,
@@ -29,7 +29,6 @@ from drivers.transport.backend import (
     trouble_of,
 )
 from drivers.transport.connection import Connection, KeysRefused
-from drivers.transport.ladder import Ladder, Step
 from drivers.transport.link import Wanted
 from drivers.transport.nearby import Lookout, Sighting
 from drivers.transport.pairing import PairingWindow
@@ -43,23 +42,12 @@ PAIR_WITHIN_S: Final = 30.0
 """The limit of the pairing protocol itself (Core, vol. 3, part H, 3.4)."""
 GRACE_S: Final = 5.0
 """Beyond bleak's own limit, for it to clean up."""
-ADAPTER_WITHIN_S: Final = 15.0
-"""Starting or stopping a scan, preparing or power-cycling the adapter."""
 LOOK_EVERY_S: Final = 2.0
 """How often a scan in which nothing happens is looked after."""
 SILENT_S: Final = 120.0
 """No advertisement from anything for so long is the adapter's fault more often than the neighbourhood's."""
 
 _LOG: Final = logging.getLogger(__name__)
-
-
-class _AdapterTrouble(Exception):
-    """The adapter or its daemon failed; kept inside this module."""
-
-    def __init__(self, trouble: Trouble, during: str) -> None:
-        super().__init__(during)
-        self.trouble = trouble
-        self.during = during
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -97,13 +85,11 @@ class AdapterOwner:
         self._requests: list[_Request] = []
         self._lookouts: list[Lookout] = []
         self._connected = 0
-        self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self._found: _Found | None = None
-        self._scanner: BleakScanner | None = None
         self._scan_again = False
         self._heard_s = 0.0
-        self._ladder = Ladder()
+        self._adapter = Adapter(backend, self._now_s, self._jitter)
 
     # ── what drivers and technicians ask ─────────────────────────────────────────────────────────
 
@@ -132,7 +118,7 @@ class AdapterOwner:
             self._judge(peer, connection)
         finally:
             self._connected -= 1
-            async with self._lock:
+            async with self._adapter.lock:
                 await connection.close()
 
     def state(self, wanted: Wanted) -> State:
@@ -174,7 +160,7 @@ class AdapterOwner:
         Raises:
             RadioDown: nobody can say.
         """
-        async with self._asking():
+        async with self._adapter.asking():
             return await self._backend.paired(address)
 
     async def forget(self, address: str) -> None:
@@ -184,7 +170,7 @@ class AdapterOwner:
             RadioDown: the keys could not be removed.
         """
         self.window.withdraw(address)
-        async with self._asking():
+        async with self._adapter.asking():
             await self._backend.forget(address)
         for wanted, peer in self._peers.items():
             if wanted.address == address.upper():
@@ -196,23 +182,13 @@ class AdapterOwner:
         Raises:
             RadioDown: the keys could not be removed.
         """
-        async with self._asking():
+        async with self._adapter.asking():
             await self._backend.forget(address)
         self.window.open(address, for_s)
         for wanted, peer in self._peers.items():
             if wanted.address == address:
                 peer.forgive()
         self._look_again()
-
-    @contextlib.asynccontextmanager
-    async def _asking(self) -> AsyncGenerator[None]:
-        """Ask the backend something that is no connection, within bounds."""
-        async with self._lock:
-            try:
-                async with asyncio.timeout(ADAPTER_WITHIN_S):
-                    yield
-            except (BleakError, *FAILURES) as error:
-                raise refusals.radio_down() from error
 
     # ── the one task ─────────────────────────────────────────────────────────────────────────────
 
@@ -227,36 +203,33 @@ class AdapterOwner:
             while True:
                 try:
                     await self._turn()
-                except _AdapterTrouble as trouble:
+                except AdapterTrouble as trouble:
                     await self._repair(trouble)
         finally:
-            with contextlib.suppress(BleakError, *FAILURES):
-                async with asyncio.timeout(ADAPTER_WITHIN_S):
-                    if self._scanner is not None:
-                        await self._scanner.stop()
-            await self._backend.close()
+            await self._adapter.close()
 
     async def _turn(self) -> None:
         """Scan until something is worth doing, and do it."""
         self._wake.clear()
         if self._scan_again or not self._wanted:
             self._scan_again = False
-            await self._stop_scan()
+            await self._adapter.stop_scan()
         if not self._wanted:
             await self._wake.wait()
             return
         now_s = self._now_s()
         resting = [request for request in self._requests if request.peer.rests_for_s(now_s) is not None]
-        await self._start_scan()  # which can take longer than a rest
+        if await self._adapter.start_scan(self._heard):  # which can take longer than a rest
+            self._scan_began()
         try:
             async with asyncio.timeout(self._look_in_s(self._now_s())):
                 await self._wake.wait()
         except TimeoutError:
             if not self._backend.well:
-                raise _AdapterTrouble(Trouble.DAEMON, "scan") from None
+                raise AdapterTrouble(Trouble.DAEMON, "scan") from None
             if self._silent_too_long():
                 self._heard_s = self._now_s()
-                await self._climb(Trouble.ADAPTER)
+                await self._adapter.suspect()
             # a device whose rest is over may have been heard, and filtered as a duplicate, before
             now_s = self._now_s()
             self._scan_again = any(request.peer.rests_for_s(now_s) is None for request in resting)
@@ -264,7 +237,7 @@ class AdapterOwner:
         found, self._found = self._found, None
         if found is not None and found.request in self._requests:
             self._requests.remove(found.request)
-            await self._stop_scan()
+            await self._adapter.stop_scan()
             await self._connect(found)
 
     @property
@@ -281,41 +254,10 @@ class AdapterOwner:
         # a live connection proves the adapter, and power-cycling it would end the connection
         return self._connected == 0 and self._now_s() - self._heard_s >= SILENT_S
 
-    async def _start_scan(self) -> None:
-        if self._scanner is not None:
-            return
-        async with self._working("start a scan"):
-            await self._backend.prepare()
-            scanner = self._backend.scanner(self._heard)
-            await scanner.start()
-        self._scanner = scanner
+    def _scan_began(self) -> None:
         for lookout in self._lookouts:
             lookout.looked = True
         self._heard_s = self._now_s()
-        if self._ladder.down:
-            _LOG.info("radio back")
-        self._ladder.well()
-
-    async def _stop_scan(self) -> None:
-        scanner, self._scanner = self._scanner, None
-        if scanner is None:
-            return
-        async with self._working("stop a scan"):
-            await scanner.stop()
-
-    @contextlib.asynccontextmanager
-    async def _working(self, during: str) -> AsyncGenerator[None]:
-        """Do something with the adapter, alone and within bounds; whatever fails is the adapter's fault."""
-        async with self._lock:
-            try:
-                async with asyncio.timeout(ADAPTER_WITHIN_S):
-                    yield
-            except (BleakError, AssertionError, *FAILURES) as error:
-                # bleak asserts that it has a bus; it has none after the bus has died
-                trouble = trouble_of(error)
-                raise _AdapterTrouble(
-                    trouble if trouble is Trouble.DAEMON else Trouble.ADAPTER, during
-                ) from error
 
     def _heard(self, device: BLEDevice, advertisement: AdvertisementData) -> None:
         if advertisement.rssi <= NO_SIGNAL_DBM:
@@ -345,7 +287,7 @@ class AdapterOwner:
         within_s = CONNECT_WITHIN_S + (PAIR_WITHIN_S if pair else 0)
         client = self._backend.client(found.device, connection.gone, pair=pair, timeout_s=within_s)
         try:
-            async with self._lock, asyncio.timeout(within_s + GRACE_S) as limit:
+            async with self._adapter.lock, asyncio.timeout(within_s + GRACE_S) as limit:
                 if bonded:
                     now_s = asyncio.get_running_loop().time
                     self._backend.when_link_keeps_falling(lambda: limit.reschedule(now_s()))
@@ -358,13 +300,13 @@ class AdapterOwner:
             self._not_connected(found, trouble, error)
             return
         connection.opened(client)
-        self._ladder.well()
+        self._adapter.proved()
         self._connected += 1
         peer.on(Event.CONNECTED)
         if not _answer(request, connection=connection):
             self._connected -= 1
             peer.on(Event.RELEASED)
-            async with self._lock:
+            async with self._adapter.lock:
                 await connection.close()
 
     def _not_connected(self, found: _Found, trouble: Trouble, error: BaseException) -> None:
@@ -376,73 +318,31 @@ class AdapterOwner:
                 peer.on(Event.ADAPTER_FAILED)
                 if not request.answer.done():
                     self._requests.append(request)
-                raise _AdapterTrouble(trouble, "connect") from error
+                raise AdapterTrouble(trouble, "connect") from error
             case Trouble.KEYS if pairing:
                 peer.failed(self._now_s())
                 _answer(request, error=refusals.pairing_failed(request.wanted))
             case Trouble.KEYS:
                 peer.keys_refused(self._now_s())
-                lost = peer.state is State.BOND_LOST
-                _answer(
-                    request,
-                    error=refusals.bond_lost(request.wanted)
-                    if lost
-                    else refusals.keys_refused(request.wanted),
-                )
+                _answer(request, error=_lost_or(refusals.keys_refused, request))
             case Trouble.SUSPECT_KEYS:
                 peer.keys_suspected(self._now_s())
-                lost = peer.state is State.BOND_LOST
-                _answer(
-                    request,
-                    error=refusals.bond_lost(request.wanted)
-                    if lost
-                    else refusals.unreachable(request.wanted),
-                )
+                _answer(request, error=_lost_or(refusals.unreachable, request))
             case Trouble.DEVICE:
                 peer.failed(self._now_s())
                 _answer(request, error=refusals.unreachable(request.wanted))
 
-    async def _repair(self, trouble: _AdapterTrouble) -> None:
-        """Climb the ladder, leave the adapter alone for a while, and tell who waits if it goes on."""
-        was_down = self._ladder.down
-        step = self._ladder.trouble(self._now_s())
-        scanner, self._scanner = self._scanner, None
-        if scanner is not None and trouble.trouble is not Trouble.DAEMON:  # who is gone cannot be told
-            with contextlib.suppress(BleakError, AssertionError, *FAILURES):
-                async with asyncio.timeout(LOOK_EVERY_S):
-                    await scanner.stop()
-        if self._ladder.down:
-            if not was_down:
-                _LOG.warning("radio down", extra={"during": trouble.during, "trouble": trouble.trouble.value})
+    async def _repair(self, trouble: AdapterTrouble) -> None:
+        """Have the adapter mended, and tell who waits if that goes on."""
+        step = await self._adapter.failed(trouble)
+        if self._adapter.down:
             for request in self._requests:
                 request.peer.on(Event.ADAPTER_FAILED)
                 _answer(request, error=refusals.radio_down())
             self._requests.clear()
             for lookout in self._lookouts:
                 lookout.given_up.set()
-        if step is not None:
-            await self._take(step, trouble.trouble)
-        await asyncio.sleep(self._ladder.pause_s() * self._jitter.uniform(0.8, 1.2))
-
-    async def _climb(self, trouble: Trouble) -> None:
-        step = self._ladder.climb(self._now_s())
-        if step is not None:
-            await self._stop_scan()
-            await self._take(step, trouble)
-
-    async def _take(self, step: Step, trouble: Trouble) -> None:
-        _LOG.warning("repairing radio", extra={"step": step.value})
-        with contextlib.suppress(BleakError, *FAILURES):
-            async with self._lock, asyncio.timeout(ADAPTER_WITHIN_S):
-                match step:
-                    case Step.RESTART_SCAN:
-                        pass  # the next turn starts a new one
-                    case Step.POWER_CYCLE if trouble is Trouble.ADAPTER:
-                        await self._backend.power_cycle()
-                    case Step.POWER_CYCLE:
-                        pass  # there is nobody to ask
-                    case Step.RESTART_DAEMON:
-                        await self._backend.restart_daemon()
+        await self._adapter.mend(step, trouble.trouble)
 
     # ── sessions ─────────────────────────────────────────────────────────────────────────────────
 
@@ -484,6 +384,12 @@ def _matches(wanted: Wanted, device: BLEDevice, advertisement: AdvertisementData
         return False
     name = advertisement.local_name or device.name or ""
     return name.startswith(wanted.name_prefix or "")
+
+
+def _lost_or(other: Callable[[Wanted], DeviceError], request: _Request) -> DeviceError:
+    """What to tell when keys may be the reason: from some point on that the bond is lost."""
+    lost = request.peer.state is State.BOND_LOST
+    return refusals.bond_lost(request.wanted) if lost else other(request.wanted)
 
 
 def _answer(
