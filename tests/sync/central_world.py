@@ -19,9 +19,11 @@ from sync.central.exploder import Exploder
 from sync.central.home import CentreHome, read_file
 from sync.central.landing import Lander, Upward
 from sync.central.receipts import ReceiptWriter, SignedReceipt
-from sync.wire import enrolment, keys, receipts, topics
+from sync.wire import batches, cose, enrolment, keys, receipts, topics
+from sync.wire.batches import Author
 from sync.wire.enrolment import Broker
 from sync.wire.keyset import Keyset
+from sync.wire.sessions import SessionKey
 
 REALM = "training"
 BOOT = bytes(8)
@@ -239,3 +241,27 @@ def make_centre(directory: Path) -> Centre:
     home = CentreHome(directory / "central")
     setup.init(home, "training", (Broker("127.0.0.1", 1883, tls=False),))
     return Centre(home, SetClock())
+
+
+def through(centre: Centre, stream: Stream = Stream.VITALS) -> int:
+    return centre.last("opened").streams[stream].through
+
+
+def seal_as(unit: Unit, stream: Stream, entries: list[Entry]) -> Upward:
+    """Other contents under the unit's own head and session: what a wrong unit might send."""
+    author = Author(unit.name, unit.realm, unit.epoch, unit.sign_private)
+    raw = batches.seal_batch(author, entries, unit.tips(), session_of(unit))
+    return Upward(topics.up(unit.name, stream.word), raw)
+
+
+def session_of(unit: Unit) -> SessionKey:
+    return SessionKey(unit.sealer._key, unit.sealer.session)
+
+
+def seal_bytes(unit: Unit, stream: Stream, first: int, last: int, packed: bytes) -> Upward:
+    honest = unit.batch(stream, first, last).payload
+    signed = cose.read(honest)
+    session = session_of(unit)
+    inner = cose.encrypt(packed, session.key, session.id, os.urandom(12), signed.protected)
+    raw = cose.sign(signed.protected, inner, unit.sign_private, cose.Purpose.UP, unit.realm)
+    return Upward(topics.up(unit.name, stream.word), raw)
