@@ -200,21 +200,22 @@ async def readings_of(driver: OmronHem) -> list[Reading]:
         return [event async for event in events if isinstance(event, Reading)]
 
 
-@pytest.mark.parametrize("model", ["HEM-7322T", "HEM-7155T"])
+@pytest.mark.parametrize(("model", "kept"), [("HEM-7322T", 7), ("HEM-7155T", 62)])
 async def test_a_cuff_is_paired_once_and_read_whole_oldest_first(
-    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: str, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with stage(tmp_path, monkeypatch, "omron-hem", f"model={model},kept=7") as at:
+    """A cuff of 60 records that has made 63 keeps the newest in the middle of the oldest."""
+    async with stage(tmp_path, monkeypatch, "omron-hem", f"model={model},kept={kept}") as at:
         await at.order("pairing on")
         await pair(at.context, KEY)
         await at.order("measure 151 93 77")
         readings = await readings_of(OmronHem(at.context, key=KEY))
     assert [number(reading, Code.SYSTOLIC) for reading in readings] == [
-        *(110 + back for back in range(7, 0, -1)),
+        *(110 + back % 40 for back in range(min(kept, 59), 0, -1)),
         151,
     ]
     times = [reading.at for reading in readings if reading.at is not None]
-    assert len(times) == 8
+    assert len(times) == min(kept, 59) + 1
     assert times == sorted(times)
     assert all(reading.stored and reading.record == reading.raw for reading in readings)
     assert {reading.identity.model for reading in readings if reading.identity} == {model}
