@@ -22,6 +22,9 @@ _JOINS: Final = str.maketrans("", "", "'\u2019\u02bc-\u2010\u2011")
 _TABLES: Final = ("patients_trigram", "patients_prefix")
 _SHORTEST_TRIGRAM: Final = 3
 _MOST_WORDS: Final = 6
+_BEGINNING: Final = 2
+"""Spellings in Latin letters agree in the beginning or nowhere: Fatima, Fatema, Fatma."""
+_SHORTEST_PHONE: Final = 6
 
 TABLES_DDL: Final = (
     """
@@ -91,6 +94,17 @@ def find(connection: sqlite.Connection, text: str, limit: int) -> list[int]:
     else:
         rows = connection.execute(_TRIGRAM, (" AND ".join(f'"{word}"' for word in words), limit))
     return [int(number) for (number,) in rows.fetchall()]
+
+
+def near(connection: sqlite.Connection, family: str, given: str, phone: str | None, limit: int) -> list[int]:
+    """Numbers of the patients whose names begin alike, in whatever order, or who have this telephone."""
+    beginnings = [normalise(part)[:_BEGINNING] for part in (family, given)]
+    words = " AND ".join(f'"{word}"*' for beginning in beginnings for word in beginning.split()[:1])
+    rows = connection.execute(_PREFIX, (words, limit)).fetchall() if words else []
+    digits = "" if phone is None else normalise_identifier(phone)
+    if len(digits) >= _SHORTEST_PHONE:
+        rows += connection.execute(_TRIGRAM, (f'"{digits}"', limit)).fetchall()
+    return list(dict.fromkeys(int(number) for (number,) in rows))
 
 
 def number_and_enter_all(connection: sqlite.Connection) -> None:

@@ -1,13 +1,14 @@
 """Reading patients."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from edge.records.fields import Stream
 from edge.store import patient_index
 from edge.store.base import Base
 from edge.store.errors import translated
+from edge.store.likeness import PROPOSED, Traits, likeness
 from edge.store.normalise import normalise_identifier
 from edge.store.rows import Patient
 from edge.store.sqlite import Row
@@ -17,6 +18,8 @@ _PATIENTS: Final = (
     " patient_chains.epoch, alert, vitals, doc, wave, audit"
     " FROM patients JOIN patient_chains ON patient_chains.patient = patients.patient"
 )
+_NEAR: Final = 200
+"""So many candidates are compared; each takes 20 µs."""
 _IDENTIFIED: Final = " WHERE patients.patient IN (SELECT patient FROM identifiers WHERE norm = ?)"
 
 
@@ -38,16 +41,24 @@ class PatientReads(Base):
         """
         with translated():
             numbers = patient_index.find(self._connection, text, limit)
-        named = self._rows(
-            _PATIENTS + _IDENTIFIED,
-            normalise_identifier(text),
-        )
+        named = self._patients(self._rows(_PATIENTS + _IDENTIFIED, normalise_identifier(text)))
+        first = {each.patient for each in named}
+        others = [each for each in self._numbered(numbers) if each.patient not in first]
+        return [*named, *others][:limit]
+
+    def likely_patients(self, traits: Traits) -> list[Patient]:
+        """Patients who may be the one that somebody is about to enter, the likeliest first."""
+        with translated():
+            numbers = patient_index.near(self._connection, traits.family, traits.given, traits.phone, _NEAR)
+        scored = [(likeness(traits, _traits(each)), each) for each in self._numbered(numbers)]
+        alike = sorted((pair for pair in scored if pair[0]), key=lambda pair: pair[0], reverse=True)
+        return [each for _, each in alike[:PROPOSED]]
+
+    def _numbered(self, numbers: Sequence[int]) -> list[Patient]:
         places = ", ".join("?" * len(numbers))
-        others = self._rows(
-            _PATIENTS + f" WHERE number IN ({places}) ORDER BY number DESC",
-            *numbers,
+        return self._patients(
+            self._rows(_PATIENTS + f" WHERE number IN ({places}) ORDER BY number DESC", *numbers)
         )
-        return self._patients(list(dict.fromkeys((*named, *others)))[:limit])
 
     def _patients(self, rows: Iterable[Row]) -> list[Patient]:
         return [self._patient(row) for row in rows]
@@ -67,3 +78,8 @@ class PatientReads(Base):
             identifiers=tuple((system, value) for system, value in json.loads(identifiers)),
             tips={stream: tip for stream, tip in zip(Stream, tips, strict=True) if tip and current},
         )
+
+
+def _traits(patient: Patient) -> Traits:
+    phone = None if patient.phone is None else normalise_identifier(patient.phone)
+    return Traits(patient.family, patient.given, patient.sex, patient.birth, phone)
