@@ -51,7 +51,10 @@ class UnitWorkshop:
         """The driver of a configured device; whether it can be there shows when it is opened."""
         tap = self._taps[key] = TappedLines(DeviceLines(self._radio), self._clock.monotonic_s)
         self._ports[key] = port
-        return kind.make_driver(DriverContext(key, port, self._radio, self._wall, tap))
+        context = DriverContext(
+            key, port, self._radio, self._wall, tap, lambda heard: looks.kinds_of(KINDS, heard)
+        )
+        return kind.make_driver(context)
 
     # ── edge.ports.workshop.Workshop ─────────────────────────────────────────────────────────────
 

@@ -53,6 +53,7 @@ class DriverContext:
         wall: local wall time without zone while the unit's clock is synchronised, else None; a device's
             clock is set and judged by it.
         lines: who opens the device's line, where it is not the device itself: a recorder, a replay.
+        looks_like: which kinds bytes of a serial port are of; an error then says what is plugged in there.
     """
 
     key: str
@@ -60,6 +61,7 @@ class DriverContext:
     radio: Radio | None = None
     wall: Callable[[], datetime.datetime | None] = lambda: None
     lines: Lines | None = None
+    looks_like: Callable[[bytes], tuple[str, ...]] = lambda _: ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

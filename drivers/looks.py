@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from drivers.decoding import Chunk
-from drivers.kinds import DeviceKind, DriverContext
+from drivers.kinds import DeviceKind, DriverContext, Medium
 from drivers.setup.line import BleOpening, Line, Opening, SerialOpening
 from drivers.transport.serial_port import LineSettings, open_port
 from edge.ports.driver import DeviceError, DeviceUnavailable
@@ -59,6 +59,16 @@ async def kinds_by_stream(kinds: Mapping[str, DeviceKind], path: str) -> tuple[s
         heard = await _listen(path, settings)
         found += [key for key in candidates if _is_of(kinds[key], heard)]
     return tuple(found)
+
+
+def kinds_of(kinds: Mapping[str, DeviceKind], heard: bytes) -> tuple[str, ...]:
+    """The kinds that bytes of a serial port, heard at whatever speed, are of.
+
+    The first bytes of a line are cut, so a short stretch may hold more that means nothing.
+    """
+    return tuple(
+        key for key, kind in kinds.items() if kind.transport is Medium.SERIAL and _is_of(kind, heard)
+    )
 
 
 async def _listen(path: str, settings: LineSettings) -> bytes:

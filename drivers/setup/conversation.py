@@ -12,6 +12,8 @@ from drivers.setup.line import STREAM, Line
 KEPT_AT_MOST: Final = 4096
 """Of what comes while an answer is waited for, so much is kept; the oldest gives way."""
 EVIDENCE_BYTES: Final = 64
+LOOKED_AT_BYTES: Final = 2048
+"""At each speed, of what somebody said whom nobody understood: enough for a packet of any kind."""
 
 
 class Conversation:
@@ -20,12 +22,14 @@ class Conversation:
     Attributes:
         strays: bytes heard so far; tells a silent device from one that speaks another language.
         tail: the last of them, evidence.
+        pieces: the first bytes of the stream at each speed that was tried.
     """
 
     def __init__(self, line: Line, now_s: Callable[[], float]) -> None:
         self.line: Final = line
         self.strays = 0
         self.tail = b""
+        self.pieces: collections.deque[bytes] = collections.deque([b""], maxlen=8)
         self._now_s = now_s
         self._framer: Framer | None = None
         self._within_s: float | None = None
@@ -42,6 +46,7 @@ class Conversation:
             within_s: how long the rest of a frame may take to come; None for ever.
         """
         self._framer = Framer(grammar)
+        self.pieces.append(b"")
         self._within_s = within_s
         self._piece_s = self._now_s()
         self._cut.clear()
@@ -72,6 +77,8 @@ class Conversation:
             channel, raw = came
             self.strays += len(raw)
             self.tail = (self.tail + raw)[-EVIDENCE_BYTES:]
+            if channel == STREAM and len(self.pieces[-1]) < LOOKED_AT_BYTES:
+                self.pieces[-1] += raw
             if channel == STREAM and self._framer is not None:
                 if self._within_s is not None and self._now_s() - self._piece_s > self._within_s:
                     self._take(self._framer.finish())

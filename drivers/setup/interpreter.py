@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import datetime
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from drivers.codec import uuids
 from drivers.codec.device_information import IDENTITY, decode_battery, decode_identity
@@ -34,14 +34,26 @@ LACKS: Final = "ble-characteristic-missing"
 _CLOCKS: Final = ((uuids.DATE_TIME, DATE_TIME_BYTES), (uuids.CURRENT_TIME, CURRENT_TIME_BYTES))
 
 
+LooksLike: TypeAlias = Callable[[bytes], tuple[str, ...]]
+
+
 class Interpreter:
     """Carries out the steps of one meeting.
 
     Args:
         met: what the device at each address said of itself at earlier meetings; added to.
+        looks_like: which kinds bytes of a serial port are of; see `drivers.kinds.DriverContext`.
     """
 
-    def __init__(self, talk: Conversation, known: Known, words: Words, met: dict[str, Identity]) -> None:
+    def __init__(
+        self,
+        talk: Conversation,
+        known: Known,
+        words: Words,
+        met: dict[str, Identity],
+        looks_like: LooksLike = lambda _: (),
+    ) -> None:
+        self._looks_like = looks_like
         self._talk = talk
         self._known = known
         self._words = words
@@ -81,6 +93,19 @@ class Interpreter:
         )
 
     def not_understood(self) -> DeviceMisbehaved:
+        kinds = (
+            [kind for piece in self._talk.pieces for kind in self._looks_like(piece)]
+            if self._talk.tail
+            else []
+        )
+        if kinds:
+            return DeviceMisbehaved(
+                f"What speaks on {self._known.port} looks like a {kinds[0]}, not like the"
+                f" {self._words.noun}.",
+                raw=self._talk.tail,
+                next_step="plug each device into its own port, or correct kind or port in unit.toml.",
+                code=NOT_UNDERSTOOD,
+            )
         return DeviceMisbehaved(
             f"What speaks on {self._known.port} is not the {self._words.noun}, or the cable is faulty.",
             raw=self._talk.tail,

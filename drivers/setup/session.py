@@ -108,7 +108,8 @@ class SetUpDriver:
         talk = Conversation(line, now_s)
         known = Known(self._context.port, self._context.wall, now_s, line.address, line.mtu, way=self._way)
         self.known = known
-        interpreter = Interpreter(talk, known, self._family.words, self._met)
+        looks_like = self._context.looks_like
+        interpreter = Interpreter(talk, known, self._family.words, self._met, looks_like)
         lost: DeviceUnavailable | None = None
         try:
             await interpreter.run(self._family.steps)

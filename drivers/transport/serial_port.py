@@ -134,9 +134,16 @@ def open_port(path: str, line: LineSettings) -> Generator[SerialPort]:
 
     Raises:
         DeviceUnavailable: there is no such port (``port-missing``), it may not be opened
-            (``port-denied``), somebody else has it (``port-busy``) or it is no serial port
-            (``port-unusable``).
+            (``port-denied``), another program or another device of ours has it (``port-busy``), or it is
+            no serial port (``port-unusable``).
     """
+    held = os.getpid(), _node_of(path)
+    if held in _HELD:
+        raise DeviceUnavailable(
+            f"The ports {_HELD[held]} and {path} are one and the same.",
+            next_step="give each device in unit.toml a port of its own.",
+            code="port-busy",
+        )
     try:
         # exclusive is a lock that only the polite ask for; TIOCEXCL turns the others away too.
         # inter_byte_timeout=0 sets VMIN to 1: otherwise "nothing yet" and "unplugged" both read as b"".
@@ -148,10 +155,23 @@ def open_port(path: str, line: LineSettings) -> Generator[SerialPort]:
     except (OSError, termios.error, ValueError) as error:
         raise _refusal(path, error) from error
     port = SerialPort(path, opened)
+    _HELD[held] = path
     try:
         yield port
     finally:
+        _HELD.pop(held, None)
         port.close()
+
+
+_HELD: Final[dict[tuple[int, int | None], str]] = {}
+"""The ports that a process has open, by device number: two names may lead to one port."""
+
+
+def _node_of(path: str) -> int | None:
+    try:
+        return Path(path).stat().st_rdev
+    except OSError:
+        return None
 
 
 def _parity(line: LineSettings, node: os.stat_result) -> str:

@@ -39,8 +39,10 @@ IDENTITY_WITHIN_S: Final = 0.5
 KEEP_ALIVE_S: Final = 5.0
 SILENCE_S: Final = 3.0
 """A unit without a packet for so long has gone, or is not what it was taken for."""
-SURE_AFTER_PACKETS: Final = 3
-"""So many packets in a row tell a unit from noise at the wrong speed."""
+SURE_AFTER_PACKETS: Final = {Generation.NINE_BYTE: 3, Generation.FIVE_BYTE: 10}
+"""So many packets in a row tell a unit from noise at the wrong speed, and from another device: three of five
+bytes stand in every packet of a Nonin.
+"""
 IDLE_S: Final = 20.0
 """Without a finger for so long, a unit is asked for what it keeps: meanwhile it shows nothing."""
 LIVE_PER_STORED: Final = 3
@@ -217,7 +219,11 @@ def family(had: set[bytes]) -> Family:
                             Tune(LINES[Generation.NINE_BYTE]),
                             Frames(lambda: Contec(only=Generation.NINE_BYTE)),
                             Write(STREAM, command(Command.STOP)),
-                            Recognise(SURE_AFTER_PACKETS, sure=_is_stopped, within_s=ANSWER_WITHIN_S),
+                            Recognise(
+                                SURE_AFTER_PACKETS[Generation.NINE_BYTE],
+                                sure=_is_stopped,
+                                within_s=ANSWER_WITHIN_S,
+                            ),
                             *(
                                 Ask(
                                     name,
@@ -247,7 +253,7 @@ def family(had: set[bytes]) -> Family:
                         (
                             Tune(LINES[Generation.FIVE_BYTE]),
                             Frames(lambda: Contec(only=Generation.FIVE_BYTE)),
-                            Recognise(SURE_AFTER_PACKETS, within_s=ANSWER_WITHIN_S),
+                            Recognise(SURE_AFTER_PACKETS[Generation.FIVE_BYTE], within_s=ANSWER_WITHIN_S),
                         ),
                     ),
                 )
