@@ -107,6 +107,7 @@ class Capture:
         self.unlocked = True
         for display in self._displays.values():
             display.placing.restart()
+            display.waves = False
         self._ask_again()
 
     def end(self) -> None:
@@ -118,7 +119,7 @@ class Capture:
         """A device went away; what it shows when it is back is a new placing."""
         display = self._displays[device]
         display.placing.restart()
-        display.last = display.taken_for = None
+        display.last = None
         display.waves = False
         self.recorder.gone(device)
 
@@ -165,7 +166,6 @@ class Capture:
         seen = display.placing.see(reading, display.last_s)
         if seen.began:
             display.placed_under = self._open_encounter
-            display.taken_for = None
             display.kept = False
         self._show(device, reading, settled=seen.steady)
         if seen.steady and not display.kept:

@@ -45,6 +45,7 @@ async def recorded(nurse: Nurse, visit: str, device: ScriptedDriver) -> dict[str
     await nurse.ask("subscribe", topics=["saved"])
     device.say(ON, *frames(BEAT))
     assert (await saved(nurse, "wave"))["saved"][0][2] == "wave"
+    await until(device._events.empty)
     await nurse.ask("encounter.close", encounter=visit)
     [shown] = (await nurse.ask("encounter.show", encounter=visit))["recordings"]
     return dict(shown)
@@ -189,6 +190,8 @@ async def test_waves_stay_on_the_box_and_hold_nothing_up(world: World, oximeter:
         world.deliver(_receipt(world, "opened"), "opened")
         await until(lambda: len(world.spooled("key")) == 1)
         await until(lambda: not world.spooled("vitals") and not world.spooled("wave"))
+        await _ask_for_everything_again(world)
+        assert [(name.first, name.n) for name in world.spooled("wave")] in ([], [(1, 1)])
         streams = (await nurse.ask("status"))["streams"]
         assert (streams["wave"]["tip"], streams["wave"]["landed"], streams["wave"]["opened"]) == (5, 1, 1)
         assert streams["vitals"]["opened"] == streams["vitals"]["tip"]
@@ -210,6 +213,17 @@ def _receipt(world: World, level: str) -> bytes:
         )
     finally:
         store.close()
+
+
+async def _ask_for_everything_again(world: World) -> None:
+    """A centre that lacks a key message of long ago gets all that it has not opened."""
+    store = world.store()
+    epoch = store.epoch
+    store.close()
+    asked = world.centre.receipt("landed", epoch, {}, needed=[b"long ago"])
+    world.deliver(asked, "landed")
+    taken = world.home / "in"
+    await until(lambda: not list(taken.glob("landed-*")))
 
 
 def _audited(world: World) -> list[dict[int, Any]]:

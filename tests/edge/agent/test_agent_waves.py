@@ -1,6 +1,7 @@
 """Waves: whose they are, what is kept of them, and that nothing is called saved that is not."""
 
 import asyncio
+import dataclasses
 import threading
 import uuid
 from collections.abc import Callable, Sequence
@@ -18,7 +19,9 @@ from edge.records.fields import Stream
 from edge.signals.recording import LONGEST_OPEN_S, Gap
 from edge.store.errors import StoreFull
 from edge.store.store import Store
-from edge.vitals.reading import Flaw, Flawed
+from edge.vitals.codes import Code
+from edge.vitals.quantity import Unit
+from edge.vitals.reading import Flaw, Flawed, Wave
 from tests.edge.agent.wave_bench import RATE, STRAP, Bench
 
 MINUTE = 60
@@ -157,6 +160,47 @@ async def test_a_device_without_numbers_belongs_to_the_visit_of_its_first_wave(t
         assert set(await bench.samples(found)) == {1}
 
 
+async def test_a_device_without_numbers_is_recorded_from_the_unlock_on(tmp_path: Path) -> None:
+    async with Bench(tmp_path).running() as bench:
+        await bench.open_visit()
+        visit = bench.capture.visit
+        bench.capture.end()
+        await bench.seconds(1, 5)
+        bench.capture.begin(visit)
+        await bench.seconds(2, 5)
+        await bench.recorder.finish()
+        [found] = await bench.waveforms()
+        assert set(await bench.samples(found)) == {2}
+
+
+async def test_while_a_visit_is_being_closed_nothing_more_is_kept_of_it(tmp_path: Path) -> None:
+    async with Bench(tmp_path).running() as bench:
+        visit = await bench.open_visit()
+        await bench.number()
+        await bench.seconds(1, 2)
+        async with bench.recorder.ending(visit.bytes):
+            await bench.seconds(9, 12)
+        await bench.seconds(2, 2)  # it was not closed after all
+        await bench.recorder.finish()
+        assert [await bench.samples(each) for each in await bench.waveforms()] == [[1] * 200, [2] * 200]
+
+
+async def test_another_visit_is_another_recording_even_if_nobody_closed_the_first(tmp_path: Path) -> None:
+    async with Bench(tmp_path).running() as bench:
+        first = await bench.open_visit()
+        await bench.number()
+        await bench.seconds(1, 2)
+        mine = bench.capture.visit
+        assert mine is not None
+        other = dataclasses.replace(mine, operator="sami")
+        wave = Wave(Code.ECG, "II", Unit.MICROVOLT, RATE, [7] * 100)
+        bench.recorder.hear(STRAP, wave, other, simulated=False)
+        await bench.recorder.finish()
+        one, two = await bench.waveforms()
+        assert (one.samples, two.samples) == (200, 100)
+        assert {one.encounter, two.encounter} == {first.bytes}
+
+
 async def test_a_chunk_that_hardly_fills_is_saved_by_time(tmp_path: Path) -> None:
     async with Bench(tmp_path).running() as bench:
         await bench.open_visit()
@@ -190,6 +234,7 @@ async def test_flaws_gaps_and_the_measured_rate_are_kept(tmp_path: Path) -> None
         first, second = await bench.look(lambda store: store.waveform_chunks(found.waveform, 1, 9))
         assert [(each.flaw, each.first, each.count) for each in first.flaws] == [(Flaw.SATURATED, 310, 5)]
         assert [gap.index for gap in first.gaps] == [700]
+        assert first.first_ms == bench.clock.now().monotonic_ms - 20_200 + 10
         assert second.first_ms - first.first_ms == pytest.approx(10_100, abs=150)
 
 
