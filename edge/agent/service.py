@@ -20,6 +20,7 @@ from edge.agent.commands.visits import VisitCommands
 from edge.agent.commands.watching import WatchCommands
 from edge.agent.commands.waves import WaveCommands
 from edge.agent.commit import OpenStore, StoreRoom
+from edge.agent.doorkeeper import Doorkeeper
 from edge.agent.ledger import Ledger
 from edge.agent.link import read_link
 from edge.agent.mail import Refusals, take_mail
@@ -74,13 +75,12 @@ class Agent:
 
     def handlers(self) -> Mapping[str, Handler]:
         """Every method of the local API, guarded by session and role."""
-        sessions = SessionCommands(
-            self._ledger, self._audience, self._unlocking, self._parts.load_slots, self._parts.lockout
-        )
+        doorkeeper = Doorkeeper(self._parts.load_slots, self._parts.lockout)
+        sessions = SessionCommands(self._ledger, self._audience, self._unlocking, doorkeeper)
         patients = PatientCommands(self._ledger)
         visits = VisitCommands(self._ledger, self._capture)
         tray = TrayCommands(self._ledger)
-        users = UserCommands(self._ledger, self._parts.load_slots)
+        users = UserCommands(self._ledger, self._audience, self._parts.load_slots, doorkeeper)
         records = RecordCommands(self._ledger)
         devices = DeviceCommands(
             self._ledger,
@@ -97,6 +97,7 @@ class Agent:
             "sign-out": sessions.sign_out,
             "lock": sessions.lock,
             "patient.register": patients.register,
+            "patient.likely": patients.likely,
             "patient.list": patients.recent,
             "patient.find": patients.find,
             "encounter.open": visits.open,
@@ -112,6 +113,10 @@ class Agent:
             "subscribe": sessions.subscribe,
             "users.add": users.add,
             "users.list": users.everybody,
+            "users.pin": users.reset_pin,
+            "users.role": users.set_role,
+            "users.disable": users.disable,
+            "pin.change": users.change_pin,
             "device.scan": devices.scan,
             "device.pair": devices.pair,
             "device.passkey": devices.passkey,

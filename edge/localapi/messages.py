@@ -37,6 +37,11 @@ METHODS: Final[dict[str, Method]] = {
     ),
     "lock": Method(Nothing, Nothing, "Close the store and end all sessions."),
     "patient.register": Method(requests.Register, answers.Registered, "Enter a new patient."),
+    "patient.likely": Method(
+        requests.LikelyAsked,
+        answers.Patients,
+        "Patients who may be the one that somebody is about to enter, the likeliest first; at most five.",
+    ),
     "patient.list": Method(Nothing, answers.Patients, "The patients entered last."),
     "patient.find": Method(
         requests.Find,
@@ -75,7 +80,17 @@ METHODS: Final[dict[str, Method]] = {
         requests.Subscribe, Nothing, "Choose the events of this connection; replaces the former choice."
     ),
     "users.add": Method(requests.AddUser, Nothing, "Let another person sign in; for supervisors."),
-    "users.list": Method(Nothing, answers.Users, "Who may sign in."),
+    "users.list": Method(Nothing, answers.Users, "Who may sign in, and who might once."),
+    "users.pin": Method(
+        requests.ResetPin, Nothing, "Give somebody who forgot theirs a new PIN; for supervisors."
+    ),
+    "users.role": Method(requests.SetRole, Nothing, "Give somebody another role; for supervisors."),
+    "users.disable": Method(
+        requests.UserNamed, Nothing, "Let somebody in no more; for supervisors, never the last of them."
+    ),
+    "pin.change": Method(
+        requests.ChangePin, Nothing, "Change one's own PIN; a wrong old one counts as at sign-in."
+    ),
     "device.scan": Method(
         requests.Scan, answers.Nearby, "What is near, what kind it looks like, and whether it is configured."
     ),

@@ -8,11 +8,14 @@ from pydantic import AwareDatetime, Field, SecretStr, StringConstraints
 from edge.localapi.shapes import Code, Identifier, Line, Message, ObservedValue, Role, Seq, Topic, User
 
 
+Secret: TypeAlias = Annotated[SecretStr, Field(min_length=1, max_length=128)]
+
+
 class SignIn(Message):
     """Open a session on this connection; unlocks the store if it is locked."""
 
     user: User
-    pin: Annotated[SecretStr, Field(min_length=1, max_length=128)]
+    pin: Secret
 
 
 class Register(Message):
@@ -25,6 +28,16 @@ class Register(Message):
     identifiers: Annotated[tuple[Identifier, ...], Field(max_length=8)] = ()
     phone: Line | None = None
     village: Line | None = None
+
+
+class LikelyAsked(Message):
+    """Who may be entered already, before somebody is entered."""
+
+    family: Line
+    given: Line
+    sex: Literal["female", "male", "other", "unknown"] = "unknown"
+    birth: Annotated[str, StringConstraints(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")] | None = None
+    phone: Line | None = None
 
 
 class Find(Message):
@@ -179,4 +192,31 @@ class AddUser(Message):
     user: User
     name: Line
     role: Role
-    pin: Annotated[SecretStr, Field(min_length=1, max_length=128)]
+    pin: Secret
+
+
+class UserNamed(Message):
+    """Name a person who may sign in."""
+
+    user: User
+
+
+class ResetPin(Message):
+    """A new PIN for somebody else."""
+
+    user: User
+    pin: Secret
+
+
+class SetRole(Message):
+    """Another role for somebody."""
+
+    user: User
+    role: Role
+
+
+class ChangePin(Message):
+    """One's own PIN, as it is and as it shall be."""
+
+    pin: Secret
+    new: Secret

@@ -9,7 +9,7 @@ import dataclasses
 import difflib
 from typing import Final
 
-from edge.store.normalise import normalise
+from edge.store.normalise import normalise, normalise_identifier
 
 ALIKE: Final = 0.78
 """Of names, so much: ``Fatima``/``Fatema``, ``Aït Ali``/``Ait-Aly``, a family name before or after."""
@@ -21,7 +21,12 @@ PROPOSED: Final = 5
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Traits:
-    """What tells one person from another; birth as YYYY, YYYY-MM or YYYY-MM-DD."""
+    """What tells one person from another.
+
+    Attributes:
+        birth: YYYY, YYYY-MM or YYYY-MM-DD.
+        phone: however its digits are grouped.
+    """
 
     family: str
     given: str
@@ -35,12 +40,16 @@ def likeness(one: Traits, other: Traits) -> float:
     if not _sexes_fit(one.sex, other.sex) or not _births_fit(one.birth, other.birth):
         return 0.0
     names = difflib.SequenceMatcher(None, _words(one), _words(other), autojunk=False).ratio()
-    same_phone = one.phone is not None and one.phone == other.phone
+    same_phone = one.phone is not None and other.phone is not None and _digits(one) == _digits(other)
     return names if names >= (ALIKE_WITH_PHONE if same_phone else ALIKE) else 0.0
 
 
 def _words(traits: Traits) -> str:
     return " ".join(sorted(normalise(f"{traits.family} {traits.given}").split()))
+
+
+def _digits(traits: Traits) -> str:
+    return normalise_identifier(traits.phone or "")
 
 
 def _sexes_fit(one: str, other: str) -> bool:

@@ -81,5 +81,4 @@ class PatientReads(Base):
 
 
 def _traits(patient: Patient) -> Traits:
-    phone = None if patient.phone is None else normalise_identifier(patient.phone)
-    return Traits(patient.family, patient.given, patient.sex, patient.birth, phone)
+    return Traits(patient.family, patient.given, patient.sex, patient.birth, patient.phone)

@@ -3,6 +3,7 @@
 import datetime
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
 from textual.events import Key
@@ -173,6 +174,35 @@ async def test_register_takes_a_burst_and_keeps_its_request_when_the_answer_is_l
             "identifiers": [{"system": "cnie", "value": "JB482913"}],
         }
         assert isinstance(screen.screen, CaptureScreen)
+
+
+@pytest.mark.parametrize(
+    ("key", "entered", "opened"), [("1", 0, PATIENTS[0].patient), ("f12", 1, PATIENTS[1].patient)]
+)
+async def test_who_may_be_entered_already_is_shown_before_somebody_is_entered_again(
+    key: str, entered: int, opened: UUID
+) -> None:
+    agent = FakeAgent(open_visit=False)
+    agent.alike = [PATIENTS[0]]
+    screen = app(agent, capture=False)
+    async with screen.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("f2")
+        await typed(pilot, "Aït\nFatima\nf\n12051978\n\n")
+        await settled(pilot)
+        assert "Déjà inscrit" in text(pilot)
+        assert PATIENTS[0].family in text(pilot)
+        assert not [what for method, what in agent.calls if method == "register"]
+        await pilot.press("escape")
+        await settled(pilot)
+        assert "Nouveau patient" in text(pilot)
+        await pilot.press("f12")
+        await settled(pilot)
+        agent.open_visit = True
+        await pilot.press(key)
+        await settled(pilot)
+        assert len([what for method, what in agent.calls if method == "register"]) == entered
+        assert [what[1] for method, what in agent.calls if method == "open"] == [opened]
 
 
 async def test_a_value_is_sent_and_one_that_is_rare_only_after_a_second_enter() -> None:

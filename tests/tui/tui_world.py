@@ -154,6 +154,7 @@ class FakeAgent:
     def __init__(self, *, realm: str = "training", open_visit: bool = True) -> None:
         self.realm = realm
         self.people = list(PATIENTS)
+        self.alike: list[PatientShown] = []
         self.observations = list(OBSERVATIONS)
         self.open_visit = open_visit
         self.there = True
@@ -246,6 +247,10 @@ class FakeAgent:
     async def register(self, request: str, fields: Mapping[str, Any]) -> Registered:
         self._asked("register", (request, dict(fields)))
         return Registered(patient=PATIENTS[1].patient, saved=())
+
+    async def likely(self, fields: Mapping[str, Any]) -> Patients:
+        self._asked("likely", dict(fields))
+        return Patients(patients=tuple(self.alike), more=False)
 
     async def open_encounter(self, request: str, patient: UUID) -> EncounterOpened:
         self._asked("open", (request, patient))

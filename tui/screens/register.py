@@ -1,6 +1,6 @@
 """Enter a new patient: as little as tells one person from another."""
 
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from textual import on, work
@@ -13,6 +13,7 @@ from edge.errors import QafilaError
 from edge.localapi.client import new_request_id
 from edge.localapi.shapes import Identifier, PatientShown
 from tui.hub import Hub
+from tui.screens.alike import Alike
 from tui.screens.base import Box, keys, taken
 from tui.typed import read_birth
 from tui.widgets.flow import Part, content
@@ -20,6 +21,7 @@ from tui.widgets.flow import Part, content
 IDENTIFIER_SYSTEM: Final = "cnie"
 """The national identity card; other countries' systems come with their configuration."""
 _FIELDS: Final = ("family", "given", "sex", "birth", "identifier")
+_TRAITS: Final = ("family", "given", "sex", "birth", "phone")
 _LETTERS: Final = {"f": "1", "m": "2", "h": "2"}
 _SEXES: Final = {"1": "female", "2": "male", "3": "other", "4": "unknown"}
 
@@ -36,6 +38,7 @@ class Register(Box[PatientShown | None]):
         self._request = new_request_id()
         self._sent: dict[str, object] | None = None
         self._busy = False
+        self._asked_about: dict[str, object] | None = None
 
     def compose(self) -> ComposeResult:
         say = self.hub.say
@@ -115,6 +118,11 @@ class Register(Box[PatientShown | None]):
     async def _save(self, fields: dict[str, object]) -> None:
         self._busy = True
         try:
+            chosen = await self._already(fields)
+            if chosen is not None:
+                if isinstance(chosen, PatientShown):
+                    self.dismiss(chosen)
+                return
             answer = await self.hub.agent.register(self._request, fields)
         except QafilaError as error:
             self._tell(self.hub.trouble(error))
@@ -122,6 +130,22 @@ class Register(Box[PatientShown | None]):
         finally:
             self._busy = False
         self.dismiss(_as_shown(answer.patient, fields))
+
+    async def _already(self, fields: dict[str, object]) -> PatientShown | bool | None:
+        """The person somebody chose among those who are alike, False to type on, None to enter this one."""
+        if fields == self._asked_about:
+            return None
+        asked: dict[str, Any] = {name: fields[name] for name in _TRAITS if name in fields}
+        try:
+            people = (await self.hub.agent.likely(asked)).patients
+        except QafilaError:
+            return None  # entering says what is wrong; a proposal is not worth an obstacle
+        if people:
+            chosen = await self.app.push_screen_wait(Alike(self.hub, people))
+            if chosen is not True:
+                return chosen
+        self._asked_about = fields
+        return None
 
     def _line(self, field: str) -> Input:
         return self.query_one(f"#{field}", Input)

@@ -9,6 +9,7 @@ from edge.agent.ledger import Ledger
 from edge.agent.refusals import Unknown
 from edge.ports.caller import Answer, Call
 from edge.records.fields import Kind, Stream
+from edge.store.likeness import PROPOSED, Traits
 from edge.store.rows import Patient
 from edge.store.store import Store
 from edge.store.transaction import Transaction
@@ -60,6 +61,13 @@ class PatientCommands:
     async def find(self, call: Call, *, text: str) -> Answer:
         """Patients by a part of a name or a whole identifier."""
         return await self._shown(call, lambda store: store.find_patients(text, FOUND + 1), FOUND)
+
+    async def likely(
+        self, call: Call, *, family: str, given: str, sex: str, birth: str | None, phone: str | None
+    ) -> Answer:
+        """Patients who may be the one about to be entered."""
+        traits = Traits(family, given, sex, birth, phone)
+        return await self._shown(call, lambda store: store.likely_patients(traits), PROPOSED)
 
     async def _shown(self, call: Call, look: Callable[[Store], list[Patient]], most: int) -> Answer:
         """What a look found, with states; one audit entry for each patient that will be on the screen."""
