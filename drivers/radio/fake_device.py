@@ -211,9 +211,11 @@ class FakeDevice:
             peer = await discover(self._connection)
         except (LinkFailed, AttRefused):
             return
+        await self._gatt.hear_changes(peer)
         if self.connected:  # it may have hung up meanwhile
             self._gatt.offer(peer)
             self._change(ServicesResolved=True)
+            await self._gatt.hear_battery(peer)
 
     async def _disconnect(self, _message: Message) -> Result:
         await self.drop()

@@ -5,7 +5,14 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from bumble.core import UUID
 from bumble.device import Peer
+from bumble.gatt import (
+    GATT_BATTERY_LEVEL_CHARACTERISTIC,
+    GATT_BATTERY_SERVICE,
+    GATT_GENERIC_ATTRIBUTE_SERVICE,
+    GATT_SERVICE_CHANGED_CHARACTERISTIC,
+)
 from bumble.gatt_client import CharacteristicProxy, DescriptorProxy
 from dbus_fast import Message, Variant
 
@@ -72,6 +79,23 @@ class GattObjects:
                 self._offer_characteristic(path, service, one, peer.connection.att_mtu)
                 for descriptor in one.descriptors:
                     self._offer_descriptor(f"{path}/desc{descriptor.handle:04x}", path, descriptor)
+
+    async def hear_changes(self, peer: Peer) -> None:
+        """Subscribe to Service Changed, as the daemon does before it calls the services known."""
+        for one in _of(peer, GATT_GENERIC_ATTRIBUTE_SERVICE, GATT_SERVICE_CHANGED_CHARACTERISTIC):
+            await self._for_itself(lambda one=one: one.subscribe(_ignore))  # type: ignore[misc]  # bound now
+
+    async def hear_battery(self, peer: Peer) -> None:
+        """Read the battery's level and subscribe to it, as the daemon does once the services are known."""
+        for one in _of(peer, GATT_BATTERY_SERVICE, GATT_BATTERY_LEVEL_CHARACTERISTIC):
+            await self._for_itself(one.read_value)
+            if {"notify", "indicate"} & set(flags_of(one)):
+                await self._for_itself(lambda one=one: one.subscribe(_ignore))  # type: ignore[misc]  # the same
+
+    async def _for_itself(self, work: Work) -> None:
+        """What the daemon wants to know is nobody's loss when the device refuses it or is gone."""
+        with contextlib.suppress(BusError):
+            await self._do(work)
 
     def ended(self, *, keep: bool) -> None:
         """The connection is over; a bonded device's objects stay, as in BlueZ's cache."""
@@ -204,6 +228,20 @@ class GattObjects:
             except LinkFailed as error:
                 raise BusError(_FAILED, "Not connected") from error
         raise AssertionError
+
+
+def _of(peer: Peer, service: UUID, characteristic: UUID) -> list[CharacteristicProxy[bytes]]:
+    return [
+        one
+        for found in peer.services
+        if found.uuid == service
+        for one in found.characteristics
+        if one.uuid == characteristic
+    ]
+
+
+def _ignore(_value: bytes) -> None:
+    """Nobody asked for it."""
 
 
 def _unsupported() -> BusError:

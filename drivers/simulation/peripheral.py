@@ -42,6 +42,13 @@ def readable(uuid: str, value: bytes | Callable[[], bytes]) -> Bytes:
     return Characteristic(UUID(uuid), Characteristic.Properties.READ, Characteristic.READABLE, said)
 
 
+def _told_by_itself(uuid: str, value: Callable[[], bytes]) -> Bytes:
+    """A characteristic to be read that also tells its changes; the daemon subscribes to it unasked."""
+    one = readable(uuid, value)
+    one.properties |= Characteristic.Properties.NOTIFY
+    return one
+
+
 def notifying(uuid: str) -> Bytes:
     """A characteristic that speaks by itself."""
     return Characteristic(UUID(uuid), Characteristic.Properties.NOTIFY, Characteristic.Permissions(0), b"")
@@ -80,7 +87,9 @@ def about(*, manufacturer: str, model: str, serial: str, battery: Callable[[], i
         Service(
             UUID(uuids.DEVICE_INFORMATION_SERVICE), [readable(uuid, text.encode()) for uuid, text in texts]
         ),
-        Service(UUID(uuids.BATTERY_SERVICE), [readable(uuids.BATTERY_LEVEL, lambda: bytes([battery()]))]),
+        Service(
+            UUID(uuids.BATTERY_SERVICE), [_told_by_itself(uuids.BATTERY_LEVEL, lambda: bytes([battery()]))]
+        ),
     ]
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from bumble import hci
 from bumble.core import UUID, AdvertisingData
 from bumble.device import Connection, Device
-from bumble.gatt import Characteristic, Service
+from bumble.gatt import Characteristic, CharacteristicValue, Service
 
 ADDRESS: Final = "C0:FF:EE:00:00:01"
 SERVICE: Final = "00001810-0000-1000-8000-00805f9b34fb"
@@ -58,6 +58,13 @@ class Cuff:
         self._stream: Characteristic[bytes] = Characteristic(
             UUID(STREAM), Characteristic.Properties.NOTIFY, Characteristic.Permissions(0), b""
         )
+        self.battery_reads = 0
+        self._battery: Characteristic[bytes] = Characteristic(
+            UUID("2A19"),
+            Characteristic.Properties.READ | Characteristic.Properties.NOTIFY,
+            Characteristic.READABLE,
+            CharacteristicValue(read=self._read_battery),
+        )
         self._feature: Characteristic[bytes] = Characteristic(
             UUID("2A49"), Characteristic.Properties.READ, Characteristic.READABLE, b"\x07\x00"
         )
@@ -83,7 +90,11 @@ class Cuff:
     async def live(self, device: Device) -> None:
         self.device = device
         device.add_services(
-            [Service(UUID("1810"), [self._measurement, self._feature]), Service(UUID("1234"), [self._stream])]
+            [
+                Service(UUID("1810"), [self._measurement, self._feature]),
+                Service(UUID("1234"), [self._stream]),
+                Service(UUID("180F"), [self._battery]),
+            ]
         )
         _encrypt_subscription(device, self._measurement)
         device.advertising_data = bytes(
@@ -147,6 +158,22 @@ class Cuff:
                 for end in ends:
                     end.cancel()
         await self._end(connection, gone)
+
+    def subscriptions(self) -> set[str]:
+        """What anybody has subscribed to, by its number in four digits."""
+        assert self.device is not None
+        server = self.device.gatt_server
+        by_handle = {each.handle: each for each in server.attributes if isinstance(each, Characteristic)}
+        found: set[str] = set()
+        for subscribed in server.subscribers.values():
+            found |= {
+                by_handle[handle].uuid.to_hex_str() for handle, value in subscribed.items() if any(value)
+            }
+        return found
+
+    def _read_battery(self, _connection: Connection) -> bytes:
+        self.battery_reads += 1
+        return b"\x50"
 
     async def stream(self, value: bytes) -> None:
         """Notify whoever has subscribed to the stream."""
