@@ -53,6 +53,15 @@ class Unknown(CallRefused):
     code: ClassVar[str] = "unknown"
 
 
+class BirthRefused(CallRefused):
+    """Nobody is born in the future, as far as the box knows what day it is."""
+
+    code: ClassVar[str] = "birth-in-future"
+
+    def __init__(self) -> None:
+        super().__init__("This day of birth has not come yet.", next_step="Correct the date of birth.")
+
+
 class VisitRefused(CallRefused):
     """The visit is not in a state that allows this: ``encounter-open``, ``encounter-closed``."""
 

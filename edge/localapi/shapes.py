@@ -1,10 +1,11 @@
 """Types and parts that several messages of the local API share."""
 
+import re
 import uuid
 from decimal import Decimal
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from edge.records.people import USER_ID, user_id
 
@@ -13,11 +14,26 @@ def _as_user_id(typed: object) -> object:
     return user_id(typed) if isinstance(typed, str) else typed
 
 
+_UNSEEN: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+"""Control characters, those that turn the direction of what follows or are not seen at all, and halves of
+characters. U+200C and U+200D join Arabic letters and stay."""
+
+
+def _seen(text: str) -> str:
+    if _UNSEEN.search(text):
+        message = "a control character"
+        raise ValueError(message)
+    return text
+
+
 Line: TypeAlias = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=120),
+    AfterValidator(_seen),
 ]
-"""One line of text a person typed."""
+"""One line of text a person typed: what is shown is all there is."""
 User: TypeAlias = Annotated[str, BeforeValidator(_as_user_id), StringConstraints(pattern=USER_ID.pattern)]
 Code: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
 Role: TypeAlias = Literal["nurse", "supervisor", "technician"]
@@ -205,11 +221,12 @@ class ClockShown(Message):
 
 
 class UserShown(Message):
-    """A person who may sign in."""
+    """A person who may sign in, or with ``disabled`` no more."""
 
     user: str
     name: str
     role: Role
+    disabled: bool = False
 
 
 class FirstBad(Message):

@@ -1,12 +1,14 @@
 """Patients: enter, list, find."""
 
+import datetime
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from edge.agent import payloads, view
 from edge.agent.ledger import Ledger
-from edge.agent.refusals import Unknown
+from edge.agent.refusals import BirthRefused, Unknown
+from edge.clock import ClockQuality
 from edge.ports.caller import Answer, Call
 from edge.records.fields import Kind, Stream
 from edge.store.likeness import PROPOSED, Traits
@@ -16,6 +18,7 @@ from edge.store.transaction import Transaction
 
 LISTED: Final = 500
 FOUND: Final = 50
+_A_DAY_S: Final = 86_400
 
 
 class PatientCommands:
@@ -36,7 +39,12 @@ class PatientCommands:
         phone: str | None,
         village: str | None,
     ) -> Answer:
-        """Enter a new patient. An identifier another patient has is refused by the store."""
+        """Enter a new patient. An identifier another patient has is refused by the store.
+
+        Raises:
+            BirthRefused: the birth is after today, and the box knows what day it is.
+        """
+        self._check_birth(birth)
         id_ = self._ledger.new_id()
         entry = self._ledger.stamp(call) | payloads.patient(
             family=family,
@@ -53,6 +61,15 @@ class PatientCommands:
             return {"patient": str(id_), "saved": view.identities(map(tx.identity, tx.appended))}
 
         return await self._ledger.commit_once(call, work, what="patient", patient=id_.bytes)
+
+    def _check_birth(self, birth: str | None) -> None:
+        now = self._ledger.now()
+        if birth is None or now.quality is ClockQuality.NONE:
+            return
+        # A day more: it is tomorrow already east of Greenwich.
+        latest = datetime.datetime.fromtimestamp(now.wall_ms / 1000 + _A_DAY_S, tz=datetime.UTC).date()
+        if birth > latest.isoformat()[: len(birth)]:
+            raise BirthRefused
 
     async def recent(self, call: Call) -> Answer:
         """The patients entered last."""

@@ -15,7 +15,7 @@ import pytest
 from edge.agent.parts import Device, Enrolled, Pace, Parts
 from edge.agent.service import run
 from edge.audit.chain import VISIBLE_HEAD_BYTES, Entry
-from edge.clock import SystemClock
+from edge.clock import ClockQuality, SystemClock
 from edge.errors import QafilaError
 from edge.localapi.client import AgentUnreachable, Api, connect
 from edge.localapi.messages import EVENTS, METHODS
@@ -207,6 +207,7 @@ class World:
     open_store: Callable[[bytes], Store] | None = None
     pace: Pace = QUICK
     batch: int = 200
+    clock_quality: ClockQuality = ClockQuality.NONE
     bundle: int = 1
     preconditions: Callable[[], QafilaError | None] = lambda: None
     workshop: Workshop | None = None
@@ -254,7 +255,7 @@ class World:
         return Enrolled(bytes([self.bundle]), make_sealer, reader, self.centre.keyset.generations)
 
     def parts(self) -> Parts:
-        clock = SystemClock()
+        clock = SystemClock(self.clock_quality)
 
         def serve_here(handlers: Mapping[str, Handler]) -> Awaitable[None]:
             return serve(self.socket, handlers)

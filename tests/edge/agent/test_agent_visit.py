@@ -6,7 +6,7 @@ import re
 import pytest
 
 from edge import cbor
-from edge.clock import SystemClock
+from edge.clock import ClockQuality, SystemClock
 from edge.localapi.client import connect, new_request_id
 from edge.ports.caller import CallRefused
 from edge.records.fields import Field, Kind, Stream
@@ -231,6 +231,28 @@ async def test_the_tray_is_assigned_with_a_reason_and_only_once(
         assert len((await nurse.ask("encounter.show", encounter=visit))["observations"]) == 2
         again = await refused(nurse, "tray.assign", encounter=visit, observations=seqs, reason="again")
         assert again.stable_code == "not-in-tray"
+
+
+@pytest.mark.parametrize(
+    "family",
+    ["Be\u202enali", "Be\u200bnali", "Be\x1bnali", "Be\nnali", "Be\u0085nali", "B" * 121, "", " ", "\ud800"],
+)
+async def test_a_name_that_is_not_all_there_is_to_see_is_refused(world: World, family: str) -> None:
+    async with world.nurse() as nurse:
+        error = await refused(nurse, "patient.register", family=family, given="Omar", sex="male")
+        assert error.stable_code == "field-refused"
+        assert (await nurse.ask("patient.list"))["patients"] == []
+
+
+@pytest.mark.parametrize("birth", ["2999", "2999-01", "2999-01-31"])
+async def test_nobody_is_born_after_today_where_today_is_known(world: World, birth: str) -> None:
+    person = {"family": "Benali", "given": "Omar", "sex": "male", "birth": birth}
+    world.clock_quality = ClockQuality.OPERATOR
+    async with world.nurse() as nurse:
+        assert (await refused(nurse, "patient.register", **person)).stable_code == "birth-in-future"
+    world.clock_quality = ClockQuality.NONE  # it may be 2999, for all the box knows
+    async with world.nurse() as nurse:
+        await nurse.ask("patient.register", **person)
 
 
 async def test_an_alert_goes_into_its_own_stream_and_names_no_other_patients_visit(world: World) -> None:
