@@ -49,7 +49,7 @@ class UnitWorkshop:
 
     def driver(self, key: str, kind: DeviceKind, port: str) -> Driver:
         """The driver of a configured device; whether it can be there shows when it is opened."""
-        tap = self._taps[key] = TappedLines(DeviceLines(self._radio), self._clock.monotonic_s)
+        tap = self._taps[key] = TappedLines(DeviceLines(self._radio), kind.kind, self._clock.monotonic_s)
         self._ports[key] = port
         context = DriverContext(
             key, port, self._radio, self._wall, tap, lambda heard: looks.kinds_of(KINDS, heard)

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from drivers.setup.line import Line, Lines, Opening
-from drivers.setup.trace import Event, What
+from drivers.setup.trace import Event, What, head
 from edge.ports.driver import DeviceError, DeviceUnavailable
 
 if TYPE_CHECKING:
@@ -20,15 +20,17 @@ class TappedLines:
 
     Args:
         lines: who opens them.
+        kind: of the device, as a trace names it.
         now_s: monotonic seconds.
 
     Attributes:
         sink: who listens, from the next session on; None for nobody, at once.
     """
 
-    def __init__(self, lines: Lines, now_s: Callable[[], float]) -> None:
+    def __init__(self, lines: Lines, kind: str, now_s: Callable[[], float]) -> None:
         self.sink: Sink | None = None
         self._lines = lines
+        self._kind = kind
         self._now_s = now_s
         self._began_s = 0.0
         self._last: Sink | None = None
@@ -43,6 +45,7 @@ class TappedLines:
                 return
             if sink is not self._last:
                 self._began_s, self._last = self._now_s(), sink
+                sink(head(self._kind))
 
             def tell(what: What, channel: str = "", data: bytes = b"", **more: str | int | bool) -> None:
                 if self.sink is sink:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -168,7 +168,7 @@ class Supervisor:
             code, error = ENDED, None
             session = watched.session = _Session()
             try:
-                async with session.open(watched.driver) as events:
+                async with session.interruptible(), watched.driver.session() as events:
                     async for event in events:
                         with session.uninterrupted():
                             await self._take(watched, event)
@@ -228,11 +228,11 @@ class _Session:
         self._limit: asyncio.Timeout | None = None
 
     @contextlib.asynccontextmanager
-    async def open(self, driver: Driver) -> AsyncGenerator[AsyncIterator[DeviceEvent]]:
-        """The driver's session, until it ends or `end` is called."""
+    async def interruptible(self) -> AsyncGenerator[None]:
+        """Let what this holds be ended by `end`, the waiting for the device included."""
         try:
-            async with asyncio.timeout(None) as self._limit, driver.session() as events:
-                yield events
+            async with asyncio.timeout(None) as self._limit:
+                yield
         except TimeoutError:
             if not self.ended:
                 raise

@@ -192,11 +192,12 @@ class Tested(Message):
 
 
 class Recorded(Message):
-    """A recording is over, and why; its pieces came as events."""
+    """A recording is over, and why; so many pieces came as events."""
 
     device: str
     kind: str
     lines: int
+    pieces: int
     ended: Literal["time", "closed", "visit-opened", "too-much"]
 
 

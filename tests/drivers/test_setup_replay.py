@@ -130,7 +130,7 @@ def told_of(events: list[DeviceEvent]) -> list[tuple[Any, ...]]:
 
 def record(lines: OwnLines) -> tuple[TappedLines, list[bytes]]:
     loop = asyncio.get_running_loop()
-    tapped, heard = TappedLines(lines, loop.time), [traces.head("sig-bp")]
+    tapped, heard = TappedLines(lines, "sig-bp", loop.time), list[bytes]()
     tapped.sink = heard.append
     return tapped, heard
 
@@ -182,7 +182,7 @@ async def test_what_happened_is_written_down_as_it_happened() -> None:
 
 async def test_a_tap_without_a_sink_leaves_the_line_alone() -> None:
     line = cuff_line(READING)
-    tapped = TappedLines(OwnLines(line), asyncio.get_running_loop().time)
+    tapped = TappedLines(OwnLines(line), "sig-bp", asyncio.get_running_loop().time)
     async with tapped.open("ble:x", BleOpening(), bond=True) as opened:
         assert opened is line
 
@@ -368,7 +368,7 @@ def test_a_tuned_line_is_written_down() -> None:
     heard: list[bytes] = []
 
     async def run() -> None:
-        tapped = TappedLines(OwnLines(Tunes({}, ())), asyncio.get_running_loop().time)
+        tapped = TappedLines(OwnLines(Tunes({}, ())), "contec-cms50", asyncio.get_running_loop().time)
         tapped.sink = heard.append
         async with tapped.open("/dev/x", BleOpening(), bond=False) as line:
             line.tune(LineSettings(19_200, Parity.ODD))

@@ -133,7 +133,13 @@ class WatchCommands:
             self._bench.workshop.record(device, None)
             self._recorded.discard(device)
         recording.flush(last=True)
-        return {"device": device, "kind": about.kind, "lines": recording.lines, "ended": why}
+        return {
+            "device": device,
+            "kind": about.kind,
+            "lines": recording.lines,
+            "pieces": recording.pieces,
+            "ended": why,
+        }
 
     async def open_recording(self, call: Call, *, head: str) -> Answer:
         """The key of a recording that was made here, for whom it may be opened by."""
@@ -167,6 +173,7 @@ class _Recording:
 
     def __init__(self, call: Call, device: str, writer: Writer) -> None:
         self.lines = 0
+        self.pieces = 0
         self.overrun = False
         self._call = call
         self._device = device
@@ -187,6 +194,7 @@ class _Recording:
             self._waiting.clear()
 
     def post(self, piece: bytes) -> None:
+        self.pieces += 1
         data = {"device": self._device, "piece": base64.b64encode(piece).decode()}
         self._call.caller.post("recorded", data)
 

@@ -416,6 +416,27 @@ async def test_a_test_opens_the_device_anew_and_judges_what_it_then_does(
         assert len(workbench.store().tray()) == 4  # a value of a test is kept like any other
 
 
+class Asleep(Recorded):
+    """A device that is waited for: nobody knows when it wakes."""
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncIterator[Any]]:
+        self.sessions += 1
+        await asyncio.Event().wait()
+        yield self._listen()
+
+
+async def test_a_device_that_is_still_waited_for_can_be_tested(tmp_path: Path, shop: Shop) -> None:
+    cuff = Asleep(shop, "cuff-1")
+    world = World(tmp_path, Centre(), [Device(cuff, port=AIR)], workshop=shop)
+    world.make()
+    async with world.nurse(*TECHNICIAN) as technician:
+        await until(lambda: cuff.sessions == 1)
+        tested = await technician.ask("device.test", device="cuff-1", seconds=1)
+        assert cuff.sessions == 2
+        assert tested["passed"] is False
+
+
 async def test_a_test_of_a_silent_device_says_what_to_do(workbench: World) -> None:
     async with workbench.nurse(*TECHNICIAN) as technician:
         tested = await technician.ask("device.test", device="cuff-1", seconds=1)
