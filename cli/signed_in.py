@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
+from edge.agent import payloads
+from edge.agent.people import settle
 from edge.agent.permissions import may
 from edge.agent.refusals import NotAllowed
 from edge.clock import SystemClock
@@ -16,6 +18,7 @@ from edge.security.exclusive import ExclusiveLock
 from edge.security.lockout import Lockout
 from edge.security.slots import Slots
 from edge.store.store import Store
+from edge.store.transaction import Transaction
 
 
 def ask_agent(places: Places, method: str, /, **fields: Any) -> dict[str, Any]:  # noqa: ANN401  as wide as JSON
@@ -89,6 +92,17 @@ def unlocked(places: Places, user: str, pin: str, method: str) -> Generator[tupl
         store = Store.open(places.database, key)
         try:
             slots.check_generation(store.slots_generation)
+            _settle(store, slots)
             yield slots, store, key
         finally:
             store.close()
+
+
+def _settle(store: Store, slots: Slots) -> None:
+    """What a change of the users that was cut short has left open."""
+
+    def commit(work: Callable[[Transaction], None]) -> None:
+        with store.write() as tx:
+            work(tx)
+
+    settle(commit, store, slots.generation, payloads.stamp(SystemClock().now(), None))

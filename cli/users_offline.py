@@ -1,26 +1,48 @@
-"""Adding a person while the agent is stopped, by the same rules as the agent's own command."""
+"""Changing who may sign in while the agent is stopped, by the same rules as the agent's own commands."""
+
+from collections.abc import Callable
 
 from cli.signed_in import unlocked
 from edge.agent import payloads
+from edge.agent.people import Change, carry_out
 from edge.clock import SystemClock
 from edge.config import Places
-from edge.records.fields import Kind, Stream
-from edge.records.people import checked_user_id, user_id
-from edge.security.pins import check_pin
+from edge.records.people import user_id
+from edge.security.slots import Slots
+from edge.store.transaction import Transaction
 
 
-def add_user(places: Places, *, by: str, pin: str, user: str, name: str, role: str, new_pin: str) -> None:
-    """Write the slot, then tell the store and the audit stream.
+def change_users(
+    places: Places,
+    *,
+    by: str,
+    pin: str,
+    method: str,
+    user: str,
+    make: Callable[[Slots, bytes], Slots],
+    action: str | None = None,
+) -> None:
+    """Carry out one change to the slots, with its audit entry.
+
+    Args:
+        places: of the unit.
+        by: who signs in for it.
+        pin: that person's.
+        method: what is done, in the words of the local API.
+        user: whose slot it is.
+        make: the slots as they shall be, of those there are and the store's key.
+        action: what the audit trail says; the method if left out.
 
     Raises:
         NotAllowed: who asks may not.
         SecurityError, StoreError: nothing was changed.
     """
-    check_pin(new_pin)
-    new = checked_user_id(user)
-    with unlocked(places, by, pin, "users.add") as (slots, store, key):
-        slots.add(new, name, role, new_pin, key)
-        entry = payloads.stamp(SystemClock().now(), user_id(by)) | payloads.access("users.add", new)
-        with store.write() as tx:
-            tx.set_slots_generation(slots.generation)
-            tx.append(Stream.AUDIT, Kind.ACCESS, entry)
+    with unlocked(places, by, pin, method) as (slots, store, key):
+        new = make(slots, key)
+
+        def commit(work: Callable[[Transaction], None]) -> None:
+            with store.write() as tx:
+                work(tx)
+
+        stamp = payloads.stamp(SystemClock().now(), user_id(by))
+        carry_out(commit, store, slots.reload, new, Change(action or method, user, method), stamp)

@@ -82,6 +82,12 @@ class Audience:
         for caller in self._topics:
             caller.person = None
 
+    def sign_out(self, user: str) -> None:
+        """End the sessions of one person."""
+        for caller in self._topics:
+            if caller.person is not None and caller.person.user == user:
+                caller.person = None
+
     def _forget_closed(self) -> None:
         for caller in [caller for caller in self._topics if caller.closed]:
             del self._topics[caller]

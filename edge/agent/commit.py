@@ -106,23 +106,34 @@ class OpenStore:
         Raises:
             RequestReused: the id belongs to another request.
         """
-        kept = self.store.answer(call.request)
+        kept = self.kept_answer(call)
         if kept is not None:
-            before = json.loads(kept)
-            if before["do"] != call.method:
-                raise RequestReused(
-                    "This id was used for another request.", next_step="Make a new id for each request."
-                )
-            return Once(before["ok"], None)
+            return Once(kept, None)
 
         def work_and_remember(tx: Transaction) -> Answer:
             answer = work(tx)
-            kept = json.dumps({"do": call.method, "ok": answer}, ensure_ascii=False)
-            tx.remember(call.request, kept.encode(), wall_ms)
+            remember(tx, call.request, call.method, answer, wall_ms)
             return answer
 
         committed = self.commit(work_and_remember)
         return Once(committed.result, committed.saved)
+
+    def kept_answer(self, call: Call) -> Answer | None:
+        """What a request was answered when it was committed, or None when it was not.
+
+        Raises:
+            RequestReused: the id belongs to another request.
+        """
+        kept = self.store.answer(call.request)
+        if kept is None:
+            return None
+        before = json.loads(kept)
+        if before["do"] != call.method:
+            raise RequestReused(
+                "This id was used for another request.", next_step="Make a new id for each request."
+            )
+        answer: Answer = before["ok"]
+        return answer
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,6 +142,11 @@ class Once:
 
     answer: Answer
     saved: tuple[EntryId, ...] | None
+
+
+def remember(tx: Transaction, request: str, method: str, answer: Answer, wall_ms: int) -> None:
+    """Keep a request's answer in the transaction that did what was asked."""
+    tx.remember(request, json.dumps({"do": method, "ok": answer}, ensure_ascii=False).encode(), wall_ms)
 
 
 def told(tx: Transaction) -> tuple[EntryId, ...]:

@@ -11,12 +11,15 @@ from edge.agent.capture import Capture
 from edge.agent.commit import OpenStore, StoreRoom
 from edge.agent.lockstate import Event, State, after
 from edge.agent.parts import Enrolled, Parts
+from edge.agent.people import settle
 from edge.agent.recorder import end_interrupted
 from edge.agent.sealing import Sealing
 from edge.agent.visit import Visit
+from edge.records.fields import Payload
 from edge.security.slots import Slots
 from edge.store.errors import StoreError
 from edge.store.store import Store
+from edge.store.transaction import Transaction
 
 AHEAD: Final = "spool-ahead"
 """A stream stops: the spool holds entries that the store does not, so the store is an old copy."""
@@ -114,12 +117,16 @@ class Unlocking:
                 audit_s=parts.pace.audit_s,
             )
             _stop_if_ahead(store, sealing)
-            end_interrupted(store, payloads.stamp(parts.clock.now(), None))
+            settle(lambda work: _commit(store, work), store, slots.generation, self._stamp())
+            end_interrupted(store, self._stamp())
             self._enrolled.begin(sealing)
         except BaseException:
             store.close()
             raise
         return OpenStore(store, sealing, key, self._room.saves)
+
+    def _stamp(self) -> Payload:
+        return payloads.stamp(self._parts.clock.now(), None)
 
     def _move(self, event: Event) -> None:
         self._state = after(self._state, event)
@@ -146,6 +153,11 @@ class Pinned:
             return False
         self.begin(sealing)
         return True
+
+
+def _commit(store: Store, work: Callable[[Transaction], None]) -> None:
+    with store.write() as tx:
+        work(tx)
 
 
 def _check_whose(store: Store, parts: Parts) -> None:

@@ -7,7 +7,6 @@ from pydantic import AwareDatetime, Field, SecretStr, StringConstraints
 
 from edge.localapi.shapes import Code, Identifier, Line, Message, ObservedValue, Role, Seq, Topic, User
 
-
 Secret: TypeAlias = Annotated[SecretStr, Field(min_length=1, max_length=128)]
 
 

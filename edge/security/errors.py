@@ -81,6 +81,28 @@ class UserExists(SecurityError):
     code: ClassVar[str] = "user-exists"
 
 
+class NoSuchUser(SecurityError):
+    """A supervisor named somebody who has no slot."""
+
+    code: ClassVar[str] = "no-such-user"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nobody signs in here under this name.", next_step="Look at qafila users list for the names."
+        )
+
+
+class LastSupervisor(SecurityError):
+    """Nobody would be left who can let others in."""
+
+    code: ClassVar[str] = "last-supervisor"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is the unit's last supervisor.", next_step="Make another person supervisor first."
+        )
+
+
 class DeviceSecretMissing(SecurityError):
     """The device secret is not where the configuration says."""
 

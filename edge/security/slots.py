@@ -14,7 +14,8 @@ The file::
 
 Inside: ``{unit, slots: [{id, name, role, gen, kdf: [t, p, KiB], salt, pub, priv, sealed}]}`` with ``priv``
 = nonce and ChaCha20-Poly1305 of the X25519 private key, and ``sealed`` = HPKE(pub → K, info = unit, id and
-gen). Two copies are kept, ``slots`` and ``slots.2``; the readable one with the higher generation counts.
+gen). A person who may sign in no more keeps name and role; ``salt``, ``pub``, ``priv`` and ``sealed`` are
+empty. Two copies are kept, ``slots`` and ``slots.2``; the readable one with the higher generation counts.
 """
 
 import dataclasses
@@ -35,6 +36,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from edge import cbor
 from edge.security.errors import (
     DeviceSecretWrong,
+    LastSupervisor,
+    NoSuchUser,
     SecretNotKept,
     SlotsDamaged,
     SlotsExist,
@@ -51,6 +54,7 @@ KEY_BYTES: Final = 32
 ARGON2: Final = (3, 4, 64 * 1024)
 """Passes, lanes, KiB: 0.2 s and 64 MiB a guess."""
 
+_SUPERVISOR: Final = "supervisor"
 _MAGIC: Final = b"QFSLOTS1"
 _NONCE_BYTES: Final = 12
 _HEADER_BYTES: Final = 24
@@ -62,11 +66,16 @@ _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class User:
-    """Who may sign in, and as what."""
+    """Who may sign in, and as what.
+
+    Attributes:
+        disabled: may sign in no more; kept so that the journal's names stay known and nobody else gets it.
+    """
 
     user: str
     name: str
     role: str
+    disabled: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,6 +130,10 @@ class Slots:
         generation, unit, slots = max(readable, key=lambda each: each[0])
         return Slots(path, device_secret, unit, generation, slots)
 
+    def reload(self) -> "Slots":
+        """The slots as their files say now."""
+        return Slots.load(self._path, self._device_secret)
+
     def users(self) -> list[User]:
         return [slot.user for slot in self._slots.values()]
 
@@ -131,7 +144,7 @@ class Slots:
             WrongPin, UnknownUser: say the same to a person.
         """
         slot = self._slots.get(user)
-        if slot is None:
+        if slot is None or slot.user.disabled:
             _stretch(pin, bytes(16), ARGON2)  # an unknown name takes as long as a wrong PIN
             raise UnknownUser
         nonce, wrapped = slot.private[:_NONCE_BYTES], slot.private[_NONCE_BYTES:]
@@ -147,18 +160,64 @@ class Slots:
             raise WrongPin from None
 
     def add(self, user: str, name: str, role: str, pin: str, key: bytes) -> None:
-        """Give a person a slot; the generation rises, tell the store (`set_slots_generation`).
+        """Give a person a slot, at once; the generation rises, tell the store (`set_slots_generation`).
 
         Raises:
             UserExists, PinTooWeak, SecretNotKept: the file is as it was.
         """
-        if user in self._slots:
+        new = self.with_user(user, name, role, pin, key)
+        new.save()
+        self._slots, self.generation = new._slots, new.generation  # noqa: SLF001  its own class
+
+    def with_user(self, user: str, name: str, role: str, pin: str, key: bytes) -> "Slots":
+        """These slots and one for a person more, not saved yet. Who was disabled may come back so.
+
+        Raises:
+            UserExists, PinTooWeak.
+        """
+        if user in self._slots and not self._slots[user].user.disabled:
             raise UserExists("This user exists already.", next_step="Choose another name.")
-        generation = self.generation + 1
-        slots = {id_: _reseal(slot, self.unit, key, generation) for id_, slot in self._slots.items()}
-        slots[user] = _make(self.unit, User(user, name, role), pin, key, generation)
-        _save(self._path, self._device_secret, self.unit, generation, slots)
-        self._slots, self.generation = slots, generation
+        return self._changed(User(user, name, role), pin, key)
+
+    def with_pin(self, user: str, pin: str, key: bytes) -> "Slots":
+        """These slots with a new PIN, and a new key pair under it, for a person; not saved yet.
+
+        Raises:
+            NoSuchUser, PinTooWeak.
+        """
+        return self._changed(self._active(user).user, pin, key)
+
+    def with_role(self, user: str, role: str, key: bytes) -> "Slots":
+        """These slots with another role for a person; not saved yet.
+
+        Raises:
+            NoSuchUser, LastSupervisor.
+        """
+        slot = self._active(user)
+        if role != _SUPERVISOR:
+            self._keep_a_supervisor(user)
+        changed = dataclasses.replace(slot, user=dataclasses.replace(slot.user, role=role))
+        return self._resealed({**self._slots, user: changed}, key)
+
+    def without(self, user: str, key: bytes) -> "Slots":
+        """These slots with nothing left that this person's PIN would open; not saved yet.
+
+        Raises:
+            NoSuchUser, LastSupervisor.
+        """
+        slot = self._active(user)
+        self._keep_a_supervisor(user)
+        gone = dataclasses.replace(slot.user, disabled=True)
+        emptied = _Slot(gone, slot.generation, slot.kdf, salt=b"", public=b"", private=b"", sealed=b"")
+        return self._resealed({**self._slots, user: emptied}, key)
+
+    def save(self) -> None:
+        """Write both copies.
+
+        Raises:
+            SecretNotKept: one copy is as it was at least; which one counts is read again.
+        """
+        _save(self._path, self._device_secret, self.unit, self.generation, self._slots)
 
     def check_generation(self, at_least: int) -> None:
         """Refuse slots older than the store knows of: an old copy would let back in who was removed.
@@ -171,6 +230,27 @@ class Slots:
                 "The key slots are older than the store: an old copy was put back.",
                 next_step="Put the newest slot files back; ask who exchanged them.",
             )
+
+    def _active(self, user: str) -> _Slot:
+        slot = self._slots.get(user)
+        if slot is None or slot.user.disabled:
+            raise NoSuchUser
+        return slot
+
+    def _keep_a_supervisor(self, user: str) -> None:
+        """Refuse to lose the last person who can let others in."""
+        others = (each for each in self.users() if each.user != user and not each.disabled)
+        if self._slots[user].user.role == _SUPERVISOR and all(each.role != _SUPERVISOR for each in others):
+            raise LastSupervisor
+
+    def _changed(self, user: User, pin: str, key: bytes) -> "Slots":
+        slot = _make(self.unit, user, pin, key, self.generation + 1)
+        return self._resealed({**self._slots, user.user: slot}, key)
+
+    def _resealed(self, slots: dict[str, _Slot], key: bytes) -> "Slots":
+        generation = self.generation + 1
+        resealed = {id_: _reseal(slot, self.unit, key, generation) for id_, slot in slots.items()}
+        return Slots(self._path, self._device_secret, self.unit, generation, resealed)
 
 
 def create(
@@ -193,7 +273,7 @@ def create(
 
 
 def _make(unit: str, user: User, pin: str, key: bytes, generation: int) -> _Slot:
-    check_pin(pin)
+    check_pin(pin, user.user, user.name)
     private = X25519PrivateKey.generate()
     public = private.public_key().public_bytes_raw()
     salt, nonce = os.urandom(16), os.urandom(_NONCE_BYTES)
@@ -205,6 +285,8 @@ def _make(unit: str, user: User, pin: str, key: bytes, generation: int) -> _Slot
 
 
 def _reseal(slot: _Slot, unit: str, key: bytes, generation: int) -> _Slot:
+    if slot.user.disabled:
+        return dataclasses.replace(slot, generation=generation)
     sealed = _SUITE.encrypt(
         key, X25519PublicKey.from_public_bytes(slot.public), _info(unit, slot.user.user, generation)
     )
@@ -274,7 +356,7 @@ def _open(content: bytes, device_secret: bytes) -> tuple[int, str, dict[str, _Sl
 
 
 def _as_cbor(slot: _Slot) -> dict[str, cbor.Value]:
-    return {
+    said: dict[str, cbor.Value] = {
         "id": slot.user.user,
         "name": slot.user.name,
         "role": slot.user.role,
@@ -285,11 +367,12 @@ def _as_cbor(slot: _Slot) -> dict[str, cbor.Value]:
         "priv": slot.private,
         "sealed": slot.sealed,
     }
+    return said | {"off": True} if slot.user.disabled else said
 
 
 def _from_cbor(slot: dict[str, Any]) -> _Slot:
     passes, lanes, kib = slot["kdf"]
-    user = User(slot["id"], slot["name"], slot["role"])
+    user = User(slot["id"], slot["name"], slot["role"], disabled=slot.get("off", False))
     return _Slot(
         user, slot["gen"], (passes, lanes, kib), slot["salt"], slot["pub"], slot["priv"], slot["sealed"]
     )

@@ -1,17 +1,19 @@
 """The store: open, read, write, verify."""
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
 from edge.audit.chain import Entry
 from edge.clock import Moment
+from edge.records.fields import Kind, Payload, Stream
 from edge.store import sqlite
 from edge.store.base import Epoch, Whose
 from edge.store.connection import connect
 from edge.store.creation import create_file
 from edge.store.devices import DeviceReads
 from edge.store.errors import StoreDamaged, translated
+from edge.store.fork import begin_after
 from edge.store.identity import Identity
 from edge.store.journal import JournalReads
 from edge.store.migrations import bring_up_to_date
@@ -77,6 +79,12 @@ class Store(JournalReads, PatientReads, VisitReads, DeviceReads, WaveReads):
         """The generation the key slots must at least have."""
         return int.from_bytes(self._meta("slots-generation"))
 
+    @property
+    def slots_intent(self) -> bytes | None:
+        """What was about to be done to the key slots and is not settled yet, or None."""
+        row = self._row("SELECT value FROM meta WHERE name = 'slots-intent'")
+        return None if row is None else row[0]
+
     def identity(self) -> Identity:
         """The unit's signing and receiving keys."""
         return Identity(self._meta("sign-private"), self._meta("recv-private"))
@@ -105,6 +113,33 @@ class Store(JournalReads, PatientReads, VisitReads, DeviceReads, WaveReads):
         except BaseException:
             self._undo()
             raise
+
+    def begin_epoch(
+        self, reason: str, moment: Moment, notes: Iterable[tuple[Stream, Kind, Payload]] = ()
+    ) -> None:
+        """Leave the present epoch, whose history is not the centre's, and begin one after it.
+
+        What no receipt has called opened is marked to be journalled again (`still_to_journal_again`).
+
+        Args:
+            reason: how it was noticed, a stable code.
+            moment: now.
+            notes: entries to begin with, such as an alert and who did it.
+        """
+        with translated():
+            self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            epoch = begin_after(self._connection, self._whose, self._epoch, moment, reason)
+            tx = Transaction(self._connection, self._whose, epoch)
+            for stream, kind, payload in notes:
+                tx.append(stream, kind, payload)
+            tx.finish()
+            with translated():
+                self._connection.execute("COMMIT")
+        except BaseException:
+            self._undo()
+            raise
+        self._epoch = epoch
 
     def verify(self, progress: Callable[[int], None] | None = None) -> VerifyResult:
         """Check every entry of every epoch against its leaf, its chain and its stream's tip."""

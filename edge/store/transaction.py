@@ -2,11 +2,13 @@
 
 import hashlib
 import os
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, cast
 
 from edge import cbor
 from edge.audit import chain
 from edge.audit.chain import Entry
+from edge.cbor import Value
 from edge.records.fields import Field, Kind, Payload, Stream
 from edge.records.identity import EntryId
 from edge.signals.wavecodec import CODEC, read_header
@@ -23,6 +25,15 @@ _PATIENT_TIP: Final = {
     Stream.WAVE: "UPDATE patient_chains SET wave = ? WHERE patient = ?",
     Stream.AUDIT: "UPDATE patient_chains SET audit = ? WHERE patient = ?",
 }
+_ROW_OF: Final = {
+    Kind.OBSERVATION: "UPDATE observations SET entry = ? WHERE entry = ?",
+    Kind.CORRECTION: "UPDATE observations SET entry = ? WHERE entry = ?",
+    Kind.ALERT: "UPDATE alerts SET entry = ? WHERE entry = ?",
+    Kind.DEVICE: "UPDATE devices SET entry = ? WHERE entry = ?",
+    Kind.WAVEFORM: "UPDATE waveforms SET entry = ? WHERE entry = ?",
+    Kind.WAVE_CHUNK: "UPDATE waveform_chunks SET entry = ? WHERE entry = ?",
+}
+"""The rows that name the entry they come from."""
 _LEVELS: Final = {
     "landed": "UPDATE streams SET landed = ? WHERE epoch = ? AND stream = ? AND tip >= ?",
     "opened": "UPDATE streams SET opened = ? WHERE epoch = ? AND stream = ? AND tip >= ?",
@@ -62,6 +73,40 @@ class Transaction(Base):
         whole = dict(payload)
         if patient is not None:
             whole[Field.PATIENT] = patient
+        entry, row = self._append(stream, kind, whole)
+        with translated():
+            project(self._connection, self._epoch, kind, row, whole)
+        self._broken = False
+        return entry
+
+    def append_again(self, row: int) -> Entry:
+        """Append an entry of an earlier epoch once more, saying what it was called first.
+
+        Nothing becomes of it a second time: the rows it amounted to belong to the new entry from now on.
+
+        Args:
+            row: its id in the journal.
+        """
+        found = self._row(
+            "SELECT epochs.epoch, stream, seq, kind, payload FROM journal"
+            " JOIN epochs ON epochs.number = journal.epoch WHERE journal.id = ?",
+            row,
+        )
+        assert found is not None  # noqa: S101  the journal is never shortened
+        epoch, stream, seq, kind, payload = found
+        whole = cast("Payload", cbor.decode(payload))
+        whole.pop(Field.SALT, None)
+        origin = cast("Sequence[Value]", whole.setdefault(Field.ORIGIN, [epoch, stream, seq]))
+        self._broken = True
+        entry, again = self._append(Stream(stream), Kind(kind), whole)
+        self._run("INSERT INTO origins (entry, epoch, stream, seq) VALUES (?, ?, ?, ?)", again, *origin)
+        if entry.kind in _ROW_OF:
+            self._run(_ROW_OF[entry.kind], again, row)
+        self._broken = False
+        return entry
+
+    def _append(self, stream: Stream, kind: Kind, whole: Payload) -> tuple[Entry, int]:
+        """Write the entry and nothing that comes of it; with the id of its row."""
         owner = whole.get(Field.PATIENT)
         assert owner is None or isinstance(owner, bytes)  # noqa: S101  what the agent builds, not input
         secret = self._epoch.secret if owner is None else self._secret(owner, stream, whole)
@@ -76,14 +121,16 @@ class Transaction(Base):
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (self._epoch.number, stream, seq, kind, owner, raw, leaf, head),
             )
-            project(self._connection, self._epoch, kind, cursor.lastrowid or 0, whole)
         self._tips[stream] = seq, head
         if owner is not None:
             self._patient_tips[owner, stream] = seq
         entry = Entry(stream, seq, kind, raw, leaf, head)
-        self._broken = False
         self.appended.append(entry)
-        return entry
+        return entry, cursor.lastrowid or 0
+
+    def done_again(self, row: int) -> None:
+        """This entry need not be journalled again any more."""
+        self._run("DELETE FROM journal_again WHERE entry = ?", row)
 
     def identity(self, entry: Entry) -> EntryId:
         """The identity under which an appended entry is known everywhere."""
@@ -176,11 +223,14 @@ class Transaction(Base):
 
     def set_slots_generation(self, generation: int) -> None:
         """Remember the generation of the key slots; an older slot file is refused from now on."""
-        self._run(
-            "INSERT INTO meta (name, value) VALUES ('slots-generation', ?)"
-            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            generation.to_bytes(8),
-        )
+        self._set_meta("slots-generation", generation.to_bytes(8))
+
+    def set_slots_intent(self, intent: bytes | None) -> None:
+        """Remember what is about to be done to the key slots, or with None that nothing is."""
+        if intent is None:
+            self._run("DELETE FROM meta WHERE name = 'slots-intent'")
+        else:
+            self._set_meta("slots-intent", intent)
 
     def finish(self) -> None:
         """Write the tips; `Store.write` calls it before the commit.
@@ -191,6 +241,13 @@ class Transaction(Base):
         if self._broken:
             raise StoreRefused("An entry was refused: nothing was saved.", next_step="Report it as a bug.")
         self._flush()
+
+    def _set_meta(self, name: str, value: bytes) -> None:
+        self._run(
+            "INSERT INTO meta (name, value) VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            *(name, value),
+        )
 
     def _flush(self) -> None:
         for stream, (tip, head) in self._tips.items():

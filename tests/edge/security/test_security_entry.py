@@ -42,6 +42,34 @@ def test_a_weak_pin_is_refused(pin: str) -> None:
     assert pin == "" or pin not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "pin",
+    ["123123", "482482", "123321", "456654", "112233", "998877", "121314", "010185", "850101", "310199",
+     "19851985", "20241231", "31121999", "19902024", "147258", "159753", "789456", "246810"],
+)  # fmt: skip
+def test_what_people_who_know_the_user_try_first_is_refused(pin: str) -> None:
+    with pytest.raises(PinTooWeak):
+        check_pin(pin)
+
+
+@pytest.mark.parametrize("pin", ["fatima12", "Zahra.2026", "zoé-zoé-zoé", "FATIMA FATIMA", "benali-1"])
+def test_ones_own_name_is_no_passphrase(pin: str) -> None:
+    with pytest.raises(PinTooWeak):
+        check_pin(pin, "fatima.zahra", "Zoe Benali")
+    check_pin("fatima drinks mint tea", "fatima.zahra", "Zoe Benali")
+
+
+def test_few_pins_are_refused() -> None:
+    """A person who makes one up is hardly ever told no: fewer than one in ten of all six digits."""
+    refused = 0
+    for number in range(0, 1_000_000, 97):
+        try:
+            check_pin(f"{number:06}")
+        except PinTooWeak:
+            refused += 1
+    assert 0.02 < refused / (1_000_000 / 97) < 0.1
+
+
 class Time:
     now = 1000.0
 

@@ -12,6 +12,8 @@ import pytest
 from edge.security import slots
 from edge.security.errors import (
     DeviceSecretWrong,
+    LastSupervisor,
+    NoSuchUser,
     PinTooWeak,
     SecretNotKept,
     SecurityError,
@@ -292,3 +294,42 @@ def test_several_may_try_their_pin_at_one_moment(path: Path, monkeypatch: pytest
     )
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda _: made.unlock("amina", PIN), range(16))) == [KEY] * 16
+
+
+def test_a_new_pin_makes_a_new_key_pair_and_leaves_the_others_theirs(made: Slots, path: Path) -> None:
+    made.add("said", "Saïd", "nurse", OTHER_PIN, KEY)
+    before = made._slots["said"].public
+    made.with_pin("said", "604827", KEY).save()
+    loaded = Slots.load(path, SECRET)
+    assert loaded._slots["said"].public != before
+    assert (loaded.unlock("said", "604827"), loaded.unlock("amina", PIN)) == (KEY, KEY)
+    with pytest.raises(WrongPin):
+        loaded.unlock("said", OTHER_PIN)
+
+
+def test_nothing_is_left_for_the_pin_of_who_is_disabled(made: Slots, path: Path) -> None:
+    made.add("said", "Saïd", "supervisor", OTHER_PIN, KEY)
+    made.reload().without("amina", KEY).save()
+    loaded = Slots.load(path, SECRET)
+    assert loaded.users()[0] == User("amina", "Amina B.", "supervisor", disabled=True)
+    gone = loaded._slots["amina"]
+    assert (gone.private, gone.sealed, gone.public, gone.salt) == (b"", b"", b"", b"")
+    with pytest.raises(UnknownUser):
+        loaded.unlock("amina", PIN)
+    assert loaded.unlock("said", OTHER_PIN) == KEY
+    with pytest.raises(LastSupervisor):  # a disabled supervisor lets nobody in
+        loaded.without("said", KEY)
+    with pytest.raises(LastSupervisor):
+        loaded.with_role("said", "nurse", KEY)
+    with pytest.raises(NoSuchUser):
+        loaded.with_pin("amina", "604827", KEY)
+
+
+def test_a_change_that_is_not_saved_changes_nothing(made: Slots, path: Path) -> None:
+    old = path.read_bytes()
+    made.add("said", "Saïd", "nurse", OTHER_PIN, KEY)
+    now = path.read_bytes()
+    for new in (made.with_role("said", "technician", KEY), made.without("said", KEY)):
+        assert new.generation == made.generation + 1 == 3
+    assert path.read_bytes() == now != old
+    assert [user.role for user in made.reload().users()] == ["supervisor", "nurse"]

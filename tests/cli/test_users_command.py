@@ -1,0 +1,52 @@
+"""`qafila users …` says and does the same with and without an agent."""
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.test_commands import PIN, agent, error_of, qafila
+
+NEW, OTHER = "739164", "604827"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    unit = ("--realm", "training", "--id", "van-07", "--user", "fatima", "--pin-stdin")
+    assert qafila("unit", "init", *unit, stdin=PIN + "\n", home=tmp_path / "van").returncode == 0
+    return tmp_path / "van"
+
+
+def users(home: Path, *words: str, by: str | None = "fatima", pins: tuple[str, ...] = (PIN,)) -> Any:  # noqa: ANN401  as wide as JSON
+    signed = () if by is None else ("--by", by)
+    done = qafila(
+        "users", *words, *signed, "--pin-stdin", "--json", stdin="".join(f"{p}\n" for p in pins), home=home
+    )
+    return json.loads(done.stdout) if done.returncode == 0 else error_of(done)["code"]
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_people_come_change_and_go(home: Path, *, running: bool) -> None:
+    with agent(home) if running else nullcontext():
+        added = users(home, "add", "amina", "--role", "nurse", pins=(PIN, NEW))
+        assert added == {"user": "amina", "name": "amina", "role": "nurse"}
+        assert users(home, "add", "amina", pins=(PIN, NEW)) == "user-exists"
+        assert users(home, "add", "omar", pins=(PIN, "omar2026")) == "pin-too-weak"
+        assert users(home, "pin", "amina", pins=(PIN, OTHER)) == {"user": "amina"}
+        assert users(home, "pin", "amina", by=None, pins=(NEW, OTHER)) == "wrong-pin"
+        assert users(home, "pin", "amina", by=None, pins=(OTHER, NEW)) == {"user": "amina"}
+        assert users(home, "disable", "fatima", by="amina", pins=(NEW,)) == "not-allowed"
+        assert users(home, "disable", "fatima") == "last-supervisor"
+        assert users(home, "role", "amina", "technician") == {"user": "amina", "role": "technician"}
+        assert users(home, "disable", "amina") == {"user": "amina"}
+        assert users(home, "list", by="amina", pins=(NEW,)) == "wrong-pin"
+        assert [(each["user"], each["role"], each["disabled"]) for each in users(home, "list")] == [
+            ("fatima", "supervisor", False),
+            ("amina", "technician", True),
+        ]
+    assert (
+        "(technician)"
+        in qafila("users", "list", "--by", "fatima", "--pin-stdin", stdin=PIN + "\n", home=home).stdout
+    )
