@@ -11,7 +11,8 @@ import sys
 from typing import Any, Final
 
 ROOMS: Final = (
-    "decode", "wire", "store", "search", "centre", "uplink", "link", "radio", "ecg", "commands", "screen",
+    "decode", "wire", "store", "search", "centre", "uplink", "link", "radio", "reconnect", "ecg",
+    "commands", "screen",
 )  # fmt: skip
 
 

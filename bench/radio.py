@@ -66,7 +66,7 @@ async def _simulate(directory: Path) -> None:
                 connection = await came
                 gone = asyncio.Event()
                 connection.once(Connection.EVENT_DISCONNECTION, lambda _reason, gone=gone: gone.set())
-                while connection not in device.gatt_server.subscribers:  # noqa: ASYNC110  nobody tells
+                while not self._listens(device, connection):  # noqa: ASYNC110  nobody tells
                     await asyncio.sleep(0.001)
                 if self._readings:
                     await device.notify_subscriber(connection, self._value, _STAMP.pack(woke_ns))
@@ -74,6 +74,10 @@ async def _simulate(directory: Path) -> None:
                     await asyncio.sleep(0.3)
                 else:
                     await self._stream(device, connection, gone)
+
+        def _listens(self, device: Device, connection: Connection) -> bool:
+            """To the value, that is: the daemon itself subscribes to Service Changed."""
+            return any(device.gatt_server.subscribers.get(connection, {}).get(self._value.handle, b""))
 
         async def _stream(self, device: Device, connection: Connection, gone: asyncio.Event) -> None:
             due_s = asyncio.get_running_loop().time()
