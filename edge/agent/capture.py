@@ -176,8 +176,6 @@ class Capture:
 
         A device that gives no numbers does not say when it was put on: it counts from its first wave.
         """
-        if not self.unlocked:
-            return
         display, visit = self._displays[device], self.visit
         if not display.waves:
             display.waves, display.waves_under = True, visit

@@ -240,6 +240,7 @@ async def test_waves_in_the_spool_were_never_sealed(world: World, oximeter: Scri
         visit = await nurse.visit()
         await recorded(nurse, visit, oximeter)
         await until(lambda: bool(world.spooled("wave")))
+        await _ask_for_everything_again(world)
         store = world.store()
         sealed = world.centre.open_spool(world.outbox, store.identity().sign_public)
         store.close()

@@ -83,3 +83,38 @@ def test_an_exact_device_is_known_no_better_than_the_clock() -> None:
     rate = meter.rate()
     assert rate is not None
     assert 0.001 * 100 / 60 <= rate.uncertainty_per_s < 0.01
+
+
+def test_it_is_the_textbook_fit_of_all_stretches_with_one_slope() -> None:
+    """Ordinary least squares of arrival on samples, a constant for each stretch; every second at most."""
+    chance = random.Random(5)  # noqa: S311  a seed makes a failure repeatable
+    meter = RateMeter()
+    stretches: list[list[tuple[int, float]]] = []
+    at_s = 0.0
+    for length in (9, 4, 30):
+        stretch: list[tuple[int, float]] = []
+        samples = 0
+        for _ in range(length):
+            at_s += chance.uniform(0.3, 0.9)
+            samples += 50
+            meter.heard(50, at_s)
+            if not stretch or at_s - stretch[-1][1] >= 1.0:
+                stretch.append((samples, at_s))
+        stretches.append(stretch)
+        meter.gap()
+        at_s += 5
+    nn = ns = ss = over_s = 0.0
+    for stretch in stretches:
+        mean_n = sum(n for n, _ in stretch) / len(stretch)
+        mean_s = sum(s for _, s in stretch) / len(stretch)
+        nn += sum((n - mean_n) ** 2 for n, _ in stretch)
+        ns += sum((n - mean_n) * (s - mean_s) for n, s in stretch)
+        ss += sum((s - mean_s) ** 2 for _, s in stretch)
+        over_s += stretch[-1][1] - stretch[0][1]
+    slope = ns / nn
+    variance = (ss - slope * ns) / (sum(map(len, stretches)) - len(stretches) - 1)
+    rate = meter.rate()
+    assert rate is not None
+    assert rate.per_s == pytest.approx(1 / slope)
+    assert rate.uncertainty_per_s == pytest.approx((variance / nn) ** 0.5 / slope**2)
+    assert rate.over_s == pytest.approx(over_s)
