@@ -95,6 +95,22 @@ class SealedFile:
     content: bytes
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sealed:
+    """What the open header of a file says that this unit has signed.
+
+    Attributes:
+        stream: None in a key message, as is ``head``; ``first`` and ``last`` are 0 there.
+        head: the visible head after ``last``.
+    """
+
+    epoch: bytes
+    stream: Stream | None
+    first: int
+    last: int
+    head: bytes | None
+
+
 class Sealer(Protocol):
     """Seals entries to the centre under one session key, known only to this process."""
 
@@ -113,6 +129,10 @@ class Sealer(Protocol):
         Raises:
             BatchTooLarge: it does not fit; seal fewer.
         """
+        ...
+
+    def recognise(self, content: bytes) -> Sealed | None:
+        """What a file holds that this unit has signed, in whatever epoch; None for any other file."""
         ...
 
 

@@ -5,7 +5,7 @@ from edge.ports.sealing import Tips
 from edge.records.fields import Kind, Stream
 from edge.records.identity import EntryId
 from edge.store.base import Base
-from edge.store.rows import Watermark
+from edge.store.rows import Fork, Watermark
 
 
 class JournalReads(Base):
@@ -23,10 +23,49 @@ class JournalReads(Base):
         ]
 
     def entry_ids(self, stream: Stream, first: int, last: int) -> list[EntryId]:
-        """The identities of entries ``first`` to ``last`` as far as the stream goes."""
+        """The identities of entries ``first`` to ``last`` as far as the stream goes.
+
+        An entry that was journalled again keeps the one under which it was known first.
+        """
         tip = self.watermark(stream).tip
         unit, epoch = self._whose.unit, self._epoch.epoch
-        return [EntryId(unit, epoch, stream, seq) for seq in range(max(first, 1), min(last, tip) + 1)]
+        first, last = max(first, 1), min(last, tip)
+        rows = self._rows(
+            "SELECT journal.seq, origins.epoch, origins.stream, origins.seq FROM journal"
+            " JOIN origins ON origins.entry = journal.id"
+            " WHERE journal.epoch = ? AND journal.stream = ? AND journal.seq BETWEEN ? AND ?",
+            *(self._epoch.number, stream, first, last),
+        )
+        known = {seq: EntryId(unit, was, Stream(there), number) for seq, was, there, number in rows}
+        return [known.get(seq) or EntryId(unit, epoch, stream, seq) for seq in range(first, last + 1)]
+
+    def has_epoch(self, epoch: bytes) -> bool:
+        """Whether this is the present epoch, or one before it."""
+        return self._row("SELECT 1 FROM epochs WHERE epoch = ?", epoch) is not None
+
+    def earlier_head(self, epoch: bytes, stream: Stream, seq: int) -> bytes | None:
+        """The same as `head_at`, in any epoch of the store."""
+        row = self._row(
+            "SELECT head FROM journal JOIN epochs ON epochs.number = journal.epoch"
+            " WHERE epochs.epoch = ? AND stream = ? AND seq = ?",
+            *(epoch, stream, seq),
+        )
+        return None if row is None else row[0]
+
+    def last_fork(self) -> Fork | None:
+        """Why the present epoch began, or None when it is the store's first."""
+        row = self._row("SELECT reason, at_ms FROM forks WHERE epoch = ?", self._epoch.number)
+        if row is None:
+            return None
+        again = self._row(
+            "SELECT count(*) FROM origins JOIN journal ON journal.id = entry WHERE journal.epoch = ?",
+            self._epoch.number,
+        )
+        return Fork(row[0], row[1], 0 if again is None else again[0])
+
+    def still_to_journal_again(self, limit: int) -> list[int]:
+        """Rows of the journal that are to be appended to the present epoch, oldest first."""
+        return [row for (row,) in self._rows("SELECT entry FROM journal_again ORDER BY 1 LIMIT ?", limit)]
 
     def head_at(self, stream: Stream, seq: int) -> bytes | None:
         """The full head after entry ``seq``, or None when there is no such entry."""

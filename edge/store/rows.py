@@ -69,6 +69,7 @@ class Observation:
         clock_off_s: by how many seconds that clock was ahead of the box's, when both were known.
         confirmed: the limit a person confirmed.
         supersedes: the observation it corrects.
+        earlier: it was received before the present epoch began, and stands in an earlier one.
     """
 
     entry: EntryId
@@ -88,6 +89,21 @@ class Observation:
     wall_ms: int | None
     supersedes: tuple[bytes, int] | None
     clock_off_s: int | None = None
+    earlier: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fork:
+    """The present epoch began because the store had gone back in time.
+
+    Attributes:
+        reason: how it was noticed, a stable code.
+        again: how many entries were journalled again.
+    """
+
+    reason: str
+    at_ms: int
+    again: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

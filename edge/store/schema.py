@@ -11,7 +11,7 @@ from typing import Final
 
 from edge.store.patient_index import TABLES_DDL
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Kept in ``PRAGMA user_version``."""
 
 DDL_1: Final = (
@@ -264,4 +264,27 @@ ADDED_IN_3: Final = (
 )
 """What made version 3 of version 2: the patient index; `edge.store.patient_index` fills it."""
 
-DDL: Final = (*DDL_1, *ADDED_IN_2, *ADDED_IN_3)
+ADDED_IN_4: Final = (
+    # An epoch that began because the store had gone back in time; entry in journal_again is still to be
+    # journalled again in the present epoch, entry in origins has been, from what it was called first.
+    """
+    CREATE TABLE forks (
+        epoch  INTEGER PRIMARY KEY REFERENCES epochs,
+        parent INTEGER NOT NULL REFERENCES epochs,
+        reason TEXT NOT NULL,
+        at_ms  INTEGER NOT NULL
+    ) STRICT
+    """,
+    "CREATE TABLE journal_again (entry INTEGER PRIMARY KEY REFERENCES journal) STRICT",
+    """
+    CREATE TABLE origins (
+        entry  INTEGER PRIMARY KEY REFERENCES journal,
+        epoch  BLOB NOT NULL CHECK (length(epoch) = 8),
+        stream INTEGER NOT NULL CHECK (stream BETWEEN 0 AND 4),
+        seq    INTEGER NOT NULL CHECK (seq >= 1)
+    ) STRICT
+    """,
+)
+"""What made version 4 of version 3: going back in time."""
+
+DDL: Final = (*DDL_1, *ADDED_IN_2, *ADDED_IN_3, *ADDED_IN_4)

@@ -146,7 +146,7 @@ def verify(
                     rest = connection.execute(_REST, (number, stream, seq)).fetchall()
                     [(top,)] = connection.execute(_TOP, (number, stream)).fetchall()
                     return VerifyResult(counts, (stream, seq), epoch, _damage(span, seq, rest, top))
-                if row[1] == Kind.WAVE_CHUNK and not samples_fit(connection, number, seq, row[3]):
+                if row[1] == Kind.WAVE_CHUNK and not samples_fit(connection, row[3]):
                     counts[stream] += seq - 1
                     return VerifyResult(counts, (stream, seq), epoch, Damage.SAMPLES)
                 head = row[5]

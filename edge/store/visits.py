@@ -15,7 +15,7 @@ _ENCOUNTERS: Final = "SELECT encounter, patient, operator, opened_ms, closed_ms 
 _OBSERVATIONS: Final = (
     "SELECT epochs.epoch, journal.seq, encounter, observations.patient, code, value, missing, source,"
     " device, device_record, device_time, reading, flags, confirmed, operator, wall_ms, supersedes_epoch,"
-    " supersedes_seq, clock_off_s"
+    " supersedes_seq, clock_off_s, journal.epoch"
     " FROM observations JOIN journal ON journal.id = entry"
     " JOIN epochs ON epochs.number = journal.epoch"
 )
@@ -77,10 +77,11 @@ class VisitReads(Base):
         return [Alert(EntryId(unit, epoch, Stream.ALERT, seq), *rest) for epoch, seq, *rest in rows]
 
     def raw_frame(self, reading: int) -> bytes | None:
-        """The bytes a reading of the present epoch was decoded from, while they are kept."""
-        row = self._row(
-            "SELECT raw FROM raw_frames WHERE epoch = ? AND reading = ?", self._epoch.number, reading
-        )
+        """The bytes a reading was decoded from, while they are kept.
+
+        Readings count on through the epochs of a store.
+        """
+        row = self._row("SELECT raw FROM raw_frames WHERE reading = ? ORDER BY epoch DESC LIMIT 1", reading)
         return None if row is None else row[0]
 
     def _observations(self, rows: Iterable[Row]) -> list[Observation]:
@@ -107,4 +108,5 @@ class VisitReads(Base):
             wall_ms=wall_ms,
             supersedes=None if corrected_seq is None else (corrected_epoch, corrected_seq),
             clock_off_s=row[18],
+            earlier=row[19] != self._epoch.number,
         )

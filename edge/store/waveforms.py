@@ -164,13 +164,15 @@ class WaveReads(Base):
         )
 
 
-def samples_fit(connection: sqlite.Connection, epoch: int, seq: int, payload: bytes) -> bool:
-    """Whether the samples beside a chunk's entry are those whose hash its payload holds."""
+def samples_fit(connection: sqlite.Connection, payload: bytes) -> bool:
+    """Whether the samples of a chunk are those whose hash the payload of its entry holds.
+
+    A chunk that was journalled again has two entries and one row.
+    """
     fields = cast("Payload", cbor.decode(payload))
     row: Row | None = connection.execute(
-        "SELECT data FROM waveform_chunks JOIN journal ON journal.id = entry"
-        " WHERE epoch = ? AND stream = ? AND seq = ?",
-        (epoch, Stream.WAVE, seq),
+        "SELECT data FROM waveform_chunks WHERE waveform = ? AND number = ?",
+        (fields.get(Field.WAVEFORM), fields.get(Field.CHUNK)),
     ).fetchone()
     return row is not None and _is_what_was_saved(cast("bytes", fields.get(Field.HASH)), row[0])
 

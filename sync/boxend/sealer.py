@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from edge.audit.chain import Entry
-from edge.ports.sealing import BatchTooLarge, SealedFile, Sealer, Tips
+from edge.ports.sealing import BatchTooLarge, Sealed, SealedFile, Sealer, Tips
 from edge.records.fields import Stream
-from sync.wire import batches, cose, sessions
+from sync.wire import batches, cose, keys, sessions
 from sync.wire.batches import Author
+from sync.wire.cose import Purpose
+from sync.wire.errors import EnvelopeRefused
 from sync.wire.keyset import Keyset, Use
 from sync.wire.sessions import SessionKey
 
@@ -46,6 +48,7 @@ class BoxSealer(Sealer):
         now_ms: int | None = None,
     ) -> None:
         self._author = Author(unit, realm, epoch, sign_private)
+        self._sign_public = keys.signing_public(sign_private)
         recipients = keyset.of_use(Use.SEAL_TO, now_ms) or keyset.of_use(Use.SEAL_TO)
         self._recipients = [key.key for key in recipients]
         self._key = session_key or sessions.make_key()
@@ -77,6 +80,17 @@ class BoxSealer(Sealer):
             raise BatchTooLarge("The sealed entries are larger than a message may be.")
         word = entries[0].stream.word
         return SealedFile(PRIORITIES[word], word, entries[0].seq, len(entries), content)
+
+    def recognise(self, content: bytes) -> Sealed | None:
+        try:
+            header = batches.read_header(content)
+            purpose = Purpose.KEY if header.stream is None else Purpose.UP
+            batches.verify(content, self._sign_public, self._author.realm, purpose)
+        except EnvelopeRefused:
+            return None
+        if header.unit != self._author.unit:
+            return None
+        return Sealed(header.epoch, header.stream, header.first or 0, header.last or 0, header.head)
 
     def _started(self) -> SessionKey:
         if self._session is None:
