@@ -242,3 +242,43 @@ def test_a_bit_that_fell_over_moves_nobody(
 
 def test_the_sum_is_the_exclusive_or() -> None:
     assert checksum(b"GPGSV,1,1,00") == 0x79
+
+
+@pytest.mark.parametrize("format_", [Format.TWO, Format.SEVEN])
+def test_a_packet_is_never_made_of_two(format_: Format) -> None:
+    """The end of one and the first frame of the next are lost: as many frames are left as a packet has."""
+    one = encode_packet(format_, Picture(heart_rate=72), [0] * 25)
+    other = encode_packet(format_, Picture(heart_rate=180), [0] * 25)
+    stream = one[:50] + b"\x00\x00" + other[5:] + one
+    display, framer, readings = Display(), Framer(Nonin()), list[Reading]()
+    for event in framer.feed(stream):
+        told = display.frame(event) if isinstance(event, Frame) else display.gap()
+        readings += [each for each in told if isinstance(each, Reading)]
+    assert {reading.raw for reading in readings} == {one}
+    assert {reading.raw for reading in decode_nonin([Chunk(stream)]).readings} == {one}
+
+
+def rmc(second: int) -> bytes:
+    return sentence(f"GPRMC,0930{second:02d},A,3335.0412,N,00735.2301,W,0.4,1.0,140326,,,A")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "counted"),
+    [
+        ([1, 2, 3, 4], [1, 2, 3, 4]),
+        ([1, 3, 5, 7], [1, 1, 1, 1]),
+        ([1, 1, 2, 2, 3], [1, 1, 2, 2, 3]),
+        ([5, 4, 5, 6], [1, 1, 2, 3]),
+        ([1, 2, 50, 51, 52], [1, 2, 1, 2, 3]),
+    ],
+)
+def test_seconds_count_while_they_follow_one_another(seconds: list[int], counted: list[int]) -> None:
+    places = decode_gps([Chunk(rmc(second)) for second in seconds]).places
+    assert [place.valid_s for place in places] == counted
+    assert [place.steady_utc is not None for place in places] == [number >= 3 for number in counted]
+
+
+def test_a_second_without_a_fix_begins_the_count_anew() -> None:
+    lost = sentence("GPRMC,093003,V,,,,,,,140326,,,N")
+    places = decode_gps([Chunk(rmc(1) + rmc(2) + lost + rmc(4) + rmc(5))]).places
+    assert [place.valid_s for place in places] == [1, 2, 0, 1, 2]
