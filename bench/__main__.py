@@ -11,7 +11,7 @@ import sys
 from typing import Any, Final
 
 ROOMS: Final = (
-    "decode", "wire", "store", "search", "centre", "uplink", "link", "radio", "reconnect", "ecg",
+    "decode", "wire", "store", "search", "centre", "uplink", "link", "radio", "reconnect", "ecg", "waves",
     "commands", "screen",
 )  # fmt: skip
 
