@@ -132,8 +132,8 @@ class Nurse:
         while True:
             try:
                 async for name, data in self._seat.events():
-                    if name == "saved" and self._hear("event", data):
-                        return
+                    if name == "saved" and self._hear("event", data) and data["what"] == "reading":
+                        return  # and not a stretch of wave, nor a note about the unit itself
                     if name == "not-saved":
                         raise UnitMisbehaved(f"A reading was not saved ({data['code']}).")
             except AgentUnreachable:
