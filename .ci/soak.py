@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 ROOT: Final = Path(__file__).resolve().parent.parent
 BIN: Final = ROOT / ".venv" / "bin"
 EVIDENCE: Final = ROOT / "docs" / "evidence"
+_SIDE_BY_SIDE: Final = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,7 +66,24 @@ def _one_demo(broker: str, seed: int) -> Result:
 
 def fuzz(_seeds: int, rounds: int) -> list[Result]:
     """Random and mutated bytes into every reader of strangers' bytes."""
-    return [_pytest("fuzz", "fuzz", rounds * 500, {"QAFILA_FUZZ_INPUTS": str(rounds * 500)})]
+    more = {"QAFILA_FUZZ_INPUTS": str(rounds * 500)}
+    return [_pytest("fuzz", "fuzz", rounds * 500, more, *_SIDE_BY_SIDE)]
+
+
+def fuzz_touched(_seeds: int, rounds: int) -> list[Result]:
+    """A million inputs for each codec that differs from the commit before, or from QAFILA_SINCE."""
+    since = os.environ.get("QAFILA_SINCE", "HEAD~1")
+    named = _run(["git", "diff", "--name-only", since, "--", "drivers"]).stdout.split()
+    shared = any(path.startswith(("drivers/codec/", "drivers/decoding")) for path in named)
+    folders = {path.split("/")[2] for path in named if path.startswith("drivers/devices/")}
+    kinds = (
+        "" if shared else ",".join(sorted(folder.replace("_", "-") for folder in folders - {"__init__.py"}))
+    )
+    if not shared and not kinds:
+        return [_told(f"fuzz, nothing touched since {since}", 0, time.monotonic(), passed=True, said="")]
+    more = {"QAFILA_FUZZ_INPUTS": str(rounds * 50), "QAFILA_FUZZ_KINDS": kinds}
+    words = ("tests/drivers/test_decode_fuzz.py", *_SIDE_BY_SIDE)
+    return [_pytest(f"fuzz of {kinds or 'all kinds'}", "fuzz", rounds * 50, more, *words)]
 
 
 def kills(_seeds: int, rounds: int) -> list[Result]:
@@ -117,6 +135,7 @@ PARTS: Final[dict[str, Callable[[int, int], list[Result]]]] = {
     "demo-mosquitto": _demo("mosquitto"),
     "demo-embedded": _demo("embedded"),
     "fuzz": fuzz,
+    "fuzz-touched": fuzz_touched,
     "kills": kills,
     "torture": torture,
     "bluez": bluez,
