@@ -30,6 +30,11 @@ def fail(error: QafilaError, *, exit_status: int = TROUBLE_EXIT) -> NoReturn:
     raise SystemExit(exit_status)
 
 
+def warn(error: QafilaError) -> None:
+    """Say what is wrong and what to do next, on standard error alone, and go on."""
+    _to_stderr(error.stable_code, error.sentence, error.next_step)
+
+
 def fail_unexpected(error: BaseException) -> NoReturn:
     """A bug: say where, never what was in it; values and messages may be somebody's health data."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -46,6 +51,10 @@ def _say(code: str, sentence: str, next_step: str) -> None:
     if "--json" in sys.argv:
         told = {"error": {"code": code, "sentence": sentence, "next": next_step}}
         print(json.dumps(told, ensure_ascii=False))
+    _to_stderr(code, sentence, next_step)
+
+
+def _to_stderr(code: str, sentence: str, next_step: str) -> None:
     following = f" Next: {next_step}" if next_step else ""
     print(f"{sentence}{following} (code: {code})", file=sys.stderr)
 

@@ -144,6 +144,11 @@ class Pinned:
 
 def _device(section: DeviceSection, workshop: UnitWorkshop) -> Device:
     kind = KINDS.get(section.kind)
+    if kind is None and (refused := KINDS.refusal(section.kind)) is not None:
+        from drivers.offered import RefusedDriver  # only here: it reads all packages' entry points
+
+        # The other devices of the unit work; this one says what is wrong wherever devices are shown.
+        return Device(RefusedDriver(section.key, refused), simulated=section.simulated, port=section.port)
     if kind is None:
         near = difflib.get_close_matches(section.kind, list(KINDS), n=1)
         raise ConfigRefused(

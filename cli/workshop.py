@@ -170,6 +170,8 @@ def known_kind(kind: str) -> DeviceKind:
         DeviceRefused: there is none.
     """
     known = KINDS.get(kind)
+    if known is None and (told := KINDS.refusal(kind)) is not None:
+        raise DeviceRefused(told.sentence, next_step=told.next_step, code=told.stable_code)
     if known is None:
         near = difflib.get_close_matches(kind, list(KINDS), n=1)
         raise DeviceRefused(

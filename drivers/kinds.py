@@ -43,6 +43,17 @@ class Looks:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Origin:
+    """The installed distribution that a kind comes from."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class DriverContext:
     """What a driver is made from.
 
@@ -73,6 +84,7 @@ class DeviceKind:
         decode: bytes in, everything they said out; needs no port.
         make_driver: opens nothing yet.
         looks: how it advertises; nothing for what is on a cable.
+        origin: whose it is, filled in by the registry; None for our own.
     """
 
     kind: str
@@ -83,3 +95,4 @@ class DeviceKind:
     decode: Decode
     make_driver: Callable[[DriverContext], Driver]
     looks: Looks = Looks()
+    origin: Origin | None = None

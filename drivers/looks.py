@@ -81,7 +81,10 @@ async def _listen(path: str, settings: LineSettings) -> bytes:
 
 
 def _is_of(kind: DeviceKind, heard: bytes) -> bool:
-    decoded = kind.decode([Chunk(heard)])
+    try:
+        decoded = kind.decode([Chunk(heard)])
+    except DeviceError:  # a decoder that fails of itself recognises nothing
+        return False
     refused = sum(each.length for each in decoded.refused)
     said = len(decoded.readings) + sum(len(wave.samples) for wave in decoded.waves)
     sure = said >= SURE_AFTER or bool(decoded.places)  # a place comes once a second, and with a checksum

@@ -1,6 +1,8 @@
-"""The devices we know, one line each."""
+"""The devices we know, one line each, and those that other installed packages bring."""
 
-from typing import Final
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from drivers.devices import (
     berry_bci,
@@ -23,7 +25,10 @@ from drivers.devices import (
 )
 from drivers.kinds import DeviceKind
 
-KINDS: Final[dict[str, DeviceKind]] = {
+if TYPE_CHECKING:
+    from drivers.offered import DriverRefused, Offered
+
+BUILT_IN: Final[dict[str, DeviceKind]] = {
     kind.kind: kind
     for kind in (
         contec_cms50.KIND,
@@ -46,3 +51,43 @@ KINDS: Final[dict[str, DeviceKind]] = {
         # one line for each further device
     )
 }
+
+
+class Kinds(Mapping[str, DeviceKind]):
+    """All kinds by name, the built-in ones first.
+
+    Other packages are looked for once, and only when somebody asks for a kind that is not built in, or for
+    all of them: a unit that does without pays nothing for them.
+    """
+
+    def __init__(self, built_in: Mapping[str, DeviceKind]) -> None:
+        self._built_in = built_in
+
+    def __getitem__(self, kind: str) -> DeviceKind:
+        found = self._built_in.get(kind)
+        return self._offered.kinds[kind] if found is None else found
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._built_in
+        yield from self._offered.kinds
+
+    def __len__(self) -> int:
+        return len(self._built_in) + len(self._offered.kinds)
+
+    @property
+    def refused(self) -> "Sequence[DriverRefused]":
+        """What other packages offer and cannot be used, and why."""
+        return self._offered.refused
+
+    def refusal(self, kind: str) -> "DriverRefused | None":
+        """Why a kind that somebody offers is not among these."""
+        return next((refused for refused in self.refused if refused.kind == kind), None)
+
+    @functools.cached_property
+    def _offered(self) -> "Offered":
+        from drivers.offered import find
+
+        return find(self._built_in)
+
+
+KINDS: Final = Kinds(BUILT_IN)

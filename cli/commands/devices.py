@@ -18,7 +18,7 @@ device_care.register(app)
 @app.command(epilog="Example: qafila devices kinds --json")
 def kinds(home: Home = None, as_json: AsJson = False) -> None:  # noqa: ARG001  every command takes --home
     """The device kinds this software knows, and how sure we are of each."""
-    from cli.output import emit, table
+    from cli.output import emit, table, warn
     from drivers.registry import KINDS
 
     known = [
@@ -28,11 +28,21 @@ def kinds(home: Home = None, as_json: AsJson = False) -> None:  # noqa: ARG001  
             "transport": kind.transport.value,
             "evidence": kind.evidence.value,
             "models": list(kind.models),
+            **(
+                {}
+                if kind.origin is None
+                else {"from": {"package": kind.origin.name, "version": kind.origin.version}}
+            ),
         }
         for kind in KINDS.values()
     ]
     rows = [
-        [kind.kind, kind.transport.value, kind.evidence.value, f"{kind.title}: {', '.join(kind.models)}"]
+        [
+            kind.kind,
+            kind.transport.value,
+            kind.evidence.value,
+            f"{kind.title}: {', '.join(kind.models)}" + (f" (from {kind.origin})" if kind.origin else ""),
+        ]
         for kind in KINDS.values()
     ]
     emit(
@@ -44,6 +54,8 @@ def kinds(home: Home = None, as_json: AsJson = False) -> None:  # noqa: ARG001  
             "\nbench, and was tried with a real device."
         ),
     )
+    for refused in KINDS.refused:
+        warn(refused)
 
 
 @app.command("list", epilog="Example: qafila devices list --json")
@@ -88,7 +100,7 @@ def decode(
 
     try:
         if kind not in KINDS:
-            raise _unknown_kind(kind, list(KINDS))
+            raise KINDS.refusal(kind) or _unknown_kind(kind, list(KINDS))
         known = KINDS[kind]
         stream = known.transport is Medium.SERIAL
         chunks = [_chunk(text, place, stream=stream) for place, text in enumerate(given, 1)]

@@ -11,7 +11,7 @@ import pytest
 import drivers
 from drivers.decoding import Chunk, Decoded
 from drivers.kinds import DeviceKind, DriverContext, Medium
-from drivers.registry import KINDS
+from drivers.registry import BUILT_IN, KINDS
 from tests.drivers.radio_fake import FakeRadio
 
 ROOT: Final = Path(drivers.__file__).parent
@@ -59,7 +59,7 @@ def test_listing_the_kinds_loads_no_driver() -> None:
     assert not {"asyncio", "serial", "drivers.devices.contec_cms50.driver"} & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("kind", BUILT_IN.values(), ids=lambda kind: kind.kind)
 def test_a_kind_is_described_documented_and_has_vectors(kind: DeviceKind) -> None:
     assert KINDS[kind.kind] is kind
     assert kind.title
@@ -70,7 +70,7 @@ def test_a_kind_is_described_documented_and_has_vectors(kind: DeviceKind) -> Non
     assert list((Path(__file__).parents[1] / "vectors" / folder).iterdir())
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("kind", BUILT_IN.values(), ids=lambda kind: kind.kind)
 def test_a_kind_decodes_and_makes_a_driver_without_touching_a_port(kind: DeviceKind) -> None:
     assert kind.decode([]) == Decoded()
     assert isinstance(kind.decode([Chunk(b"\x00" * 100)]), Decoded)

@@ -56,7 +56,7 @@ def _make(context: DriverContext) -> RacingStrap:
 
 
 if __name__ == "__main__":
-    registry.KINDS[KIND] = DeviceKind(
+    registry.BUILT_IN[KIND] = DeviceKind(
         KIND, KIND, Medium.SERIAL, Evidence.SPECIFICATION, (), lambda _: Decoded((), (), ()), _make
     )
     home, *where = sys.argv[1:]
