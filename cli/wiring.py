@@ -15,7 +15,7 @@ from cli.unit_setup import BUNDLE_FILE, installed
 from cli.workshop import UnitWorkshop
 from drivers.registry import KINDS
 from edge import logs
-from edge.agent.parts import Device, Enrolled, Parts
+from edge.agent.parts import Device, Enrolled, Pace, Parts
 from edge.agent.service import run
 from edge.clock import Clock, ClockQuality, SystemClock
 from edge.config import ConfigRefused, DeviceSection, Places, UnitConfig, load
@@ -27,6 +27,7 @@ from edge.security.exclusive import ExclusiveLock
 from edge.security.lockout import Lockout
 from edge.security.slots import Slots
 from edge.spool import Inbox, Outbox
+from edge.store.ballast import Ballast
 from edge.store.connection import check_file
 from edge.store.errors import StoreError
 from edge.store.store import Store
@@ -87,8 +88,10 @@ def agent_parts(places: Places, config: UnitConfig, clock: Clock, workshop: Unit
         ),
         entropy=os.urandom,
         batch=config.seal.batch,
+        reserve=Ballast(places.store / "ballast"),
         preconditions=lambda: what_is_wrong(places, config),
         workshop=workshop,
+        pace=Pace(screen_lock_s=config.locks.screen_s, store_lock_s=config.locks.store_s),
     )
 
 

@@ -28,6 +28,8 @@ FOREIGN: Final = frozenset(
 MAPPED: Final = "-shm"
 """SQLite's index of the WAL is mapped memory; the first opener after a power cut makes it anew."""
 
+BALLAST: Final = "store/ballast"
+"""Holds nothing but space."""
 SOCKETS: Final = "run/"
 """Nothing in it outlives the power; on a unit it is memory."""
 
@@ -279,8 +281,9 @@ class _Reader:
         return [_bytes(text).decode() for text in _TEXT.findall(call.arguments)]
 
     def _ours(self, path: str) -> bool:
-        return path.startswith(self._home) and not (
-            path.startswith(self._home + SOCKETS) or path.endswith(MAPPED)
+        inside = path.removeprefix(self._home)
+        return inside != path and not (
+            inside.startswith(SOCKETS) or inside.endswith(MAPPED) or inside == BALLAST
         )
 
 

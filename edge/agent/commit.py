@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import logging
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Generic, TypeAlias, TypeVar
@@ -24,11 +25,20 @@ from edge.ports.caller import Answer, Call
 from edge.records.fields import Stream
 from edge.records.identity import EntryId
 from edge.spool import Prepared
-from edge.store.errors import IdentifierTaken, StoreError, StoreMissing, StoreRefused
+from edge.store.ballast import Ballast
+from edge.store.errors import (
+    IdentifierTaken,
+    StoreError,
+    StoreFull,
+    StoreMissing,
+    StoreNearlyFull,
+    StoreRefused,
+)
 from edge.store.store import Store
 from edge.store.transaction import Transaction
 
 T = TypeVar("T")
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,6 +58,8 @@ class Saves:
     """Whether saving works: the code of the last error of the store, until a save succeeds again."""
 
     problem: str | None = None
+    reserve: Ballast | None = None
+    """The room that is left for the open visit when the disk is full."""
 
     def failed(self, error: StoreError) -> None:
         """Note an error, unless it is the request's own fault or is looked up afresh each time."""
@@ -55,7 +67,33 @@ class Saves:
             self.problem = error.stable_code
 
     def succeeded(self) -> None:
-        self.problem = None
+        """A save succeeded; while it is the reserve that made room for it, the disk is still full."""
+        short = self.reserve is not None and not self.reserve.held
+        self.problem = StoreNearlyFull.code if short else None
+
+    def check_room(self) -> None:
+        """Refuse to begin something new on a full disk.
+
+        Raises:
+            StoreNearlyFull: nothing was begun.
+        """
+        if self.reserve is not None and not self.reserve.keep():
+            self.problem = StoreNearlyFull.code
+            raise StoreNearlyFull
+
+    def look(self) -> None:
+        """Lay the reserve down again as soon as there is space; then saving works as before."""
+        if self.reserve is not None and not self.reserve.held and self.reserve.keep():
+            _LOG.info("there is room on the disk again")
+            if self.problem == StoreNearlyFull.code:
+                self.problem = None
+
+    def give_up_reserve(self) -> bool:
+        """Make room for what is under way; whether there was any to make."""
+        if self.reserve is None or not self.reserve.give_up():
+            return False
+        _LOG.error("the disk is full: the reserve is given up", extra={"code": StoreNearlyFull.code})
+        return True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,12 +118,25 @@ class OpenStore:
             raise
         self.saves.succeeded()
 
-    def commit(self, work: Callable[[Transaction], T]) -> Committed[T]:
+    def commit(self, work: Callable[[Transaction], T], *, begins: bool = False) -> Committed[T]:
         """Run ``work`` in a transaction; when this returns, everything it appended is durable.
+
+        On a full disk the reserve is given up and ``work`` run once more, unless it ``begins`` something
+        new: a patient, a visit, a stretch of wave.
 
         Raises:
             StoreError: nothing was saved. Whatever ``work`` raises undoes it too.
         """
+        if begins:
+            self.saves.check_room()
+        try:
+            return self._commit(work)
+        except StoreFull:
+            if begins or not self.saves.give_up_reserve():
+                raise
+        return self._commit(work)
+
+    def _commit(self, work: Callable[[Transaction], T]) -> Committed[T]:
         prepared: list[Prepared] = []
 
         def seal(entries: list[Entry]) -> None:
@@ -100,7 +151,9 @@ class OpenStore:
         self.sealing.publish(prepared)
         return Committed(result, told(tx))
 
-    def commit_once(self, call: Call, wall_ms: int, work: Callable[[Transaction], Answer]) -> "Once":
+    def commit_once(
+        self, call: Call, wall_ms: int, work: Callable[[Transaction], Answer], *, begins: bool = False
+    ) -> "Once":
         """Commit a request, or give the answer of its first commit when it is repeated.
 
         Raises:
@@ -115,7 +168,7 @@ class OpenStore:
             remember(tx, call.request, call.method, answer, wall_ms)
             return answer
 
-        committed = self.commit(work_and_remember)
+        committed = self.commit(work_and_remember, begins=begins)
         return Once(committed.result, committed.saved)
 
     def kept_answer(self, call: Call) -> Answer | None:

@@ -66,10 +66,12 @@ class Ledger:
         what: str,
         patient: bytes | None = None,
         durable: Callable[[], None] = lambda: None,
+        begins: bool = False,
     ) -> Committed[T]:
         """Commit and tell whoever listens; ``work`` may read the store beside writing to it.
 
         ``durable`` is called as soon as it is, in the store's thread, even when nobody waits any more.
+        ``begins``: something new, which a full disk has no room for (`OpenStore.commit`).
 
         Raises:
             StoreError: nothing was saved.
@@ -77,7 +79,7 @@ class Ledger:
         """
 
         def job(opened: OpenStore) -> Committed[T]:
-            done = opened.commit(lambda tx: work(tx, opened.store))
+            done = opened.commit(lambda tx: work(tx, opened.store), begins=begins)
             durable()
             return done
 
@@ -92,6 +94,7 @@ class Ledger:
         *,
         what: str,
         patient: bytes | None = None,
+        begins: bool = False,
     ) -> Answer:
         """Commit a request and give its answer; a repeated request gets the first commit's answer.
 
@@ -101,7 +104,7 @@ class Ledger:
         """
         wall_ms = self.now().wall_ms
         once = await self._room.do(
-            lambda opened: opened.commit_once(call, wall_ms, lambda tx: work(tx, opened.store))
+            lambda opened: opened.commit_once(call, wall_ms, lambda tx: work(tx, opened.store), begins=begins)
         )
         if once.saved is not None:
             await self._tell_saved(once.saved, what, patient)

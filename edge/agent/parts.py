@@ -13,6 +13,7 @@ from edge.ports.workshop import Workshop
 from edge.security.lockout import Lockout
 from edge.security.slots import Slots
 from edge.spool import Inbox, Outbox
+from edge.store.ballast import Ballast
 from edge.store.store import Store
 
 MakeSealer: TypeAlias = Callable[[bytes, bytes], Sealer]
@@ -60,6 +61,9 @@ class Pace:
         heartbeat_s: between heartbeats.
         audit_s: how long audit entries wait to be sealed.
         session_s: how long one session key is used.
+        screen_lock_s: how long a session lasts without a sign of a person.
+        store_lock_s: how long the store stays open without visit, numbers of a device, or requests.
+        lock_look_s: between looks whether a lock is due.
     """
 
     device_retry_s: float = 2.0
@@ -67,6 +71,9 @@ class Pace:
     heartbeat_s: float = 1.0
     audit_s: float = 3600.0
     session_s: float = 24 * 3600.0
+    screen_lock_s: float = 120.0
+    store_lock_s: float = 900.0
+    lock_look_s: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,6 +90,7 @@ class Parts:
         serve: runs the local API with these handlers until cancelled.
         entropy: fresh random bytes.
         batch: how many entries a merged batch aims at.
+        reserve: what is given up when the disk is full, so that the open visit can be finished.
         preconditions: why nobody could sign in, such as a missing store or a damaged slot file, or None.
         workshop: for those who look after devices; None where devices are fixed.
     """
@@ -101,6 +109,7 @@ class Parts:
     serve: Callable[[Mapping[str, Handler]], Awaitable[None]]
     entropy: Callable[[int], bytes]
     batch: int = 200
+    reserve: Ballast | None = None
     preconditions: Callable[[], QafilaError | None] = lambda: None
     pace: Pace = dataclasses.field(default_factory=Pace)
     workshop: Workshop | None = None

@@ -270,7 +270,7 @@ class Recorder:
                 take.chunks += 1
             take.ended |= ends
 
-        await self._ledger.commit(work, what="wave", patient=take.visit.patient, durable=durable)
+        await self._ledger.commit(work, what="wave", patient=take.visit.patient, durable=durable, begins=True)
 
     def _leave_out(self, take: _Take | None, device: str) -> None:
         """Samples that do not fit into a chunk are not kept; a gap stands for them."""

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import logging
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from edge.agent import view
@@ -23,14 +23,18 @@ from edge.agent.commit import OpenStore, StoreRoom
 from edge.agent.doorkeeper import Doorkeeper
 from edge.agent.ledger import Ledger
 from edge.agent.link import read_link
-from edge.agent.mail import Refusals, take_mail
+from edge.agent.locks import Locks
+from edge.agent.mail import News, Refusals, take_mail
 from edge.agent.parts import Parts
 from edge.agent.permissions import WITHOUT_SESSION, may
 from edge.agent.refusals import NotAllowed, SignInNeeded, StoreLocked
 from edge.agent.supervisor import Supervisor
 from edge.agent.unlocking import Pinned, Unlocking
 from edge.ports.caller import Answer, Call, Handler, Json
+from edge.ports.driver import DeviceEvent
 from edge.store.errors import StoreError
+from edge.vitals.quantity import Quantity
+from edge.vitals.reading import Reading
 
 _LOOK_FOR_ENROLMENT_EVERY: Final = 8
 """Looks into the spool between two looks for a pinned bundle: a few seconds."""
@@ -48,6 +52,7 @@ class Agent:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._room = StoreRoom()
+        self._room.saves.reserve = parts.reserve
         self._audience = Audience()
         self._ledger = Ledger(self._room, parts.clock, self._audience, parts.entropy)
         self._devices = {device.driver.key: device for device in parts.devices}
@@ -61,13 +66,23 @@ class Agent:
         self._supervisor = Supervisor(
             parts.devices,
             self._audience,
-            self._capture.hear,
+            self._hear,
             self._capture.gone,
             retry_s=parts.pace.device_retry_s,
         )
         self._capture.ask_again = self._supervisor.again
         self._pinned = Pinned(parts.enrolled, parts.clock.monotonic_s)
         self._unlocking = Unlocking(parts, self._room, self._capture, self._audience, self._pinned)
+        self._locks = Locks(
+            self._ledger,
+            self._audience,
+            self._unlocking,
+            self._capture,
+            parts.clock.monotonic_s,
+            screen_s=parts.pace.screen_lock_s,
+            store_s=parts.pace.store_lock_s,
+            look_s=parts.pace.lock_look_s,
+        )
         self._refusals = Refusals()
         self._link_read: bytes | None = None
         self._looks = 0
@@ -76,7 +91,7 @@ class Agent:
     def handlers(self) -> Mapping[str, Handler]:
         """Every method of the local API, guarded by session and role."""
         doorkeeper = Doorkeeper(self._parts.load_slots, self._parts.lockout)
-        sessions = SessionCommands(self._ledger, self._audience, self._unlocking, doorkeeper)
+        sessions = SessionCommands(self._ledger, self._audience, self._unlocking, doorkeeper, self._locks)
         patients = PatientCommands(self._ledger)
         visits = VisitCommands(self._ledger, self._capture)
         tray = TrayCommands(self._ledger)
@@ -95,6 +110,7 @@ class Agent:
             "status": self.status,
             "sign-in": sessions.sign_in,
             "sign-out": sessions.sign_out,
+            "present": sessions.present,
             "lock": sessions.lock,
             "patient.register": patients.register,
             "patient.likely": patients.likely,
@@ -149,6 +165,7 @@ class Agent:
                     group.create_task(self._capture.recorder.run(), name="recorder"),
                     group.create_task(self._upkeep(), name="upkeep"),
                     group.create_task(self._heartbeat(), name="heartbeat"),
+                    group.create_task(self._locks.run(), name="locks"),
                 ]
                 await stop.wait()
                 _LOG.info("agent stops")
@@ -165,15 +182,18 @@ class Agent:
         now = self._parts.clock.now()
         streams: dict[str, Json] = {}
         waves: Json = None
+        history: Json = None
         problem = self._room.saves.problem
         try:
-            progress, saved, not_sealed = await self._ledger.do(
+            progress, saved, not_sealed, forked = await self._ledger.do(
                 lambda opened: (
                     self._ledger.progress(opened.store),
                     opened.store.count_waveforms(),
                     opened.sealing.problem,
+                    opened.store.last_fork(),
                 )
             )
+            history = None if forked is None else view.fork(forked)
             streams = view.streams(progress)
             waves = {"saved": saved, "recording": list(self._capture.recorder.recording)}
             problem = problem or not_sealed
@@ -186,6 +206,7 @@ class Agent:
             "unit": self._parts.unit,
             "realm": self._parts.realm,
             "locked": self._unlocking.locked,
+            "screen_lock_s": int(self._parts.pace.screen_lock_s),
             "version": self._parts.version,
             "clock": {"wall_ms": now.wall_ms, "quality": now.quality.name.lower()},
             "devices": self._supervisor.shown(),
@@ -196,25 +217,34 @@ class Agent:
             "refusals": dict(self._refusals.counts),
             "problem": problem,
             "waves": waves,
+            "forked": history,
         }
 
     def _guarded(self, method: str, handler: Handler) -> Handler:
         @functools.wraps(handler)
         async def guarded(call: Call, **fields: object) -> Answer:
-            person = call.caller.person
             if method not in WITHOUT_SESSION:
                 if self._unlocking.locked:
                     raise StoreLocked
+                await self._locks.check(call.caller)
+                person = call.caller.person
                 if person is None:
                     raise SignInNeeded
                 if not may(person.role, method):
                     raise NotAllowed
+                with self._locks.attending(call.caller, method):
+                    return await handler(call, **fields)
             return await handler(call, **fields)
 
         return guarded
 
     async def _parts_serve(self) -> None:
         await self._parts.serve(self.handlers())
+
+    async def _hear(self, device: str, event: DeviceEvent) -> Sequence[bytes]:
+        if isinstance(event, Reading) and any(isinstance(value, Quantity) for _, value in event.values):
+            self._locks.used()  # a plug that says "no finger" all night does not keep the store open
+        return await self._capture.hear(device, event)
 
     async def _heartbeat(self) -> None:
         while True:
@@ -227,8 +257,10 @@ class Agent:
             await self._look_at_link()
             more = False
             try:
-                more, changed = await self._room.do(self._keep_up)
-                if changed:
+                more, news = await self._room.do(self._keep_up)
+                if news.forked is not None:
+                    self._audience.tell("forked", view.fork(news.forked))
+                if news.changed:
                     await self._ledger.tell_streams()
                 self._troubled = False
             except StoreLocked:
@@ -240,17 +272,18 @@ class Agent:
                 self._troubled = True
             await asyncio.sleep(0 if more else self._parts.pace.mail_s)
 
-    def _keep_up(self, opened: OpenStore) -> tuple[bool, bool]:
-        """In the store's thread: whether sealing has more to do, and whether watermarks moved."""
-        changed = False
+    def _keep_up(self, opened: OpenStore) -> tuple[bool, News]:
+        """In the store's thread: whether sealing has more to do, and what the mail has changed."""
+        self._room.saves.look()
+        news = News()
         if self._looks % _LOOK_FOR_ENROLMENT_EVERY == 0 and self._pinned.again(opened.sealing):
             _LOG.info("enrolled: sealing to the pinned keys")
         self._looks += 1
         if self._pinned.present is not None:
-            changed = take_mail(
+            news = take_mail(
                 opened, self._parts.inbox, self._pinned.present, self._parts.clock.now(), self._refusals
             )
-        return opened.sealing.upkeep(self._parts.clock.monotonic_s()), changed
+        return opened.sealing.upkeep(self._parts.clock.monotonic_s()), news
 
     async def _look_at_link(self) -> None:
         raw = await asyncio.to_thread(self._parts.inbox.link)

@@ -66,6 +66,18 @@ class StoreFull(StoreError):
     code: ClassVar[str] = "store-full"
 
 
+class StoreNearlyFull(StoreFull):
+    """What is left is kept for the visit that is open; nothing new is begun."""
+
+    code: ClassVar[str] = "store-nearly-full"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The disk is full: what is left is kept for the visit that is open.",
+            next_step="Finish the visit, then call the technician to free space; all that is saved is safe.",
+        )
+
+
 class StoreReadOnly(StoreError):
     """The disk takes no writes; nothing was saved, everything saved before can be read."""
 

@@ -60,7 +60,7 @@ class PatientCommands:
             tx.append(Stream.VITALS, Kind.PATIENT, entry, patient=id_.bytes)
             return {"patient": str(id_), "saved": view.identities(map(tx.identity, tx.appended))}
 
-        return await self._ledger.commit_once(call, work, what="patient", patient=id_.bytes)
+        return await self._ledger.commit_once(call, work, what="patient", patient=id_.bytes, begins=True)
 
     def _check_birth(self, birth: str | None) -> None:
         now = self._ledger.now()

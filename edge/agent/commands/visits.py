@@ -57,7 +57,9 @@ class VisitCommands:
             tx.append(Stream.VITALS, Kind.ENCOUNTER_OPENED, entry, patient=patient.bytes)
             return {"encounter": str(id_), "saved": view.identities(map(tx.identity, tx.appended))}
 
-        answer = await self._ledger.commit_once(call, work, what="encounter", patient=patient.bytes)
+        answer = await self._ledger.commit_once(
+            call, work, what="encounter", patient=patient.bytes, begins=True
+        )
         if answer["encounter"] == str(id_):  # else the request was repeated: the visit may be closed again
             self._capture.visit = Visit(id_.bytes, patient.bytes, operator)
         return answer

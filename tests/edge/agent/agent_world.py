@@ -29,6 +29,7 @@ from edge.security import slots
 from edge.security.lockout import Lockout
 from edge.security.slots import Slots
 from edge.spool import Inbox, Outbox, SpoolName
+from edge.store.ballast import Ballast
 from edge.store.store import Store
 from edge.vitals.codes import Code
 from edge.vitals.quantity import Measured, Missing, MissingReason, Quantity, Unit
@@ -207,7 +208,9 @@ class World:
     open_store: Callable[[bytes], Store] | None = None
     pace: Pace = QUICK
     batch: int = 200
+    reserve: Ballast | None = None
     clock_quality: ClockQuality = ClockQuality.NONE
+    clock: SystemClock | None = None
     bundle: int = 1
     preconditions: Callable[[], QafilaError | None] = lambda: None
     workshop: Workshop | None = None
@@ -255,7 +258,7 @@ class World:
         return Enrolled(bytes([self.bundle]), make_sealer, reader, self.centre.keyset.generations)
 
     def parts(self) -> Parts:
-        clock = SystemClock(self.clock_quality)
+        clock = self.clock or SystemClock(self.clock_quality)
 
         def serve_here(handlers: Mapping[str, Handler]) -> Awaitable[None]:
             return serve(self.socket, handlers)
@@ -275,6 +278,7 @@ class World:
             serve=serve_here,
             entropy=os.urandom,
             batch=self.batch,
+            reserve=self.reserve,
             pace=self.pace,
             preconditions=self.preconditions,
             workshop=self.workshop,

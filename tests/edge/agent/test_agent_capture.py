@@ -379,9 +379,9 @@ async def test_a_slow_card_holds_up_neither_heartbeat_nor_display(
     genuine = OpenStore.commit
     card_is_ready = threading.Event()
 
-    def slow(opened: OpenStore, work: Callable[..., object]) -> object:
+    def slow(opened: OpenStore, work: Callable[..., object], *, begins: bool = False) -> object:
         assert card_is_ready.wait(20)
-        return genuine(opened, work)
+        return genuine(opened, work, begins=begins)
 
     async with world.nurse() as nurse:
         await nurse.ask("subscribe", topics=["readings"])

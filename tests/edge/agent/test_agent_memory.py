@@ -185,9 +185,9 @@ async def test_a_device_is_opened_anew_only_when_its_event_is_safe(
     loop = asyncio.get_running_loop()
     genuine = OpenStore.commit
 
-    def slow(opened: OpenStore, work: Callable[..., object]) -> object:
+    def slow(opened: OpenStore, work: Callable[..., object], *, begins: bool = False) -> object:
         loop.call_soon_threadsafe(writing.set)
-        return genuine(opened, work)
+        return genuine(opened, work, begins=begins)
 
     made: list[Supervisor] = []
     init = Supervisor.__init__
