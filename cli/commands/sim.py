@@ -79,6 +79,10 @@ def run(
     pace: Annotated[
         float, typer.Option(min=0.1, max=60, help="How much faster than real the patient changes.")
     ] = 1.0,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="This device of it, and no other; again and again."),
+    ] = None,
     write: Annotated[bool, typer.Option("--write", help="Add the devices to the unit's unit.toml.")] = False,
     home: Home = None,
     as_json: AsJson = False,
@@ -104,6 +108,8 @@ def run(
             code="config-missing",
         )
     loaded = load(scenario, {kind.kind: kind.transport for kind in KINDS.values()})
+    if only:
+        loaded = loaded.only(only)
     path = find(scenario).absolute()
     with TemporaryDirectory(prefix="qafila-sim-") as temporary:
         folder = Path(temporary) if places is None else places.base / "sim"

@@ -196,6 +196,28 @@ class Scenario(_Table):
             sinus_arrhythmia=self.patient.sinus_arrhythmia,
         )
 
+    def only(self, keys: Sequence[str]) -> "Scenario":
+        """The same patient with some of the devices, and what happens to those.
+
+        Raises:
+            ScenarioRefused: there is no such device.
+        """
+        known = [device.key for device in self.device]
+        for key in keys:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                raise ScenarioRefused(
+                    f"The scenario has no device {key}.",
+                    next_step=f"Did you mean {near[0]}?" if near else f"It has {', '.join(known)}.",
+                )
+        return self.model_copy(
+            update={
+                "device": [each for each in self.device if each.key in keys],
+                "fault": [each for each in self.fault if each.device is None or each.device in keys],
+                "order": [each for each in self.order if each.device in keys],
+            }
+        )
+
     @property
     def lasts_min(self) -> float:
         """When the last thing happens; after it the patient stays as they are."""

@@ -218,6 +218,20 @@ def test_a_simulator_reads_a_scenario_whose_other_devices_it_does_not_know() -> 
     assert read(GOOD.replace("contec-cms50", "of-another-make"), HERE).device[0].kind == "of-another-make"
 
 
+def test_some_of_the_devices_keep_what_happens_to_them_and_to_the_patient() -> None:
+    child = load("child-with-fever").only(["cuff-1"])
+    assert [device.key for device in child.device] == ["cuff-1"]
+    assert [fault.what for fault in child.fault] == ["motion"]
+    assert child.course() == load("child-with-fever").course()
+    with pytest.raises(ScenarioRefused) as caught:
+        child.only(["cuf-1"])
+    assert "cuff-1" in caught.value.next_step
+
+
+def test_one_scenario_has_every_kind_of_device() -> None:
+    assert {device.kind for device in load("every-device").device} == set(KINDS)
+
+
 def test_what_happens_on_a_cable_does_not_happen_in_the_air() -> None:
     error = refusal('what = "sensor-off"\ndevice = "oximeter-1"', 'what = "unplug"\ndevice = "cuff-1"')
     assert "on a cable" in error.sentence
