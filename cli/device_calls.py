@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from drivers.transport.alongside import alongside
 from edge.config import Places
+from edge.errors import QafilaError
 from edge.localapi.client import AgentUnreachable, Api, connect
 from edge.ports.caller import CallRefused
 
@@ -18,15 +19,19 @@ OnEvent = Callable[[str, dict[str, Any]], Awaitable[None]]
 
 @asynccontextmanager
 async def signed_in(places: Places, user: str, pin: str) -> AsyncGenerator[Api]:
-    """A connection with a session.
+    """A connection with a session; a store that was locked is locked again at its end.
 
     Raises:
         AgentUnreachable: no agent runs here.
         CallRefused: the PIN is wrong, or has to wait.
     """
     async with connect(places.socket) as api:
-        await api.call("sign-in", user=user, pin=pin)
-        yield api
+        await api.call("sign-in", user=user, pin=pin, brief=True)
+        try:
+            yield api
+        finally:
+            with contextlib.suppress(QafilaError):  # the agent sees the connection end as well
+                await api.call("sign-out")
 
 
 async def ask(

@@ -11,6 +11,7 @@ from edge.agent.permissions import may
 from edge.agent.refusals import NotAllowed
 from edge.clock import SystemClock
 from edge.config import Places, load
+from edge.errors import QafilaError
 from edge.localapi.client import AgentUnreachable, connect
 from edge.records.people import user_id
 from edge.security import device_secret, process
@@ -43,7 +44,7 @@ def ask_agent_as(  # the fields are as wide as JSON
     /,
     **fields: Any,  # noqa: ANN401  as wide as JSON
 ) -> dict[str, Any]:
-    """Sign in, ask one question, sign out.
+    """Sign in, ask one question, sign out; a store that was locked is locked again.
 
     Raises:
         AgentUnreachable: none runs here.
@@ -52,8 +53,12 @@ def ask_agent_as(  # the fields are as wide as JSON
 
     async def ask() -> dict[str, Any]:
         async with connect(places.socket) as api:
-            await api.call("sign-in", user=user, pin=pin)
-            return await api.call(method, **fields)
+            await api.call("sign-in", user=user, pin=pin, brief=True)
+            try:
+                return await api.call(method, **fields)
+            finally:
+                with contextlib.suppress(QafilaError):  # the agent sees the connection end as well
+                    await api.call("sign-out")
 
     return asyncio.run(ask())
 

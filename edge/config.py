@@ -103,6 +103,10 @@ class Places:
         return self.store / "agent.lock"
 
 
+_LONGEST_SCREEN_S: Final = 120
+_LONGEST_STORE_S: Final = 900
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -122,6 +126,34 @@ class SecuritySection(_Section):
     device_secret: Annotated[
         str, Field(description="the device-secret file; relative to the home directory")
     ] = "media/device.secret"  # noqa: S105  a path, not a secret
+
+
+class LocksSection(_Section):
+    """When nobody is there."""
+
+    screen_s: Annotated[
+        int,
+        Field(
+            ge=10,
+            le=86_400,
+            description="seconds without a sign of a person until a session asks for the PIN again;"
+            " more than 120 in training only",
+        ),
+    ] = _LONGEST_SCREEN_S
+    store_s: Annotated[
+        int,
+        Field(
+            ge=60,
+            le=86_400,
+            description="seconds without visit, measurement and request until the store locks;"
+            " more than 900 in training only",
+        ),
+    ] = _LONGEST_STORE_S
+
+    def check_production(self) -> None:
+        """Refuse what only an exercise may have."""
+        if self.screen_s > _LONGEST_SCREEN_S or self.store_s > _LONGEST_STORE_S:
+            raise ValueError("locks later than 120 s and 900 s belong to the training realm")
 
 
 class SealSection(_Section):
@@ -207,6 +239,7 @@ class UnitConfig(_Section):
 
     unit: UnitSection
     security: SecuritySection = SecuritySection()
+    locks: LocksSection = LocksSection()
     seal: SealSection = SealSection()
     clock: ClockSection = ClockSection()
     socket: SocketSection = SocketSection()
@@ -219,6 +252,7 @@ class UnitConfig(_Section):
         if len(set(keys)) < len(keys):
             raise ValueError("two devices share one key")
         if self.unit.realm == "production":
+            self.locks.check_production()
             if self.clock.scale != 1.0:
                 raise ValueError("clock.scale other than 1 belongs to the training realm")
             if any(device.simulated for device in self.device):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
 from rich.segment import Segment, Segments
-from textual import on, work
+from textual import events, on, work
 from textual.app import App
 from textual.binding import BindingType
 from textual.filter import ANSIToTruecolor
@@ -33,6 +33,12 @@ from tui.screens.sign_in import SignInScreen
 _TICK_S: Final = 0.2
 _AGAIN_S: Final = 0.3
 """Pause between two attempts to reach the agent."""
+_TELL_EVERY_S: Final = 15.0
+"""How often at most the agent is told that somebody is at the keys; it counts from the last time."""
+
+
+_LOCKED: Final = {"locked": "store-locked", "screen-locked": "screen-locked"}
+"""Why the PIN is asked again, by the agent's event."""
 
 
 class QafilaApp(App[None], inherit_bindings=False):
@@ -72,6 +78,7 @@ class QafilaApp(App[None], inherit_bindings=False):
         self._person = person
         self._user = ""
         self._was_signed_in = False
+        self._touched_s = self._told_s = now_s()
         # No colour of ours is one of the sixteen ANSI ones, and looking for them in each segment costs.
         self._filters = [each for each in self._filters if not isinstance(each, ANSIToTruecolor)]
         if level is not Level.BRAILLE:
@@ -84,7 +91,10 @@ class QafilaApp(App[None], inherit_bindings=False):
         self.keep_in_touch()
 
     def tick(self) -> None:
-        """Show what holds now on every screen, the covered ones too."""
+        """Show what holds now on every screen, the covered ones too; cover them when nobody is there."""
+        situation = self.hub.situation
+        if situation.person is not None and self.hub.now_s() - self._touched_s >= situation.screen_lock_s:
+            self._lock("screen-locked")
         for screen in self.screen_stack:
             if isinstance(screen, QafilaScreen) and screen.is_mounted:
                 screen.tick()
@@ -120,8 +130,8 @@ class QafilaApp(App[None], inherit_bindings=False):
 
     def _heard(self, name: str, message: Message) -> None:
         self.hub.situation.hear(message, self.hub.now_s())
-        if name == "locked":
-            self.sign_in_again("store-locked")
+        if name in _LOCKED:
+            self.sign_in_again(_LOCKED[name])
             return
         for screen in self.screen_stack:
             if isinstance(screen, QafilaScreen) and screen.is_mounted:
@@ -148,6 +158,7 @@ class QafilaApp(App[None], inherit_bindings=False):
             return  # the agent went away again; the screen keeps asking
         hub.situation.person = event.person
         self._user, self._was_signed_in = event.person.user, True
+        self._touched_s = self._told_s = hub.now_s()
         while isinstance(self.screen, SignInScreen | Help | Confirm):
             await self.pop_screen()
         shown = [screen for screen in self.screen_stack if isinstance(screen, QafilaScreen)]
@@ -164,6 +175,20 @@ class QafilaApp(App[None], inherit_bindings=False):
             return  # then a person has to
         await self.signed_in(SignInScreen.Done(person))
 
+    async def on_event(self, event: events.Event) -> None:
+        """Note that somebody is there, then let the event go its way."""
+        if isinstance(event, events.InputEvent | events.Paste):
+            self._touched_s = self.hub.now_s()
+            if self.hub.situation.person is not None and self._touched_s - self._told_s >= _TELL_EVERY_S:
+                self._told_s = self._touched_s
+                self._tell_present()
+        await super().on_event(event)
+
+    @work
+    async def _tell_present(self) -> None:
+        with contextlib.suppress(QafilaError):  # what is wrong shows where something is asked for
+            await self.hub.agent.present()
+
     # ── keys ────────────────────────────────────────────────────────────────────────────────────
 
     def action_help(self) -> None:
@@ -171,11 +196,11 @@ class QafilaApp(App[None], inherit_bindings=False):
 
     def action_lock(self) -> None:
         """Cover the screen; measuring goes on."""
-        self._lock()
+        self._lock("locked-here")
 
     @work
-    async def _lock(self) -> None:
-        self.sign_in_again("locked-here")
+    async def _lock(self, reason: str) -> None:
+        self.sign_in_again(reason)
         with contextlib.suppress(QafilaError):  # an agent that is gone has no session either
             await self.hub.agent.sign_out()
 

@@ -23,6 +23,7 @@ class Situation:
         heard_s: when the agent was last heard, on the measuring clock.
         wall_ms: the box's wall time at that moment.
         person: who is signed in on this screen.
+        screen_lock_s: how long the screen stays uncovered without a key.
     """
 
     unit: str = ""
@@ -37,6 +38,7 @@ class Situation:
     devices: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
     person: SignedIn | None = None
     problem: str | None = None
+    screen_lock_s: int = 120
     _wall_at_s: float = dataclasses.field(default=0.0, init=False)
 
     def greet(self, status: Status, now_s: float) -> None:
@@ -44,6 +46,7 @@ class Situation:
         self.unit, self.realm, self.enrolled = status.unit, status.realm, status.enrolled
         self.clock_quality = status.clock.quality
         self.link, self.problem = status.link, status.problem
+        self.screen_lock_s = status.screen_lock_s
         self.streams = status.streams or self.streams
         self.devices = {device.key: device.state for device in status.devices}
         self._heard(status.clock.wall_ms, now_s)

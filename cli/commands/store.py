@@ -45,6 +45,29 @@ def verify(
         raise SystemExit(1)
 
 
+@app.command(epilog="Example: qafila store lock --user fatima")
+def lock(
+    user: Annotated[str, typer.Option(help="Who signs in for this.")],
+    pin_stdin: PinStdin = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Close the day: lock the store and end all sessions. Nothing is measured until somebody signs in."""
+    from cli.output import emit, read_secrets
+    from cli.signed_in import agent_runs, ask_agent, ask_agent_as
+    from edge.config import Places
+
+    places = Places.at(home)
+    if agent_runs(places) and not ask_agent(places, "status")["locked"]:
+        (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
+        ask_agent_as(places, user, pin, "lock")
+    emit(
+        {"locked": True},
+        as_json=as_json,
+        human=lambda: "The store is locked. Sign in to measure; what is sealed goes on leaving.",
+    )
+
+
 def _human(answer: dict[str, Any]) -> str:
     counted = ", ".join(f"{word} {count}" for word, count in answer["entries"].items())
     if answer["valid"]:

@@ -51,6 +51,10 @@ realm = "{realm}"
 quality = "none"
 scale = {scale}
 
+[locks]
+screen_s = 86400
+store_s = 86400
+
 [radio]
 backend = "virtual"
 virtual = "tcp:{air}"

@@ -22,6 +22,7 @@ _SUPERVISOR: Final = frozenset({Role.SUPERVISOR})
 
 ALLOWED: Final[dict[str, frozenset[Role]]] = {
     "sign-out": _EVERYONE,
+    "present": _EVERYONE,
     "lock": _EVERYONE,
     "patient.register": _CARE,
     "patient.likely": _CARE,

@@ -15,6 +15,15 @@ class SignInNeeded(CallRefused):
         super().__init__("Nobody is signed in here.", next_step="Sign in first.")
 
 
+class ScreenLocked(CallRefused):
+    """Nobody gave a sign on this connection for two minutes; what is measured meanwhile is kept."""
+
+    code: ClassVar[str] = "screen-locked"
+
+    def __init__(self) -> None:
+        super().__init__("The screen is locked.", next_step="Sign in again; measuring goes on.")
+
+
 class StoreLocked(CallRefused):
     """The store is locked; nothing is read or stored."""
 

@@ -35,6 +35,11 @@ METHODS: Final[dict[str, Method]] = {
     "sign-out": Method(
         Nothing, Nothing, "End this connection's session; the store stays open for measuring."
     ),
+    "present": Method(
+        Nothing,
+        Nothing,
+        "A sign of a person on a screen that asks for nothing; else it locks after two minutes.",
+    ),
     "lock": Method(Nothing, Nothing, "Close the store and end all sessions."),
     "patient.register": Method(requests.Register, answers.Registered, "Enter a new patient."),
     "patient.likely": Method(
@@ -147,6 +152,7 @@ EVENTS: Final[dict[str, type[Message]]] = {
     "recorded": events.RecordedEvent,
     "heartbeat": events.Heartbeat,
     "locked": Nothing,
+    "screen-locked": Nothing,
     "unlocked": Nothing,
     "error": events.ErrorEvent,
 }

@@ -11,10 +11,14 @@ Secret: TypeAlias = Annotated[SecretStr, Field(min_length=1, max_length=128)]
 
 
 class SignIn(Message):
-    """Open a session on this connection; unlocks the store if it is locked."""
+    """Open a session on this connection; unlocks the store if it is locked.
+
+    ``brief``: for one command; a store that was locked is locked again when the session ends.
+    """
 
     user: User
     pin: Secret
+    brief: bool = False
 
 
 class Register(Message):

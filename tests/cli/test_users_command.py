@@ -1,12 +1,15 @@
 """`qafila users …` says and does the same with and without an agent."""
 
+import asyncio
 import json
-from contextlib import nullcontext
+from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
+from edge.config import Places
+from edge.localapi.client import connect
 from tests.cli.test_commands import PIN, agent, error_of, qafila
 
 NEW, OTHER = "739164", "604827"
@@ -25,6 +28,46 @@ def users(home: Path, *words: str, by: str | None = "fatima", pins: tuple[str, .
         "users", *words, *signed, "--pin-stdin", "--json", stdin="".join(f"{p}\n" for p in pins), home=home
     )
     return json.loads(done.stdout) if done.returncode == 0 else error_of(done)["code"]
+
+
+def status(home: Path) -> Any:  # noqa: ANN401  as wide as JSON
+    return json.loads(qafila("status", "--json", home=home).stdout)
+
+
+def test_a_command_leaves_the_store_as_it_found_it_and_the_day_can_be_closed(home: Path) -> None:
+    with agent(home):
+        assert len(users(home, "list")) == 1
+        assert status(home)["locked"] is True
+        with SyncSession(home) as session:
+            session.sign_in("fatima", PIN)
+            assert len(users(home, "list")) == 1
+            assert status(home)["locked"] is False
+        done = qafila("store", "lock", "--user", "fatima", "--pin-stdin", stdin=PIN + "\n", home=home)
+        assert done.returncode == 0, done.stderr
+        assert status(home)["locked"] is True
+
+
+class SyncSession:
+    """A screen that stays: one connection, open until the end."""
+
+    def __init__(self, home: Path) -> None:
+        self._loop = asyncio.Runner()
+        self._stack = AsyncExitStack()
+        self._socket = Places.at(home).socket
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.run(self._stack.aclose())
+        self._loop.close()
+
+    def sign_in(self, user: str, pin: str) -> None:
+        async def sign_in() -> None:
+            api = await self._stack.enter_async_context(connect(self._socket))
+            await api.call("sign-in", user=user, pin=pin)
+
+        self._loop.run(sign_in())
 
 
 @pytest.mark.parametrize("running", [False, True])

@@ -385,6 +385,49 @@ async def test_locking_covers_the_patient_and_another_pin_uncovers() -> None:
         assert "Lahcen" in text(pilot)
 
 
+async def test_two_minutes_without_a_key_cover_the_patient_and_what_was_typed_stays() -> None:
+    clock, agent = Ticker(), FakeAgent()
+    screen = app(agent, clock=clock)
+    async with screen.run_test(size=(80, 24)) as pilot:
+        await measuring(pilot)
+        for _ in range(3):
+            clock.s += 60
+            agent.beat()
+            await pilot.press("down")
+            await settled(pilot)
+            assert "Lahcen" in text(pilot)
+        assert agent.calls.count(("present", None)) == 3
+        clock.s += 119
+        agent.beat()
+        await settled(pilot)
+        assert "Lahcen" in text(pilot)
+        clock.s += 1
+        agent.beat()
+        await settled(pilot)
+        assert isinstance(screen.screen, SignInScreen)
+        assert "Lahcen" not in text(pilot)
+        assert "verrouillé" in text(pilot)
+        assert agent.calls.count(("sign-out", None)) == 1
+        agent.say(reading("cuff-1", {"bp.systolic": "121"}))
+        clock.s += 600
+        agent.beat()
+        await settled(pilot)
+        assert "121" not in text(pilot)
+        await typed(pilot, f"{PIN}\n")
+        assert "Lahcen" in text(pilot)
+
+
+async def test_a_screen_that_the_agent_locks_is_covered() -> None:
+    agent = FakeAgent()
+    screen = app(agent)
+    async with screen.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        agent.lock("screen-locked")
+        await settled(pilot)
+        assert isinstance(screen.screen, SignInScreen)
+        assert "verrouillé" in text(pilot)
+
+
 async def test_the_store_that_is_locked_elsewhere_asks_for_a_pin() -> None:
     agent = FakeAgent()
     screen = app(agent)

@@ -175,8 +175,8 @@ class FakeAgent:
     def beat(self) -> None:
         self.say(Heartbeat(wall_ms=NOW_MS))
 
-    def lock(self) -> None:
-        self._events.put_nowait(("locked", Heartbeat(wall_ms=NOW_MS)))
+    def lock(self, event: str = "locked") -> None:
+        self._events.put_nowait((event, Heartbeat(wall_ms=NOW_MS)))
 
     def die(self) -> None:
         """Go away, as after kill -9."""
@@ -227,6 +227,9 @@ class FakeAgent:
 
     async def sign_out(self) -> None:
         self._asked("sign-out")
+
+    async def present(self) -> None:
+        self._asked("present")
 
     async def subscribe(self, topics: Sequence[str]) -> None:
         self._asked("subscribe", tuple(topics))

@@ -19,7 +19,7 @@ from tui.widgets.bars import Footer, Header, Notice
 T = TypeVar("T")
 KEPT_WAITING_S: Final = 2.0
 """Longest wait for an input line to take what was typed; a terminal's paste of 4 kB takes a tenth of it."""
-_SIGN_IN_CODES: Final = frozenset({"sign-in-needed", "store-locked"})
+_SIGN_IN_CODES: Final = frozenset({"sign-in-needed", "screen-locked", "store-locked"})
 
 
 class Desk(Protocol):

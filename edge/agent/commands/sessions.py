@@ -7,6 +7,7 @@ from typing import Final
 from edge.agent.audience import Audience
 from edge.agent.doorkeeper import Doorkeeper
 from edge.agent.ledger import Ledger
+from edge.agent.locks import Locks
 from edge.agent.permissions import PATIENT_TOPICS, may_follow
 from edge.agent.refusals import NotAllowed
 from edge.agent.unlocking import Unlocking
@@ -20,30 +21,42 @@ class SessionCommands:
     """Commands on the session of a connection."""
 
     def __init__(
-        self, ledger: Ledger, audience: Audience, unlocking: Unlocking, doorkeeper: Doorkeeper
+        self,
+        ledger: Ledger,
+        audience: Audience,
+        unlocking: Unlocking,
+        doorkeeper: Doorkeeper,
+        locks: Locks,
     ) -> None:
         self._ledger = ledger
         self._audience = audience
         self._unlocking = unlocking
         self._doorkeeper = doorkeeper
+        self._locks = locks
 
-    async def sign_in(self, call: Call, *, user: str, pin: str) -> Answer:
+    async def sign_in(self, call: Call, *, user: str, pin: str, brief: bool) -> Answer:
         """Check the PIN, unlock the store if it is locked, begin the session.
+
+        With ``brief`` a store that was locked is locked again when this session ends, unless somebody
+        has signed in to stay meanwhile.
 
         Raises:
             HasToWait: the wait after wrong PINs is not over.
             SecurityError: PIN, slots or device secret; nothing was opened.
             StoreError: the store cannot be opened.
         """
-        opened = await self._doorkeeper.try_pin(user, pin)
-        await self._unlocking.unlock(opened.key, opened.slots)
-        call.caller.person = opened.person
-        try:
-            await self._ledger.audit(call, call.method)
-        except BaseException:
-            call.caller.person = None
-            raise
-        self._audience.welcome(call.caller)
+        with self._locks.arriving():
+            opened = await self._doorkeeper.try_pin(user, pin)
+            was_locked = self._unlocking.locked
+            await self._unlocking.unlock(opened.key, opened.slots)
+            call.caller.person = opened.person
+            self._locks.welcome(call.caller, opened_for_a_moment=(was_locked or None) if brief else False)
+            try:
+                await self._ledger.audit(call, call.method)
+            except BaseException:
+                call.caller.person = None
+                raise
+            self._audience.welcome(call.caller)
         _LOG.info("signed in", extra={"user": opened.person.user})
         return {"user": opened.person.user, "name": opened.person.name, "role": opened.person.role}
 
@@ -52,6 +65,11 @@ class SessionCommands:
         await self._ledger.audit(call, call.method)
         call.caller.person = None
         await self._unlocking.seal_audit()
+        await self._locks.look()
+        return _NOTHING
+
+    async def present(self, _call: Call) -> Answer:
+        """A sign that somebody is at the screen, for a screen on which things are only looked at."""
         return _NOTHING
 
     async def lock(self, call: Call) -> Answer:
