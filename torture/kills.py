@@ -1,10 +1,12 @@
 """SIGKILL, at any moment and at every named point; the nurse asks again, and everything is counted."""
 
 import asyncio
+import contextlib
 import random
 from pathlib import Path
 from typing import Final
 
+from edge.localapi.client import AgentUnreachable
 from torture import crash, unit
 from torture.fresh import Readers
 from torture.nurse import Nurse
@@ -15,6 +17,8 @@ UNITS: Final = 2
 """Side by side: an agent that starts leaves one core idle."""
 LATEST_S: Final = 0.3
 LATEST_COMMIT: Final = 30
+_LOOK_EVERY: Final = 10
+"""Looking at all there is takes longer the more there is; the last look is at everything anyhow."""
 
 
 async def kill(readers: Readers, base: Path, rounds: int, seed: int) -> Tally:
@@ -36,7 +40,7 @@ async def _kill(readers: Readers, base: Path, rounds: int, seed: str) -> Tally:
     nurse = Nurse()
     broken: list[str] = []
     for number in range(rounds):
-        missing = await _round(home, nurse, dice, point=number % 2 == 1)
+        missing = await _round(home, nurse, dice, point=number % 2 == 1, look=number % _LOOK_EVERY == 0)
         if missing:
             broken.append(f"{seed}: {missing} entries were missing before kill {number}")
     missing = await _after_all(home, nurse)
@@ -47,19 +51,23 @@ async def _kill(readers: Readers, base: Path, rounds: int, seed: str) -> Tally:
     return Tally(rounds, len(nurse.acknowledged), lost, found.doubled, tuple(broken))
 
 
-async def _round(home: Path, nurse: Nurse, dice: random.Random, *, point: bool) -> int:
-    """One life of an agent; gives how many acknowledged entries it did not have when it began."""
+async def _round(home: Path, nurse: Nurse, dice: random.Random, *, point: bool, look: bool) -> int:
+    """One life of an agent; gives how many acknowledged entries it did not have when it began, if we look."""
     words: tuple[str, ...] = ()
     if point:
         words = crash.command(home, dice.choice(list(crash.POINTS)), dice.randint(2, LATEST_COMMIT))
     after_s = dice.uniform(0.0, LATEST_S)
     agent = Agent(home, *words)
+    missing = 0
     try:
-        async with agent.signed_in() as api:
-            missing = len(nurse.acknowledged - await everything(api))
-            if not point:
-                asyncio.get_running_loop().call_later(after_s, agent.process.kill)
-            await nurse.ask_until_it_dies(api)
+        # It may die while we look: that too is a moment at which it commits.
+        with contextlib.suppress(AgentUnreachable):
+            async with agent.signed_in() as api:
+                if look:
+                    missing = len(nurse.acknowledged - await everything(api))
+                if not point:
+                    asyncio.get_running_loop().call_later(after_s, agent.process.kill)
+                await nurse.ask_until_it_dies(api)
     finally:
         await asyncio.to_thread(agent.kill)
     return missing

@@ -108,9 +108,7 @@ async def everything(api: Api) -> set[Identity]:
     after: dict[str, Any] = {"alert": 0, "vitals": 0}
     while True:
         page = await api.call("snapshot", after=after)
-        found = identities(page["saved"])
-        seen |= found
-        for _, _, stream, seq in found:
-            after[stream] = max(after[stream], seq)
+        seen |= identities(page["saved"])
+        after |= page["next"]
         if not page["more"]:
             return seen
