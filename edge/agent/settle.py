@@ -22,8 +22,9 @@ from edge.vitals.quantity import Missing, MissingReason, Quantity
 from edge.vitals.reading import Reading
 
 STEADY_FOR_S: Final = 6.0
-LONGEST_SILENCE_S: Final = 2.0
-"""Readings further apart than this are not consecutive."""
+LONGEST_SILENCE_S: Final = 3.0
+"""Readings further apart than this are not consecutive. A ring that is asked every two seconds answers a
+little later than that each time."""
 MOVES_AT_MOST: Final[dict[Code, Decimal]] = {
     Code.OXYGEN_SATURATION: Decimal(2),
     Code.PULSE_OXIMETER: Decimal(6),

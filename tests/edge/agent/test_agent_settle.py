@@ -63,11 +63,18 @@ def test_readings_closer_than_a_second_are_fine_and_a_flood_without_time_is_cut(
     assert len(placing._window) <= 4096
 
 
+def test_a_device_that_is_asked_every_two_seconds_becomes_steady_and_one_that_is_seldom_heard_never() -> None:
+    assert [seen.steady for seen in see_all([shown(97, 72, n * 2.1) for n in range(5)])] == [False] * 3 + [
+        True
+    ] * 2
+    assert not any(seen.steady for seen in see_all([shown(97, 72, n * 3.1) for n in range(9)]))
+
+
 readings = st.lists(
     st.tuples(
         st.one_of(st.none(), st.integers(94, 99)),
         st.integers(60, 75),
-        st.floats(0.0, 2.5),
+        st.floats(0.0, 4.0),
         st.sampled_from([(), ("low-signal",), ("beat",)]),
     ),
     max_size=40,
