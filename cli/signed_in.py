@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable, Generator
 from typing import Any
 
+from cli.unit_secret import secret_sources
 from edge.agent import payloads
 from edge.agent.people import settle
 from edge.agent.permissions import may
@@ -14,7 +15,7 @@ from edge.config import Places, load
 from edge.errors import QafilaError
 from edge.localapi.client import AgentUnreachable, connect
 from edge.records.people import user_id
-from edge.security import device_secret, process
+from edge.security import process
 from edge.security.exclusive import ExclusiveLock
 from edge.security.lockout import Lockout
 from edge.security.slots import Slots
@@ -86,7 +87,7 @@ def unlocked(places: Places, user: str, pin: str, method: str) -> Generator[tupl
     config = load(places.config)
     process.harden()
     with ExclusiveLock(places.agent_lock):
-        slots = Slots.load(places.slots, device_secret.read(config.device_secret(places)))
+        slots = Slots.load(places.slots, secret_sources(places, config).read())
         lockout = Lockout(places.store / "lockout", SystemClock().monotonic_s)
         lockout.begin(user_id(user))
         key = slots.unlock(user_id(user), pin)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from cli.files import read_small_file, write_new_file
+from cli.unit_secret import secret_sources
 from edge.clock import SystemClock
 from edge.config import ConfigMissing, Places, check_unit, load, write_initial
 from edge.errors import QafilaError
@@ -107,6 +108,7 @@ def describe(places: Places) -> dict[str, Any]:
         "keyset_version": enrolled.keyset.version if enrolled else None,
         "brokers": [f"{broker.host}:{broker.port}" for broker in enrolled.brokers] if enrolled else [],
         "devices": [device.key for device in config.device],
+        "notes": secret_sources(places, config).notes(),
     }
 
 

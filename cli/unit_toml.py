@@ -89,7 +89,7 @@ def add(places: Places, device: DeviceSection) -> None:
     Raises:
         NotWritten: the file is as it was; the next step says what to write by hand.
     """
-    _replace(places.config, with_device(_read(places.config), device), device)
+    replace_text(places.config, with_device(_read(places.config), device), device)
 
 
 def remove(places: Places, key: str) -> None:
@@ -98,7 +98,7 @@ def remove(places: Places, key: str) -> None:
     Raises:
         NotWritten: the file is as it was.
     """
-    _replace(places.config, without_device(_read(places.config), key), None)
+    replace_text(places.config, without_device(_read(places.config), key), None)
 
 
 def check(places: Places, device: DeviceSection) -> None:
@@ -117,7 +117,7 @@ def configured(places: Places, key: str) -> DeviceSection | None:
     return next((each for each in load(places.config).device if each.key == key), None)
 
 
-def _replace(path: Path, text: str, device: DeviceSection | None) -> None:
+def replace_text(path: Path, text: str, device: DeviceSection | None) -> None:
     """Put the text there: a new file, on the disk, then in the old one's place with its owner and mode."""
     path = path.resolve()
     new = path.with_name(path.name + _NEW)

@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
 from cli.radio_on_demand import RadioOnDemand
+from cli.unit_secret import secret_sources
 from cli.unit_setup import BUNDLE_FILE, installed
 from cli.workshop import UnitWorkshop
 from drivers.registry import KINDS
@@ -21,7 +22,7 @@ from edge.clock import Clock, ClockQuality, SystemClock
 from edge.config import ConfigRefused, DeviceSection, Places, UnitConfig, load
 from edge.errors import QafilaError
 from edge.localapi.server import serve
-from edge.security import device_secret, process
+from edge.security import process
 from edge.security.errors import SecurityError
 from edge.security.exclusive import ExclusiveLock
 from edge.security.lockout import Lockout
@@ -78,7 +79,7 @@ def agent_parts(places: Places, config: UnitConfig, clock: Clock, workshop: Unit
         clock=clock,
         devices=[_device(section, workshop) for section in config.device],
         open_store=lambda key: Store.open(places.database, key),
-        load_slots=lambda: Slots.load(places.slots, device_secret.read(config.device_secret(places))),
+        load_slots=lambda: Slots.load(places.slots, secret_sources(places, config).read()),
         lockout=Lockout(places.store / "lockout", clock.monotonic_s),
         enrolled=Pinned(places, clock),
         outbox=Outbox(places.spool_out),
@@ -90,6 +91,7 @@ def agent_parts(places: Places, config: UnitConfig, clock: Clock, workshop: Unit
         batch=config.seal.batch,
         reserve=Ballast(places.store / "ballast"),
         preconditions=lambda: what_is_wrong(places, config),
+        notes=lambda: secret_sources(places, config).notes(),
         workshop=workshop,
         pace=Pace(screen_lock_s=config.locks.screen_s, store_lock_s=config.locks.store_s),
     )
@@ -99,7 +101,7 @@ def what_is_wrong(places: Places, config: UnitConfig) -> QafilaError | None:
     """Why nobody could sign in, or None: what is missing, damaged or not this unit's. It takes no PIN."""
     try:
         check_file(places.database)
-        secret = device_secret.read(config.device_secret(places))
+        secret = secret_sources(places, config).read()
         Slots.load(places.slots, secret)
     except (StoreError, SecurityError) as error:
         return error

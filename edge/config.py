@@ -126,6 +126,21 @@ class SecuritySection(_Section):
     device_secret: Annotated[
         str, Field(description="the device-secret file; relative to the home directory")
     ] = "media/device.secret"  # noqa: S105  a path, not a secret
+    device_secret_copy: Annotated[
+        str | None,
+        Field(description="its second copy, on a medium that is kept elsewhere and put in once a month"),
+    ] = None
+    device_secret_credential: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z0-9_.-]{1,64}$",
+            description="the systemd credential that holds it, asked before any file",
+        ),
+    ] = None
+    device_secret_helper: Annotated[
+        tuple[str, ...],
+        Field(max_length=16, description="a command of root's that prints it, asked before any file"),
+    ] = ()
 
 
 class LocksSection(_Section):
@@ -271,6 +286,11 @@ class UnitConfig(_Section):
     def device_secret(self, places: Places) -> Path:
         """Where the device secret lies."""
         return places.base / self.security.device_secret
+
+    def device_secret_copy(self, places: Places) -> Path | None:
+        """Where its second copy lies, when it is in."""
+        copy = self.security.device_secret_copy
+        return None if copy is None else places.base / copy
 
     def virtual_radio(self, places: Places) -> str | None:
         """Where the simulated air is; None for a real adapter."""

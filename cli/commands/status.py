@@ -51,6 +51,8 @@ def _human(status: dict[str, Any]) -> str:
         lines += [f"refused   {code}: {count}", explained(code, "receipt-refused")]
     if status["problem"]:
         lines += [f"problem   {status['problem']}", explained(status["problem"], "internal")]
+    for note in status.get("notes", ()):
+        lines += [f"note      {note}", explained(note, "internal")]
     if status["streams"]:
         rows = [
             [word, str(stream["tip"]), str(stream["landed"]), str(stream["opened"]), stream["stopped"] or ""]

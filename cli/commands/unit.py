@@ -42,7 +42,8 @@ def init(
         human=lambda: (
             f"Unit {unit_id} is made, in the {realm} realm, with supervisor {user}.\n"
             f"Device secret: {made['device_secret']}\n"
-            "  Keep it on removable media, with a copy elsewhere: without it no PIN opens the store.\n"
+            "  Keep it on removable media: without it no PIN opens the store.\n"
+            "  Make a second copy now: qafila unit copy-secret FILE, on a medium that is kept elsewhere.\n"
             f"Fingerprint of its enrolment request: {made['fingerprint']}\n"
             "Next: qafila unit csr request.cbor, and take that file to the centre."
         ),
@@ -62,6 +63,29 @@ def show(home: Home = None, as_json: AsJson = False) -> None:
         as_json=as_json,
         human=lambda: "\n".join(
             f"{name.replace('_', ' '):22}{_plain(value)}" for name, value in about.items()
+        ),
+    )
+
+
+@app.command("copy-secret", epilog="Example: qafila unit copy-secret /media/blue/device.secret")
+def copy_secret(
+    file: Annotated[Path, typer.Argument(help="Where to write it, on another medium; nothing is there yet.")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the second copy of the device secret, and note in unit.toml where it is."""
+    from cli.output import emit
+    from cli.unit_secret import make_copy
+    from edge.config import Places
+
+    made = make_copy(Places.at(home), file)
+    emit(
+        made,
+        as_json=as_json,
+        human=lambda: (
+            f"The second copy is {made['device_secret_copy']}.\n"
+            "Keep its medium away from the unit, and put it in once a month: qafila status says when it was\n"
+            "not seen for 30 days. A running agent takes it up at its next start."
         ),
     )
 

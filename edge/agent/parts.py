@@ -92,6 +92,7 @@ class Parts:
         batch: how many entries a merged batch aims at.
         reserve: what is given up when the disk is full, so that the open visit can be finished.
         preconditions: why nobody could sign in, such as a missing store or a damaged slot file, or None.
+        notes: what somebody should look after though everything works, as codes.
         workshop: for those who look after devices; None where devices are fixed.
     """
 
@@ -111,5 +112,6 @@ class Parts:
     batch: int = 200
     reserve: Ballast | None = None
     preconditions: Callable[[], QafilaError | None] = lambda: None
+    notes: Callable[[], list[str]] = list
     pace: Pace = dataclasses.field(default_factory=Pace)
     workshop: Workshop | None = None

@@ -216,6 +216,7 @@ class Agent:
             "visit_open": self._capture.visit is not None,
             "refusals": dict(self._refusals.counts),
             "problem": problem,
+            "notes": await asyncio.to_thread(self._parts.notes),
             "waves": waves,
             "forked": history,
         }

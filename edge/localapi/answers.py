@@ -44,6 +44,8 @@ class Status(Message):
     (``store-full``, until a save succeeds) or nothing can leave (``spool-failed``)."""
     waves: WavesShown | None = None
     """Only while unlocked."""
+    notes: tuple[str, ...] = ()
+    """Codes of what somebody should look after though everything works (``secret-copy-not-seen``)."""
     screen_lock_s: int = 120
     """How long a session lasts without a sign of a person."""
 

@@ -36,6 +36,25 @@ def make(path: Path) -> bytes:
             next_step="Use another medium, or set the old file aside if no unit needs it.",
         )
     secret = os.urandom(SECRET_BYTES)
+    _put(path, secret)
+    return secret
+
+
+def copy(secret: bytes, path: Path) -> None:
+    """Put a second copy at ``path``.
+
+    Raises:
+        DeviceSecretExists, SecretNotKept: as `make`.
+    """
+    if path.exists() or path.is_symlink():
+        raise DeviceSecretExists(
+            "There is a device secret already; it is never written over.",
+            next_step="Use another medium, or set the old file aside if no unit needs it.",
+        )
+    _put(path, secret)
+
+
+def _put(path: Path, secret: bytes) -> None:
     try:
         make_private_directory(path.parent)
         write_private(path, f"{_WORD} {secret.hex()} {_check(secret)}\n".encode())
@@ -44,7 +63,6 @@ def make(path: Path) -> bytes:
             "The device secret cannot be written.",
             next_step="Check that the medium is in, mounted, and not write-protected.",
         ) from None
-    return secret
 
 
 def read(path: Path) -> bytes:
@@ -61,6 +79,15 @@ def read(path: Path) -> bytes:
             "The device secret is not there.",
             next_step="Put the medium with the device secret in, or its second copy.",
         ) from None
+    return parse(content)
+
+
+def parse(content: bytes) -> bytes:
+    """The secret in the line of text that holds it.
+
+    Raises:
+        DeviceSecretDamaged.
+    """
     try:
         word, digits, check = content.decode("ascii").split()
         secret = bytes.fromhex(digits)

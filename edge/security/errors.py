@@ -127,6 +127,12 @@ class DeviceSecretExists(SecurityError):
     code: ClassVar[str] = "device-secret-exists"
 
 
+class HelperRefused(SecurityError):
+    """The configured helper is not run, or gives nothing."""
+
+    code: ClassVar[str] = "secret-helper-refused"
+
+
 class AgentRunning(SecurityError):
     """Another process holds this unit's store."""
 

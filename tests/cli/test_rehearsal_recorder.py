@@ -38,8 +38,8 @@ class Agent:
             "snapshot": self.snapshot,
         }
 
-    async def sign_in(self, call: Call, user: str, pin: str) -> dict[str, Any]:
-        assert (call.method, pin) == ("sign-in", "482913")
+    async def sign_in(self, call: Call, user: str, pin: str, *, brief: bool) -> dict[str, Any]:
+        assert (call.method, pin, brief) == ("sign-in", "482913", False)
         return {"user": user, "name": "Amina", "role": "supervisor"}
 
     async def subscribe(self, call: Call, topics: list[str]) -> dict[str, Any]:

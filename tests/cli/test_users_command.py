@@ -93,3 +93,18 @@ def test_people_come_change_and_go(home: Path, *, running: bool) -> None:
         "(technician)"
         in qafila("users", "list", "--by", "fatima", "--pin-stdin", stdin=PIN + "\n", home=home).stdout
     )
+
+
+def test_the_second_copy_of_the_secret_opens_the_unit_and_is_asked_for(home: Path, tmp_path: Path) -> None:
+    second = tmp_path / "other medium" / "device.secret"
+    assert json.loads(qafila("unit", "show", "--json", home=home).stdout)["notes"] == ["secret-copy-not-made"]
+    made = qafila("unit", "copy-secret", str(second), "--json", home=home)
+    assert json.loads(made.stdout) == {"device_secret_copy": str(second)}, made.stderr
+    assert error_of(qafila("unit", "copy-secret", str(second), "--json", home=home))["code"]
+    Places.at(home).device_secret.unlink()
+    assert json.loads(qafila("unit", "show", "--json", home=home).stdout)["notes"] == []
+    with agent(home):
+        assert [each["user"] for each in users(home, "list")] == ["fatima"]
+        assert status(home)["notes"] == []
+    second.unlink()
+    assert users(home, "list") == "device-secret-missing"

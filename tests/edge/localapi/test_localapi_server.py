@@ -43,7 +43,8 @@ class Desk:
         self.calls.append((call.request, {}))
         return {"unit": "van-07"}
 
-    async def sign_in(self, call: Call, *, user: str, pin: str) -> Answer:
+    async def sign_in(self, call: Call, *, user: str, pin: str, brief: bool) -> Answer:
+        assert not brief
         self.calls.append((call.request, {"user": user, "pin": pin}))
         raise CallRefused("The PIN is wrong.", next_step="Try again.", code="wrong-pin", about=("pin",))
 
