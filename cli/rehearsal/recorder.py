@@ -83,8 +83,7 @@ class Recorder:
             self._journal = (page["unit"], page["epoch"])
             self._log.note("snapshot", page["saved"])
             self._check(page["states"])
-            for _unit, _epoch, stream, seq in page["saved"]:
-                after[stream] = max(after[stream], seq)
+            after |= page["next"]
             more = page["more"]
 
     def _check(self, streams: Mapping[str, Mapping[str, Any]]) -> None:

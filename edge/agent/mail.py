@@ -11,12 +11,14 @@ from typing import Final
 
 from edge.agent import payloads
 from edge.agent.commit import OpenStore
+from edge.agent.history import leave
 from edge.agent.parts import Enrolled
 from edge.agent.receipts import LANDED, OPENED, Judgement, Standing, judge
 from edge.clock import Moment
 from edge.ports.sealing import Receipt, ReceiptRefused
 from edge.records.fields import Kind, Stream
 from edge.spool import Inbox
+from edge.store.rows import Fork
 from edge.store.store import Store
 
 _LEVELS: Final = (LANDED, OPENED)
@@ -36,47 +38,76 @@ class Refusals:
         self.counts[code] += 1
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class News:
+    """What the mail changed.
+
+    Attributes:
+        changed: a watermark moved, or another epoch began.
+        forked: another epoch began.
+    """
+
+    changed: bool = False
+    forked: Fork | None = None
+
+
 def take_mail(
     opened: OpenStore, inbox: Inbox, enrolled: Enrolled, moment: Moment, refusals: Refusals
-) -> bool:
-    """Judge and apply every receipt that has come; whether any watermark moved or stream stopped.
+) -> News:
+    """Judge and apply every receipt that has come.
 
     Raises:
         StoreError: what has not been applied stays in the spool.
     """
-    changed = False
+    news = News()
     removed_before = inbox.refused
     for name, raw in inbox.take():
         level = name.partition("-")[0]
         if level not in _LEVELS:
             refusals.count("mail-unknown")
         else:
-            changed |= _take_receipt(opened, level, raw, enrolled, moment, refusals)
+            found = _take_receipt(opened, level, raw, enrolled, moment, refusals)
+            news = News(news.changed or found.changed, found.forked or news.forked)
         inbox.remove(name)
     for _ in range(inbox.refused - removed_before):
         refusals.count("mail-unreadable")
-    return changed
+    return news
 
 
 def _take_receipt(
     opened: OpenStore, level: str, raw: bytes, enrolled: Enrolled, moment: Moment, refusals: Refusals
-) -> bool:
+) -> News:
     try:
         receipt = enrolled.receipts.read(raw)
     except ReceiptRefused as error:
         refusals.count(f"receipt-{error.stable_code.removeprefix('receipt-')}")
-        return False
+        return News()
     if receipt.level != level:
         refusals.count("receipt-level")  # a name promises nothing; the key's use decides
-    judgement = judge(receipt, _standing(opened.store, enrolled))
+    standing = _standing(opened.store, enrolled)
+    if receipt.unit == standing.unit and _is_of_an_earlier_epoch(receipt, opened.store):
+        if receipt.level == OPENED and receipt.generation >= max(standing.generation.values(), default=1):
+            opened.sealing.clean_earlier(receipt)
+        return News()
+    judgement = judge(receipt, standing)
     for code in judgement.refused:
         refusals.count(code)
     _apply(opened, receipt, judgement, moment)
+    if judgement.stops:
+        reason = judgement.stops[0][1]
+        return News(
+            changed=True,
+            forked=leave(opened.store, opened.sealing, enrolled.make_sealer, moment, reason),
+        )
     if judgement.believed:
         opened.sealing.clean(judgement.holds)
     opened.sealing.seal_again(judgement.reseal)
     opened.sealing.session_needed(judgement.needed)
-    return bool(judgement.moves or judgement.stops)
+    return News(changed=bool(judgement.moves))
+
+
+def _is_of_an_earlier_epoch(receipt: Receipt, store: Store) -> bool:
+    return receipt.epoch != store.epoch and store.has_epoch(receipt.epoch)
 
 
 def _standing(store: Store, enrolled: Enrolled) -> Standing:

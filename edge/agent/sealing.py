@@ -10,11 +10,12 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from edge.agent.leftovers import Leftovers
 from edge.agent.parts import MakeSealer
 from edge.agent.states import Span, cut, runs, uncovered
 from edge.audit.chain import Entry
 from edge.errors import QafilaError
-from edge.ports.sealing import BatchTooLarge, SealedFile, Sealer
+from edge.ports.sealing import BatchTooLarge, Receipt, SealedFile, Sealer
 from edge.records.fields import Stream
 from edge.spool import Outbox, Prepared, SpoolName
 from edge.spool.files import SpoolFailed
@@ -60,6 +61,7 @@ class Sealing:
         self._needed: set[bytes] = set()
         self._incomplete = True
         self._published = MERGE_FROM_FILES
+        self._leftovers = Leftovers(store, outbox)
         self.problem: str | None = None
 
     @property
@@ -67,20 +69,55 @@ class Sealing:
         """The id of the session that seals now."""
         return None if self._sealer is None else self._sealer.session
 
-    def start(self) -> list[Stream]:
+    def start(self, make: MakeSealer | None) -> bool:
         """Sweep what an interrupted commit has left, and look at what is there.
 
-        Gives the streams of which the spool holds entries that the store does not: a file gets its name
-        after its entries are committed, so such a store is an old copy.
+        Whether the spool holds what this store never had: a file gets its name after its entries are
+        committed, so such a store is an old copy. ``make`` recognises what this unit has sealed.
         """
-        tips = self._store.tips().seqs
         try:
             self._outbox.sweep_temporaries()
             names = self._outbox.list()
         except OSError as error:
             self._later(error)
-            return []
-        return [stream for stream in Stream if any(_last(n) > tips[stream] for n in _of(stream, names))]
+            return False
+        if make is None:
+            tips = self._store.tips().seqs
+            return any(_last(n) > tips[stream] for stream in Stream for n in _of(stream, names))
+        recognise = make(self._store.epoch, self._store.identity().sign_private).recognise
+        return self._leftovers.look(names, recognise)
+
+    def leave_epoch(self, make: MakeSealer | None) -> None:
+        """The store has begun another epoch: what lies in the spool is of an earlier one."""
+        self.start(make)
+        self._make = make
+        self._sealer = self._key_file = self._current_key = None
+        self._older_keys.clear()
+        self._wanted.clear()
+        self._resealed.clear()
+        self._needed.clear()
+        self._incomplete = True
+
+    def seal_gaps(self, make: MakeSealer, now_s: float) -> None:
+        """Seal what the spool lacks of this epoch, before it is left.
+
+        Files that are ahead of the store are opened only after all that comes before them.
+        """
+        try:
+            if any(self._missing(stream) for stream in Stream):
+                self._make = make
+                self._begin_session(now_s)
+                while self._fill(Stream):
+                    pass
+        except (QafilaError, OSError) as error:
+            self._later(error)
+
+    def clean_earlier(self, receipt: Receipt) -> None:
+        """Remove what an opened receipt of an earlier epoch covers."""
+        try:
+            self._leftovers.clean(receipt)
+        except OSError as error:
+            self._later(error)
 
     def enrol(self, make: MakeSealer, now_s: float) -> None:
         """Start sealing, under a fresh session, to what is pinned now."""
@@ -195,10 +232,14 @@ class Sealing:
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
 
+    def _own(self) -> list[SpoolName]:
+        """The files of the present epoch; what is of another, or not ours, is not counted on."""
+        return self._leftovers.without(self._outbox.list())
+
     def _begin_session(self, now_s: float) -> None:
         assert self._make is not None  # noqa: S101  callers have looked
         tips = self._store.tips()
-        for name in self._outbox.list():
+        for name in self._own():
             if name.word == KEY_WORD:
                 self._older_keys.setdefault(name, tips.seqs)
         sealer = self._make(self._store.epoch, self._store.identity().sign_private)
@@ -231,7 +272,7 @@ class Sealing:
 
     def _clean_batches(self) -> None:
         marks = self._store.watermarks()
-        for name in self._outbox.list():
+        for name in self._own():
             stream = _STREAMS.get(name.word)
             if stream is None or marks[stream].stopped is not None:
                 continue
@@ -263,12 +304,12 @@ class Sealing:
         mark = self._store.watermark(stream)
         if mark.stopped is not None:
             return []
-        files = _of(stream, self._outbox.list() if names is None else names)
+        files = _of(stream, self._own() if names is None else names)
         return uncovered(mark.landed, _to_send(stream, mark.tip), map(_span, files))
 
     def _fill(self, streams: Iterable[Stream]) -> bool:
         """Seal ranges that are missing in the spool, some at a time; whether some are left."""
-        names = self._outbox.list()
+        names = self._own()
         pieces = [
             (stream, piece)
             for stream in streams
@@ -284,7 +325,7 @@ class Sealing:
         if self._published < MERGE_FROM_FILES:
             return False
         self._published = 0
-        names = self._outbox.list()
+        names = self._own()
         for stream in Stream:
             small = [name for name in _of(stream, names) if name.n < self._batch and name not in self._wanted]
             if len(small) < MERGE_FROM_FILES or self._store.watermark(stream).stopped is not None:

@@ -5,12 +5,13 @@ import logging
 from collections.abc import Callable
 from typing import ClassVar, Final
 
-from edge.agent import payloads
+from edge.agent import payloads, view
 from edge.agent.audience import Audience
 from edge.agent.capture import Capture
 from edge.agent.commit import OpenStore, StoreRoom
+from edge.agent.history import look_at_unlock
 from edge.agent.lockstate import Event, State, after
-from edge.agent.parts import Enrolled, Parts
+from edge.agent.parts import Enrolled, MakeSealer, Parts
 from edge.agent.people import settle
 from edge.agent.recorder import end_interrupted
 from edge.agent.sealing import Sealing
@@ -18,11 +19,10 @@ from edge.agent.visit import Visit
 from edge.records.fields import Payload
 from edge.security.slots import Slots
 from edge.store.errors import StoreError
+from edge.store.rows import Fork
 from edge.store.store import Store
 from edge.store.transaction import Transaction
 
-AHEAD: Final = "spool-ahead"
-"""A stream stops: the spool holds entries that the store does not, so the store is an old copy."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -49,6 +49,7 @@ class Unlocking:
         self._enrolled = enrolled
         self._state = State.LOCKED
         self._one_at_a_time = asyncio.Lock()
+        self._forked: Fork | None = None
 
     @property
     def locked(self) -> bool:
@@ -77,6 +78,8 @@ class Unlocking:
             self._move(Event.OPENED)
             self._capture.begin(visit)
             self._audience.tell("unlocked", {})
+            if self._forked is not None:
+                self._audience.tell("forked", view.fork(self._forked))
             _LOG.info("store unlocked")
 
     async def lock(self) -> None:
@@ -116,7 +119,9 @@ class Unlocking:
                 session_s=parts.pace.session_s,
                 audit_s=parts.pace.audit_s,
             )
-            _stop_if_ahead(store, sealing)
+            now = parts.clock.now()
+            make = self._enrolled.look_for_sealer()
+            self._forked = look_at_unlock(store, sealing, make, now, parts.clock.monotonic_s())
             settle(lambda work: _commit(store, work), store, slots.generation, self._stamp())
             end_interrupted(store, self._stamp())
             self._enrolled.begin(sealing)
@@ -146,6 +151,11 @@ class Pinned:
         if self.present is not None:
             sealing.enrol(self.present.make_sealer, self._now_s())
 
+    def look_for_sealer(self) -> MakeSealer | None:
+        """What makes sealers now, or None before enrolment."""
+        found = self._look()
+        return None if found is None else found.make_sealer
+
     def again(self, sealing: Sealing) -> bool:
         """Look again; whether something else is pinned now, to which everything is sealed from now on."""
         found = self._look()
@@ -166,17 +176,6 @@ def _check_whose(store: Store, parts: Parts) -> None:
             "The store is of another unit or realm than the configuration.",
             next_step="Put unit.toml back as it was when the unit was made.",
         )
-
-
-def _stop_if_ahead(store: Store, sealing: Sealing) -> None:
-    ahead = [stream for stream in sealing.start() if store.watermark(stream).stopped is None]
-    if not ahead:
-        return
-    with store.write() as tx:
-        for stream in ahead:
-            tx.stop_stream(stream, AHEAD)
-    for stream in ahead:
-        _LOG.error("stream stopped", extra={"stream": stream.word, "code": AHEAD})
 
 
 def _open_visit(opened: OpenStore) -> Visit | None:

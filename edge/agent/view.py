@@ -12,7 +12,7 @@ from edge.agent.states import Progress, RecordState, state_of_all
 from edge.ports.caller import Json
 from edge.records.fields import Source, Stream
 from edge.records.identity import EntryId
-from edge.store.rows import Observation, Patient, Waveform, WaveformChunk
+from edge.store.rows import Fork, Observation, Patient, Waveform, WaveformChunk
 from edge.store.waveforms import INTERRUPTED
 from edge.vitals.codes import VITALS, Code
 from edge.vitals.identity import Identity
@@ -62,7 +62,7 @@ def observation(shown: Observation, progress: Mapping[Stream, Progress]) -> dict
         else {"value": format(shown.value, "f"), "unit": vital.unit.value}
     )
     return {
-        "seq": shown.entry.seq,
+        "seq": 0 if shown.earlier else shown.entry.seq,
         "code": shown.code,
         **value,
         "device": shown.device,
@@ -73,7 +73,9 @@ def observation(shown: Observation, progress: Mapping[Stream, Progress]) -> dict
         "old": FROM_MEMORY in shown.flags,
         "device_time": shown.device_time,
         "clock_off_s": shown.clock_off_s,
-        "state": progress[Stream.VITALS].state_of(shown.entry.seq).value,
+        "state": RecordState.RECEIVED.value
+        if shown.earlier
+        else progress[Stream.VITALS].state_of(shown.entry.seq).value,
     }
 
 
@@ -145,6 +147,11 @@ def streams(progress: Mapping[Stream, Progress]) -> dict[str, Json]:
 def progress(progress: Mapping[Stream, Progress]) -> dict[str, Json]:
     """How far each stream has come."""
     return {stream.word: _progress(each) for stream, each in progress.items()}
+
+
+def fork(shown: Fork) -> dict[str, Json]:
+    """That the store went back in time, how it was noticed, and how much was journalled again."""
+    return {"reason": shown.reason, "at_ms": shown.at_ms, "again": shown.again}
 
 
 def link(shown: Link) -> dict[str, Json]:

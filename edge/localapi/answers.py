@@ -9,6 +9,7 @@ from edge.localapi.shapes import (
     DeviceShown,
     EntryIdentity,
     FirstBad,
+    ForkShown,
     IdentityShown,
     LinkShown,
     Message,
@@ -44,6 +45,8 @@ class Status(Message):
     (``store-full``, until a save succeeds) or nothing can leave (``spool-failed``)."""
     waves: WavesShown | None = None
     """Only while unlocked."""
+    forked: ForkShown | None = None
+    """The store went back in time and went on by itself. Only while unlocked."""
     notes: tuple[str, ...] = ()
     """Codes of what somebody should look after though everything works (``secret-copy-not-seen``)."""
     screen_lock_s: int = 120
@@ -119,7 +122,7 @@ class StreamProgress(Message):
 
 
 class Snapshot(Message):
-    """What a screen needs after it lost touch; ``more``: ask again after the last of these."""
+    """What a screen needs after it lost touch; ``more``: ask again with ``next`` as ``after``."""
 
     unit: str
     epoch: str
@@ -127,6 +130,7 @@ class Snapshot(Message):
     saved: tuple[EntryIdentity, ...]
     states: dict[Word, StreamProgress]
     more: bool
+    next: dict[Word, int] | None = None
 
 
 class Users(Message):

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from edge.localapi import answers, events, requests
-from edge.localapi.shapes import LinkShown, Message, Nothing, Saved
+from edge.localapi.shapes import ForkShown, LinkShown, Message, Nothing, Saved
 
 VERSION: Final = 1
 
@@ -147,6 +147,7 @@ EVENTS: Final[dict[str, type[Message]]] = {
     "not-saved": events.NotSavedEvent,
     "streams": events.StreamsEvent,
     "device": events.DeviceEvent,
+    "forked": ForkShown,
     "link": LinkShown,
     "passkey-asked": events.PasskeyAsked,
     "recorded": events.RecordedEvent,

@@ -92,7 +92,7 @@ class PatientShown(Message):
 
 
 class ObservationShown(Message):
-    """One stored observation.
+    """One stored observation; ``seq`` is 0 when it was received before the present epoch began.
 
     ``old``: it came out of a device's memory, so ``wall_ms`` is when it came and not when it was taken.
     ``device_time`` is the device's own wall clock without zone, ``clock_off_s`` by how much that clock was
@@ -203,6 +203,18 @@ class StreamShown(Message):
     landed: int
     opened: int
     stopped: str | None
+
+
+class ForkShown(Message):
+    """The store turned out to be an old copy, and began another epoch of its journal.
+
+    ``reason``: ``spool-ahead``, ``head-mismatch`` or ``beyond-tip``; ``again``: how many entries were
+    journalled again, so that the centre gets what it may not have.
+    """
+
+    reason: str
+    at_ms: int
+    again: int
 
 
 class LinkShown(Message):

@@ -57,8 +57,9 @@ class Agent:
         assert call.method == "snapshot"
         left = [(stream, seq) for stream, seq in self.committed if seq > after[stream]]
         saved = [["van-07", EPOCH, stream, seq] for stream, seq in left[:2]]
+        then = dict(after) | dict(left[:2])
         return {"unit": "van-07", "epoch": EPOCH, "encounter": None, "saved": saved, "states": self.states,
-                "more": len(left) > 2}  # fmt: skip
+                "more": len(left) > 2, "next": then}  # fmt: skip
 
     @asynccontextmanager
     async def running(self, socket: Path) -> AsyncIterator[None]:

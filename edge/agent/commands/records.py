@@ -26,11 +26,14 @@ class RecordCommands:
             progress = self._ledger.progress(store)
             visit = store.open_encounter()
             saved: list[Json] = []
+            then: dict[str, Json] = {}
             more = False
             for stream in _TOLD:
                 from_ = (after or {}).get(stream.word, progress[stream].opened)
                 room = IDS_AT_ONCE - len(saved)
-                saved += view.identities(store.entry_ids(stream, from_ + 1, from_ + room))
+                found = store.entry_ids(stream, from_ + 1, from_ + room)
+                saved += view.identities(found)
+                then[stream.word] = from_ + len(found)
                 more |= from_ + room < progress[stream].tip
             return {
                 "unit": store.unit,
@@ -39,6 +42,7 @@ class RecordCommands:
                 "saved": saved,
                 "states": view.progress(progress),
                 "more": more,
+                "next": then,
             }
 
         return await self._ledger.read(read)

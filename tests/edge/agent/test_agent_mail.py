@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from edge.audit.chain import VISIBLE_HEAD_BYTES
 from edge.localapi.client import connect
-from edge.ports.sealing import Nack, StreamReceipt
+from edge.ports.sealing import Nack
 from edge.records.fields import Stream
 from sync.wire import batches, keys
 from sync.wire.cose import Purpose
@@ -105,40 +104,6 @@ async def test_a_lower_rseq_is_refused_and_a_true_one_still_moves(world: World) 
         world.deliver(world.receipt_for("landed", rseq=6), "landed")
         await until_taken(world)
         assert (await streams(nurse))["vitals"]["landed"] == 3
-
-
-async def test_another_head_stops_that_stream_for_good_and_says_so(world: World) -> None:
-    async with world.nurse() as nurse:
-        await nurse.ask("subscribe", topics=["streams"])
-        await nurse.patient()
-        store = world.store()
-        lying = {
-            Stream.VITALS: StreamReceipt(2, bytes(VISIBLE_HEAD_BYTES), 2),
-            Stream.ALERT: StreamReceipt(1, (store.head_at(Stream.ALERT, 1) or b"")[:VISIBLE_HEAD_BYTES], 1),
-        }
-        world.deliver(world.centre.receipt("landed", store.epoch, lying), "landed")
-        await until_taken(world)
-        shown = await streams(nurse)
-        assert (shown["vitals"]["landed"], shown["vitals"]["stopped"]) == (0, "head-mismatch")
-        assert (shown["alert"]["landed"], shown["alert"]["stopped"]) == (1, None)
-        assert await refusals(nurse) == {"receipt-head-mismatch": 1}
-        world.deliver(world.receipt_for("landed"), "landed")
-        await until_taken(world)
-        assert (await streams(nurse))["vitals"]["landed"] == 0
-        kept = world.spooled("vitals")
-        assert (await nurse.observe(await nurse.visit("Idrissi")))[0][2] == "vitals"
-        assert world.spooled("vitals") == kept
-    async with world.nurse() as nurse:
-        assert (await streams(nurse))["vitals"]["stopped"] == "head-mismatch"
-
-
-async def test_a_receipt_beyond_our_tip_stops_the_stream(world: World) -> None:
-    async with world.nurse() as nurse:
-        ahead = {Stream.VITALS: StreamReceipt(50, bytes(VISIBLE_HEAD_BYTES), 50)}
-        world.deliver(world.centre.receipt("landed", world.store().epoch, ahead), "landed")
-        await until_taken(world)
-        assert (await streams(nurse))["vitals"]["stopped"] == "beyond-tip"
-        assert await refusals(nurse) == {"receipt-beyond-tip": 1}
 
 
 async def test_a_locked_agent_leaves_what_has_come_until_somebody_signs_in(world: World) -> None:

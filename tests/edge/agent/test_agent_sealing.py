@@ -178,23 +178,6 @@ async def test_a_file_that_did_not_get_its_name_is_made_again(
         await until(lambda: sealed_seqs(world) == list(range(1, tip(world) + 1)))
 
 
-async def test_a_store_older_than_its_spool_is_noticed_and_its_stream_stopped(world: World) -> None:
-    database = world.home / "store" / "qafila.db"
-    async with world.nurse() as nurse:
-        await nurse.patient()
-    copies = {path: path.read_bytes() for path in database.parent.glob("qafila.db*")}
-    async with world.nurse() as nurse:
-        await nurse.patient("Idrissi")
-    for path in database.parent.glob("qafila.db*"):
-        path.unlink()
-    for path, content in copies.items():
-        path.write_bytes(content)
-    async with world.nurse() as nurse:
-        streams = (await nurse.ask("status"))["streams"]
-        assert streams["vitals"]["stopped"] == "spool-ahead"
-        assert streams["alert"]["stopped"] is None
-
-
 async def test_nothing_is_in_the_spool_that_is_not_in_the_store(world: World) -> None:
     """A refused transaction leaves neither entry nor file, whatever it had sealed before."""
     async with world.nurse() as nurse:
