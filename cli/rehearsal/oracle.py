@@ -171,7 +171,10 @@ class Centre:
         found: dict[str, dict[str, list[Decimal]]] = {}
         rows = self._read(
             "SELECT DISTINCT i.value, o.unit, o.epoch, o.seq, o.code, o.value FROM observations AS o"
-            " LEFT JOIN assignments AS a ON a.unit = o.unit AND a.epoch = o.epoch AND a.assigned = o.seq"
+            " JOIN entries AS e USING (unit, epoch, stream, seq, leaf)"
+            " LEFT JOIN assignments AS a ON a.unit = o.unit"
+            " AND a.assigned_epoch = coalesce(e.origin_epoch, o.epoch)"
+            " AND a.assigned = coalesce(e.origin_seq, o.seq)"
             " JOIN identifiers AS i ON i.patient = coalesce(o.patient, a.patient)"
             " WHERE o.value IS NOT NULL ORDER BY o.epoch, o.seq"
         )

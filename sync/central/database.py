@@ -8,6 +8,7 @@ tables from ``entries`` down; a row there has passed its signature and its chain
 """
 
 import contextlib
+import re
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -17,7 +18,7 @@ import sqlcipher3.dbapi2
 from sync.central import trouble
 from sync.central.trouble import CentreDatabaseError
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 _OLDEST_SQLITE: Final = (3, 51, 3)
 """Below this two writing connections can corrupt a database in WAL mode."""
 _BUSY_MS: Final = 15_000
@@ -243,6 +244,33 @@ CREATE TABLE counters (             -- dropped and repeated, by reason; unit is 
 ) STRICT, WITHOUT ROWID;
 """
 
+_ADDED_IN_2: Final = """
+ALTER TABLE assignments ADD COLUMN assigned_epoch TEXT; -- of what was assigned, as it was called first
+
+CREATE INDEX entries_by_origin ON entries (origin_epoch, origin_stream, origin_seq)
+    WHERE origin_epoch IS NOT NULL;
+
+CREATE TABLE lineage (              -- epochs that came after another one: the store went back in time
+    unit     TEXT NOT NULL,
+    epoch    TEXT NOT NULL,
+    parent   TEXT NOT NULL,
+    matched  TEXT NOT NULL,         -- JSON: up to which entry of each stream the parent is its history
+    began_ms INTEGER NOT NULL,      -- by the unit's clock
+    PRIMARY KEY (unit, epoch)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lineage_by_parent ON lineage (unit, parent);
+
+CREATE TABLE clones (               -- an epoch that was written to after another had come after it
+    unit     TEXT NOT NULL,
+    epoch    TEXT NOT NULL,
+    stream   TEXT NOT NULL,
+    seq      INTEGER NOT NULL,      -- the first such entry that was seen
+    found_ms INTEGER NOT NULL,
+    PRIMARY KEY (unit, epoch)
+) STRICT, WITHOUT ROWID;
+"""
+"""What made schema 2 of schema 1: going back in time."""
+
 
 def create(path: Path) -> None:
     """Make the database file with its tables.
@@ -253,9 +281,8 @@ def create(path: Path) -> None:
     connection = _connect(path)
     try:
         with write(connection):
-            for statement in _TABLES.split(";\n"):
-                if statement.strip():
-                    connection.execute(statement)
+            _run(connection, _TABLES)
+            _run(connection, _ADDED_IN_2)
             connection.execute(f"PRAGMA user_version={SCHEMA}")
     finally:
         connection.close()
@@ -344,7 +371,25 @@ def _connect(path: Path) -> Connection:
     return connection
 
 
+def _run(connection: Connection, statements: str) -> None:
+    for statement in re.split(r";(?: *--[^\n]*)?\n", statements):
+        if statement.strip():
+            connection.execute(statement)
+
+
+def _bring_up_to_date(connection: Connection) -> None:
+    """Take a database of schema 1 to schema 2, in one transaction, whichever process comes first."""
+    if connection.execute("PRAGMA user_version").fetchone() != (1,):
+        return
+    with write(connection):
+        if connection.execute("PRAGMA user_version").fetchone() == (1,):
+            _run(connection, _ADDED_IN_2)
+            connection.execute("UPDATE assignments SET assigned_epoch = epoch")
+            connection.execute("PRAGMA user_version=2")
+
+
 def _check_schema(connection: Connection) -> None:
+    _bring_up_to_date(connection)
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version != SCHEMA:
         raise CentreDatabaseError(

@@ -19,6 +19,7 @@ from sync.central import database, opening
 from sync.central.conflicts import Conflict
 from sync.central.database import Connection
 from sync.central.opening import Known, OpenedBatch, Refused, Waits
+from sync.central.origins import Origins
 from sync.central.plan import Plan, Refusal
 from sync.central.receipts import ReceiptWriter, SignedReceipt
 from sync.central.spans import Journal
@@ -72,6 +73,7 @@ class Exploder:
         self._private = seal_to_private
         self._writer = writer
         self._key_grace_ms = key_grace_ms
+        self._origins = Origins(connection)
         self._last_id = 0
         self._dirty: dict[Journal, None] = {}
         self._late: dict[Journal, int] = {}
@@ -147,7 +149,8 @@ class Exploder:
             opened = self._open(journal, batch, plan, now_ms)
             if opened is None:
                 continue
-            plan.add(journal, batch.id, opened, self._entries(journal, batch.first, batch.last, plan))
+            known = self._entries(journal, batch.first, batch.last, plan)
+            plan.add(journal, batch.id, opened, known, self._origins)
             reach = max(reach, batch.last)
             if batch.first <= through + 1 <= batch.last:
                 continues = (

@@ -5,12 +5,23 @@ import logging
 from collections import Counter, defaultdict
 from typing import Final
 
-from sync.central import database, sentences
+from sync.central import database, lineage, sentences
 from sync.central.conflicts import Conflict, note_conflicts
 from sync.central.database import Connection
 from sync.central.opening import OpenedBatch
+from sync.central.origins import Origins
 from sync.central.receipts import ReceiptWriter, SignedReceipt
-from sync.central.rows import COLUMNS, OpenedEntry, Row, Unreadable, entry_row, rows_of
+from sync.central.rows import (
+    COLUMNS,
+    OpenedEntry,
+    Place,
+    Row,
+    Unreadable,
+    entry_row,
+    first_place,
+    has_origin,
+    rows_of,
+)
 from sync.central.spans import Journal
 
 _LOG: Final = logging.getLogger("qafila.central")
@@ -39,6 +50,11 @@ class Plan:
         self.handled: set[int] = set()
         self.fresh: defaultdict[Journal, dict[int, dict[bytes, bytes]]] = defaultdict(dict)
         """Entries of this round: by journal and seq, leaf to head."""
+        self.contents: defaultdict[tuple[str, Place], list[OpenedEntry]] = defaultdict(list)
+        """The same entries by unit and what they were called first."""
+        self.firsts: dict[tuple[str, Place], Place] = {}
+        """What those that were journalled again were called first."""
+        self._news: list[tuple[Journal, OpenedEntry]] = []
         self.secrets: defaultdict[tuple[str, str], dict[bytes, bytes]] = defaultdict(dict)
         self.chains: dict[Journal, tuple[int, bytes]] = {}
         self.again: set[Journal] = set()
@@ -53,6 +69,7 @@ class Plan:
         self._sessions: list[tuple[str, str, bytes]] = []
         self._unreadable: list[tuple[Journal, int]] = []
         self._repeats: Counter[str] = Counter()
+        self._again: Counter[str] = Counter()
         self._touched: dict[tuple[str, str], bool] = {}
 
     def touch(self, unit: str, epoch: str, *, always: bool = False) -> None:
@@ -60,9 +77,18 @@ class Plan:
         self._touched[unit, epoch] = always or self._touched.get((unit, epoch), False)
 
     def add(
-        self, journal: Journal, batch: int, opened: OpenedBatch, known: dict[int, dict[bytes, bytes]]
+        self,
+        journal: Journal,
+        batch: int,
+        opened: OpenedBatch,
+        known: dict[int, dict[bytes, bytes]],
+        origins: Origins,
     ) -> None:
-        """Take a batch that fits its chain: new entries, repeated ones, and those that contradict."""
+        """Take a batch that fits its chain: new entries, repeated ones, and those that contradict.
+
+        Of an entry that is there under another identity no row is made but that of ``entries``.
+        """
+        elsewhere = origins.elsewhere(journal, opened.entries, self.contents)
         conflicts: list[Conflict] = []
         repeats = 0
         fresh = self.fresh[journal]
@@ -75,7 +101,15 @@ class Plan:
                 conflicts.append(Conflict(entry.seq, kept=next(iter(there)), other=entry.leaf))
             fresh.setdefault(entry.seq, {})[entry.leaf] = entry.head
             self._rows["entries"].append(entry_row(journal, entry, batch))
-            self._add_rows(journal, entry)
+            if entry.seq in elsewhere:
+                self._again[journal.unit] += 1
+            else:
+                self._add_rows(journal, entry, origins)
+            place = first_place(journal, entry)
+            self.contents[journal.unit, place].append(entry)
+            if has_origin(entry):
+                self.firsts[journal.unit, (journal.epoch, journal.stream, entry.seq)] = place
+            self._news.append((journal, entry))
         secrets = self.secrets[journal.unit, journal.epoch]
         for patient, secret in opened.secrets.items():
             secrets.setdefault(patient, secret)
@@ -137,15 +171,18 @@ class Plan:
                 database.raise_alarm(connection, "row-unreadable", journal.unit, detail, now_ms)
             for unit, n in self._repeats.items():
                 database.count(connection, "entry-repeated", unit, n, now_ms)
+            for unit, n in self._again.items():
+                database.count(connection, "entry-journalled-again", unit, n, now_ms)
+            lineage.note(connection, self._news, now_ms)
             receipts = [
                 writer.write(connection, unit, epoch, now_ms, always=always)
                 for (unit, epoch), always in self._touched.items()
             ]
         return [receipt for receipt in receipts if receipt is not None]
 
-    def _add_rows(self, journal: Journal, entry: OpenedEntry) -> None:
+    def _add_rows(self, journal: Journal, entry: OpenedEntry, origins: Origins) -> None:
         try:
-            rows = rows_of(journal, entry)
+            rows = rows_of(journal, entry, lambda place: origins.first_of(journal.unit, place, self.firsts))
         except Unreadable:
             self._unreadable.append((journal, entry.seq))
             return

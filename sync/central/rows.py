@@ -6,6 +6,7 @@ left to the payload, which is kept whole.
 """
 
 import dataclasses
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final, TypeAlias, TypeGuard
 
@@ -17,6 +18,10 @@ Fields: TypeAlias = dict[int, Value]
 Row: TypeAlias = tuple[str | int | bytes | None, ...]
 Rows: TypeAlias = list[tuple[str, Row]]
 """Pairs of a table and a row for it."""
+Place: TypeAlias = tuple[str, str, int]
+"""Epoch, stream and seq of an entry of one unit."""
+Resolve: TypeAlias = Callable[[Place], Place]
+"""What an entry was called first."""
 
 _MOST_DIGITS: Final = 18
 _DEVICE_SOURCES: Final = {int(Source.DEVICE), int(Source.SIMULATED)}
@@ -28,7 +33,7 @@ COLUMNS: Final = {
     "encounters": 11,
     "observations": 16,
     "alerts": 11,
-    "assignments": 10,
+    "assignments": 11,
 }
 """How many columns each table has; a test compares with the database."""
 
@@ -68,8 +73,8 @@ def entry_row(journal: Journal, entry: OpenedEntry, batch: int) -> Row:
     )
 
 
-def rows_of(journal: Journal, entry: OpenedEntry) -> Rows:
-    """The rows beside that of ``entries``, by the entry's kind.
+def rows_of(journal: Journal, entry: OpenedEntry, resolve: Resolve) -> Rows:
+    """The rows beside that of ``entries``, by the entry's kind; ``resolve`` is for those that name others.
 
     Raises:
         Unreadable: the payload is not what its kind says.
@@ -85,7 +90,7 @@ def rows_of(journal: Journal, entry: OpenedEntry) -> Rows:
         case Kind.ALERT:
             return [("alerts", _alert(identity, entry.fields))]
         case Kind.ASSIGNMENT:
-            return _assignments(identity, entry.fields)
+            return _assignments(identity, entry.fields, first_place(journal, entry)[0], resolve)
         case _:
             return []
 
@@ -164,7 +169,21 @@ def _alert(identity: Row, fields: Fields) -> Row:
     )
 
 
-def _assignments(identity: Row, fields: Fields) -> Rows:
+def has_origin(entry: OpenedEntry) -> bool:
+    """Whether it was journalled again."""
+    return _origin(entry.fields)[0] is not None
+
+
+def first_place(journal: Journal, entry: OpenedEntry) -> Place:
+    """Where an entry was written first: its origin's place when it was journalled again."""
+    epoch, stream, seq = _origin(entry.fields)
+    if epoch is None or stream is None or seq is None:
+        return journal.epoch, journal.stream, entry.seq
+    return epoch, stream, seq
+
+
+def _assignments(identity: Row, fields: Fields, epoch: str, resolve: Resolve) -> Rows:
+    """Numbers of an entry that was journalled again count in the epoch in which it was written first."""
     rest = (
         _identifier(fields, Field.PATIENT),
         _identifier(fields, Field.ENCOUNTER),
@@ -176,7 +195,8 @@ def _assignments(identity: Row, fields: Fields) -> Rows:
         if not _is_integer(assigned):
             raise Unreadable
         numbers[assigned] = None
-    return [("assignments", (*identity, assigned, *rest)) for assigned in numbers]
+    found = [resolve((epoch, Stream.VITALS.word, assigned)) for assigned in numbers]
+    return [("assignments", (*identity, seq, *rest, was)) for was, _, seq in found]
 
 
 def _device_record(fields: Fields) -> str | None:

@@ -115,6 +115,20 @@ CONFLICTS: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
 )
 """Codes of a conflict: kept and told, never ignored."""
 
+HISTORY: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
+    {
+        "forked": (
+            "A unit's store went back in time; it began another epoch and sends again what is uncertain.",
+            "Ask who restored a copy of its card; nothing else to do.",
+        ),
+        "cloned": (
+            "Somebody writes to an epoch that its unit has left: two boxes use copies of one card.",
+            "Find the second box and take it out of use; everything of both is kept.",
+        ),
+    }
+)
+"""Codes of a unit's history."""
+
 
 def said(table: Mapping[str, tuple[str, str]], code: str, **more: object) -> dict[str, object]:
     """The fields of a log record: the code, what it is about, then sentence and next step."""

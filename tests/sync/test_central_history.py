@@ -1,0 +1,194 @@
+"""A unit whose store went back in time: what it sends again is one entry, whatever comes first."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from edge import cbor
+from edge.records.fields import Field, Kind, Stream
+from sync.central import database
+from sync.central.landing import Upward
+from tests.sync.central_world import Centre, Unit, make_centre
+
+ROWS = "SELECT count(*) FROM {} WHERE unit = 'van-07'"
+
+
+@pytest.fixture
+def centre(tmp_path: Path) -> Centre:
+    return make_centre(tmp_path)
+
+
+@pytest.fixture
+def unit(centre: Centre) -> Unit:
+    return centre.unit()
+
+
+def reborn(unit: Unit, matched: int, *, again: bool = True) -> Unit:
+    """The same box in a new epoch after ``matched`` entries of its vitals, the rest journalled again."""
+    child = Unit(unit.name, unit.keyset)
+    child.sign_private, child.recv_public = unit.sign_private, unit.recv_public
+    child.secrets = {patient: secret for patient, secret in unit.secrets.items() if patient}
+    child.secrets[b""] = bytes(range(32))
+    child.wall_ms = unit.wall_ms
+    parent = [unit.epoch, [1, matched, 1, 1, 1]]
+    for stream in Stream:
+        child.journal[stream].clear()
+        child.append(stream, Kind.GENESIS, {Field.SALT: child.secrets[b""], Field.PARENT: parent})
+    for entry in unit.journal[Stream.VITALS][matched:] if again else ():
+        journal_again(child, unit, entry.seq)
+    child.new_session()
+    return child
+
+
+def journal_again(child: Unit, unit: Unit, seq: int) -> None:
+    entry = unit.journal[Stream.VITALS][seq - 1]
+    fields = cbor.decode(entry.payload or b"")
+    assert isinstance(fields, dict)
+    stamp = {field: fields.pop(field) for field in (Field.WALL_MS, Field.BOOT, Field.MONOTONIC_MS)}
+    patient = fields.pop(Field.PATIENT, b"")
+    fields.pop(Field.SALT, None)
+    fields.setdefault(Field.ORIGIN, [unit.epoch, Stream.VITALS, seq])
+    genuine, child.wall_ms = child.wall_ms, int(stamp[Field.WALL_MS]) - 1000  # type: ignore[call-overload]  # a number
+    child.append(Stream.VITALS, entry.kind, fields, patient)  # type: ignore[arg-type]  # a patient
+    child.wall_ms = genuine
+
+
+def whole(unit: Unit, *ends: int) -> list[Upward]:
+    return [unit.key_message(), *unit.batches(Stream.VITALS, *(ends or (len(unit.journal[Stream.VITALS]),)))]
+
+
+def counted(centre: Centre) -> dict[str, int]:
+    return {table: centre.value(ROWS.format(table)) for table in ("patients", "encounters", "observations")}
+
+
+ONCE = {"patients": 2, "encounters": 4, "observations": 12}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_what_came_and_comes_again_is_there_once_whatever_comes_first(
+    centre: Centre, unit: Unit, order: tuple[int, ...]
+) -> None:
+    unit.visit()
+    unit.visit("Idrissi")
+    child = reborn(unit, 5)
+    parts = [whole(unit, 10), [unit.batch(Stream.VITALS, 11, 19)], whole(child)]
+    for part in order:
+        centre.land(*parts[part])
+        centre.explode()
+    assert counted(centre) == ONCE
+    assert centre.last("opened").nacks == ()
+    assert centre.value("SELECT count(*) FROM entries") == 19 - 1 + 1 + len(child.journal[Stream.VITALS])
+    assert centre.rows("SELECT * FROM conflicts") == []
+    assert centre.counters()["van-07", "entry-journalled-again"] == 14
+
+
+def test_in_one_round_it_is_there_once_too(centre: Centre, unit: Unit) -> None:
+    unit.visit()
+    unit.visit("Idrissi")
+    child = reborn(unit, 5)
+    centre.land(*whole(unit), *whole(child))
+    centre.explode()
+    assert counted(centre) == ONCE
+
+
+def test_what_never_came_is_taken_from_where_it_comes_again(centre: Centre, unit: Unit) -> None:
+    unit.visit()
+    unit.visit("Idrissi")
+    centre.take(*whole(unit, 8))
+    centre.take(*whole(reborn(unit, 5)))
+    assert counted(centre) == ONCE
+
+
+def test_another_content_under_the_origin_is_another_entry(centre: Centre, unit: Unit) -> None:
+    """The card's later branch came first; what the old copy wrote instead is kept beside it."""
+    unit.visit()
+    old = unit.fork(Stream.VITALS, 10)
+    old.carried = set(unit.carried)
+    unit.visit("Idrissi")
+    old.visit("Karimi")
+    centre.take(*whole(unit))
+    child = reborn(old, 10)
+    centre.take(*whole(child))
+    assert counted(centre) == {"patients": 3, "encounters": 6, "observations": 18}
+    assert centre.counters().get(("van-07", "entry-journalled-again")) is None
+
+
+def test_back_in_time_twice_keeps_the_first_name(centre: Centre, unit: Unit) -> None:
+    unit.visit()
+    child = reborn(unit, 5)
+    grandchild = reborn(child, 1)
+    assert [
+        cbor.decode(each.payload or b"")[Field.ORIGIN][0] for each in grandchild.journal[Stream.VITALS][1:]
+    ] == (  # type: ignore[index,call-overload]  # as written
+        [unit.epoch] * 5
+    )
+    for one in (grandchild, child, unit):
+        centre.take(*whole(one))
+    assert counted(centre) == {"patients": 1, "encounters": 2, "observations": 6}
+
+
+def test_a_reading_of_the_tray_finds_its_patient_by_any_of_its_names(centre: Centre, unit: Unit) -> None:
+    patient = unit.visit()
+    tray = unit.append(Stream.VITALS, Kind.OBSERVATION, {Field.CODE: "temp", Field.VALUE: [369, -1]})
+    child = reborn(unit, tray.seq - 1)
+    again = len(child.journal[Stream.VITALS])
+    child.append(Stream.VITALS, Kind.ASSIGNMENT, {Field.ASSIGNED: [again], Field.REASON: "hers"}, patient)
+    grandchild = reborn(child, 1)
+    expected = [(unit.epoch_hex, tray.seq)]
+    look = "SELECT assigned_epoch, assigned FROM assignments"
+    centre.take(*whole(unit))
+    centre.take(*whole(child))
+    assert centre.rows(look) == expected
+    centre.take(*whole(grandchild))
+    assert centre.rows(look) == expected, "the assignment itself came again, too"
+
+
+def test_the_fork_is_noted_and_what_was_written_before_it_may_come_late(centre: Centre, unit: Unit) -> None:
+    unit.visit()
+    child = reborn(unit, 5)
+    centre.take(*whole(child))
+    (noted,) = centre.rows("SELECT epoch, parent, matched FROM lineage")
+    assert noted == (child.epoch_hex, unit.epoch_hex, json.dumps([1, 5, 1, 1, 1]))
+    assert centre.value("SELECT count(*) FROM alarms WHERE code = 'forked'") == 1
+    centre.take(*whole(unit))
+    assert centre.rows("SELECT * FROM clones") == []
+
+
+@pytest.mark.parametrize("child_first", [True, False])
+def test_an_epoch_that_lives_on_marks_the_unit_and_nothing_is_refused(
+    centre: Centre, unit: Unit, *, child_first: bool
+) -> None:
+    unit.visit()
+    child = reborn(unit, 5, again=False)
+    unit.wall_ms += 60_000
+    unit.visit("Idrissi")
+    first, second = (child, unit) if child_first else (unit, child)
+    centre.take(*whole(first))
+    centre.take(*whole(second))
+    assert centre.rows("SELECT epoch, stream, seq FROM clones") == [(unit.epoch_hex, "vitals", 11)]
+    assert centre.value("SELECT count(*) FROM alarms WHERE code = 'cloned'") == 1
+    assert counted(centre)["patients"] == 2
+    assert centre.value("SELECT through FROM chains WHERE epoch = ?", unit.epoch_hex) == 19
+
+
+def test_a_database_of_the_first_schema_is_brought_along(centre: Centre, unit: Unit) -> None:
+    for statement in (
+        "DROP INDEX entries_by_origin",
+        "DROP TABLE lineage",
+        "DROP TABLE clones",
+        "ALTER TABLE assignments DROP COLUMN assigned_epoch",
+        "PRAGMA user_version = 1",
+    ):
+        centre.connection.execute(statement)
+    look = "SELECT type, name FROM sqlite_schema ORDER BY name"
+    fresh = make_centre(centre.home.directory.parent / "other")
+    brought = database.connect(centre.home.database)
+    assert brought.execute(look).fetchall() == fresh.rows(look)
+    assert brought.execute("PRAGMA user_version").fetchone() == (database.SCHEMA,)
+    brought.close()
+    centre.restart()
+    unit.visit()
+    centre.take(*whole(unit))
+    assert counted(centre)["patients"] == 1
