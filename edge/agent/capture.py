@@ -8,6 +8,7 @@ comes from a device's memory and may be anyone's. What is kept of waves is decid
 whose they are here.
 """
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,8 @@ from edge.agent.recorder import Recorder
 from edge.agent.refusals import NothingToTake, SimulatedRefused, StoreLocked, Unknown
 from edge.agent.settle import Placing
 from edge.agent.visit import Visit
-from edge.clock import Clock
+from edge.agent.whereabouts import BetterClock
+from edge.clock import Clock, ClockQuality
 from edge.ports.caller import Answer, Call, Json
 from edge.ports.driver import DeviceEvent
 from edge.records.fields import Field, Kind, Payload, Source, Stream
@@ -87,6 +89,7 @@ class Capture:
         self._displays: dict[str, _Display] = {}
         for each in devices:
             self.add(each)
+        self._better_clock = BetterClock()
         self.visit: Visit | None = None
         self.unlocked = False
         self.recorder: Final = Recorder(ledger, audience, clock, production=production)
@@ -130,7 +133,7 @@ class Capture:
             Which records of the device's memory are durably stored now; it may forget these.
         """
         if isinstance(event, Place):
-            self._ledger.whereabouts.hear(event, self._clock.monotonic_s())
+            await self._hear_place(device, event)
         elif isinstance(event, Wave):
             self._show_wave(device, event)
             self._hear_wave(device, event)
@@ -143,6 +146,20 @@ class Capture:
         else:
             await self._hear_display(device, _possible(event))
         return ()
+
+    async def _hear_place(self, device: str, place: Place) -> None:
+        """Take where the unit is, and what time: both belong to all that is written from here on."""
+        if self._displays[device].simulated and self._production:
+            return
+        self._ledger.whereabouts.hear(place, self._clock.monotonic_s())
+        now = self._ledger.now()
+        offset_ms = self._better_clock.offset_ms(place.steady_utc, now)
+        if offset_ms is None or not self.unlocked:
+            return
+        entry = payloads.stamp(now, None) | payloads.clock(ClockQuality.GNSS, offset_ms)
+        with contextlib.suppress(StoreLocked, StoreError):  # it is said again every second
+            await self._ledger.commit(lambda tx, _: tx.append(Stream.VITALS, Kind.CLOCK, entry), what="clock")
+            self._better_clock.noted(offset_ms, now)
 
     async def _hear_spot(self, device: str, reading: Reading) -> Sequence[bytes]:
         """A finished measurement is kept as it is."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from edge.cbor import Value
-from edge.clock import Moment
+from edge.clock import ClockQuality, Moment
 from edge.records.fields import Field, Payload, Source
 from edge.records.identity import request_digest
 from edge.vitals.identity import Identity
@@ -109,6 +109,11 @@ def device(key: str, kind: str, identity: Identity) -> Payload:
             Field.BATTERY: identity.battery_percent,
         }
     )
+
+
+def clock(source: ClockQuality, offset_ms: int) -> Payload:
+    """A better clock was heard, and by how much ours is behind it."""
+    return {Field.CLOCK_SOURCE: int(source), Field.CLOCK_OFFSET: offset_ms}
 
 
 def alert(code: str, text: str | None, encounter: bytes | None) -> Payload:

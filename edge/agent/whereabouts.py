@@ -1,8 +1,10 @@
-"""Where the unit stands, for what is written while it stands there. Pure."""
+"""Where the unit stands and what time it is, as a satellite receiver says it. Pure."""
 
+import datetime
 import math
 from typing import Final
 
+from edge.clock import ClockQuality, Moment
 from edge.vitals.place import Place, Position
 
 FRESH_FOR_S: Final = 60.0
@@ -10,6 +12,8 @@ FRESH_FOR_S: Final = 60.0
 STANDS_WITHIN_M: Final = 100.0
 """Fixes so near each other are one place: a parked van's wander by metres, and each would cost bytes."""
 _M_PER_DEGREE: Final = 111_320.0
+OFF_BY_MS: Final = 2000
+"""A receiver's word comes up to a second late; what differs more from what is noted is noted again."""
 
 
 class Whereabouts:
@@ -30,6 +34,29 @@ class Whereabouts:
     def now(self, now_s: float) -> tuple[int, int] | None:
         """Latitude and longitude in 1e-7 degrees, or None when they are not known now."""
         return self._noted if now_s - self._heard_s <= FRESH_FOR_S else None
+
+
+class BetterClock:
+    """Compares the box's wall time with a receiver's, where the receiver's is worth more.
+
+    The box's own clock stays as it is: what was written keeps its time, and readers apply the offset.
+    """
+
+    def __init__(self) -> None:
+        self._noted: tuple[bytes, int] | None = None
+
+    def offset_ms(self, utc: datetime.datetime | None, now: Moment) -> int | None:
+        """By how much to correct this boot's wall times, when that has to be noted; else None."""
+        if utc is None or now.quality >= ClockQuality.GNSS:
+            return None
+        offset_ms = round(utc.timestamp() * 1000) - now.wall_ms
+        if self._noted is None or self._noted[0] != now.boot:
+            return offset_ms
+        return offset_ms if abs(offset_ms - self._noted[1]) > OFF_BY_MS else None
+
+    def noted(self, offset_ms: int, now: Moment) -> None:
+        """It is durably written."""
+        self._noted = now.boot, offset_ms
 
 
 def _metres(one: tuple[int, int], other: tuple[int, int]) -> float:

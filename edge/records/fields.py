@@ -46,6 +46,7 @@ class Kind(IntEnum):
     WAVEFORM = 11
     WAVE_CHUNK = 12
     WAVEFORM_ENDED = 13
+    CLOCK = 14
 
 
 class Field(IntEnum):
@@ -136,6 +137,10 @@ class Field(IntEnum):
 
     # waveform ended; also COUNT, its chunks
     ENDED = 123  # text: whole, or interrupted when the agent had stopped in the midst of it
+
+    # clock: a better one was heard; what it says holds for the wall times of BOOT that are worth less
+    CLOCK_SOURCE = 130  # int, edge.clock.ClockQuality
+    CLOCK_OFFSET = 131  # int, ms to add to the wall times of this boot
 
 
 class Source(IntEnum):

@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from edge.agent.devicetalk import clock_off_s, flags_of, is_live, news_of, record_of
-from edge.agent.whereabouts import FRESH_FOR_S, Whereabouts
+from edge.agent.whereabouts import FRESH_FOR_S, BetterClock, Whereabouts
+from edge.clock import ClockQuality, Moment
 from edge.vitals.identity import Identity
 from edge.vitals.place import NoPosition, Place, Position
 from edge.vitals.reading import Reading
@@ -105,6 +106,29 @@ def test_a_parked_van_stays_where_it_was_noted() -> None:
     assert where.now(2.0) == (335010000, -51000000)
     where.hear(at("33.5010", "-5.1011"), 3.0)  # 102 m at this latitude
     assert where.now(3.0) == (335010000, -51011000)
+
+
+UTC = datetime.datetime(2026, 11, 22, 8, 0, 0, tzinfo=datetime.UTC)
+
+
+def moment(off_ms: int = 0, quality: ClockQuality = ClockQuality.NONE, boot: bytes = b"bootboot") -> Moment:
+    return Moment(round(UTC.timestamp() * 1000) - off_ms, boot, 1, quality)
+
+
+def test_a_better_clock_is_noted_once_a_boot_and_again_when_it_differs() -> None:
+    clock = BetterClock()
+    assert clock.offset_ms(None, moment()) is None
+    assert clock.offset_ms(UTC, moment(86_400_000)) == 86_400_000
+    assert clock.offset_ms(UTC, moment(86_400_000)) == 86_400_000  # it could not be written yet
+    clock.noted(86_400_000, moment())
+    assert clock.offset_ms(UTC, moment(86_401_900)) is None
+    assert clock.offset_ms(UTC, moment(86_402_100)) == 86_402_100
+    assert clock.offset_ms(UTC, moment(86_400_000, boot=b"bootbood")) == 86_400_000
+
+
+@pytest.mark.parametrize(("quality", "is_news"), [(q, q < ClockQuality.GNSS) for q in ClockQuality])
+def test_only_a_better_clock_is_news(quality: ClockQuality, is_news: bool) -> None:
+    assert (BetterClock().offset_ms(UTC, moment(5000, quality)) is not None) is is_news
 
 
 def test_a_place_is_forgotten_when_nothing_is_heard_of_it() -> None:

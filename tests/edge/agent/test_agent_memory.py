@@ -269,6 +269,30 @@ async def test_a_repeated_record_notes_no_device(world: World, oximeter: Scripte
 # ── where the unit stands ────────────────────────────────────────────────────────────────────────
 
 
+async def test_a_receivers_time_is_noted_once_and_nothing_is_changed(
+    world: World, oximeter: ScriptedDriver
+) -> None:
+    utc = datetime.datetime(2031, 5, 1, 12, 0, 0, tzinfo=datetime.UTC)
+    said = [
+        Place(NoPosition.NO_FIX, utc + datetime.timedelta(seconds=second), second + 1)
+        for second in (0, 1, 2, 2, 2)
+    ]
+    async with world.nurse():
+        oximeter.say(pressure(110, 80), *said, pressure(111, 80))
+        await until(lambda: len(world.store().tray()) == 4)
+        store = world.store()
+        entries = store.entries(Stream.VITALS, 2, 100)
+        walls = [each.wall_ms or 0 for each in store.tray()]
+        store.close()
+    [noted] = [cbor.decode(each.payload or b"") for each in entries if each.kind == Kind.CLOCK]
+    assert isinstance(noted, dict)
+    offset_ms = noted[Field.CLOCK_OFFSET]
+    assert isinstance(offset_ms, int)
+    assert noted[Field.CLOCK_SOURCE] == 4
+    assert abs(offset_ms - (utc.timestamp() * 1000 - walls[0])) < 60_000
+    assert max(walls) - min(walls) < 60_000
+
+
 async def test_entries_say_where_the_unit_stands(world: World, oximeter: ScriptedDriver) -> None:
     ifrane = Position(Decimal("33.5333331"), Decimal("-5.1"))
     async with world.nurse():
