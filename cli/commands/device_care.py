@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
     """Add these commands to `qafila devices`."""
     app.command(epilog="Example: qafila devices scan --user tariq")(scan)
     app.command(
-        epilog="Examples: qafila devices pair cuff-1 sig-bp ble:C0:FF:EE:00:00:01 --user tariq;"
+        epilog="Example: qafila devices pair cuff-1 sig-bp ble:C0:FF:EE:00:00:01 --user tariq;"
         " and again, after it lost its pairing: qafila devices pair cuff-1 --user tariq"
     )(pair)
     app.command(epilog="Example: qafila devices forget cuff-1 --user tariq")(forget)
