@@ -12,7 +12,18 @@ from drivers.registry import KINDS
 from drivers.simulation.faults import Fault
 from drivers.simulation.patient import Patient
 from drivers.simulation.person import take_person
-from drivers.simulation.scenario import ScenarioMissing, ScenarioRefused, find, shipped
+from drivers.simulation.scenario import (
+    DeviceTable,
+    FaultTable,
+    MomentTable,
+    OrderTable,
+    PatientTable,
+    Scenario,
+    ScenarioMissing,
+    ScenarioRefused,
+    find,
+    shipped,
+)
 from drivers.simulation.scenario_file import load, read
 from drivers.simulation.vitals import Rhythm, Snapshot
 from edge.vitals.codes import Code
@@ -255,3 +266,12 @@ def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text(GOOD.replace("Normal adult", "My own"))
     assert load(str(path)).title == "My own"
+
+
+def test_every_key_is_described() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "scenarios.md").read_text()
+    for table in (Scenario, PatientTable, MomentTable, DeviceTable, FaultTable, OrderTable):
+        for name in table.model_fields:
+            assert f"`{name}`" in page or f"`{name} = " in page or f"[{name}]" in page, name
+    for fault in Fault:
+        assert f"`{fault}`" in page
