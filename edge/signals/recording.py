@@ -31,6 +31,8 @@ MOST_SAMPLES: Final = 65_536
 MOST_MARKS: Final = 256
 """Gaps and flaws in one chunk; a device that stammers more gets shorter chunks."""
 OUT_OF_STEP_S: Final = 1.0
+LATEST_S: Final = 10.0
+"""What a link may hold back and then deliver at once. A device's clock that runs further ahead was set."""
 RATE_CHANGES_BY: Final = Decimal("0.05")
 """A device that measures its own rate may correct it by this share; more is another rate."""
 WIDEST: Final = 1 << 31
@@ -257,10 +259,11 @@ class Recording:
         self._heard_s, self._device_s = at_s, wave.device_s
 
     def _lost_ms(self, wave: Wave, at_s: float, length_s: float) -> int:
-        if wave.device_s is not None and self._device_s is not None and wave.device_s > self._device_s:
-            elapsed_s = wave.device_s - self._device_s
-        else:
-            elapsed_s = at_s - (at_s if self._heard_s is None else self._heard_s)
+        elapsed_s = at_s - (at_s if self._heard_s is None else self._heard_s)
+        if wave.device_s is not None and self._device_s is not None:
+            by_device_s = wave.device_s - self._device_s
+            if 0 < by_device_s <= elapsed_s + LATEST_S:  # else its clock was set, and says nothing
+                elapsed_s = by_device_s
         return max(0, round((elapsed_s - length_s) * 1000))
 
     def _gap_is_coming(self, wave: Wave) -> None:

@@ -66,7 +66,9 @@ class Strip:
         if frame == before:
             return None
         gap = before is not None and not self._follows(before, frame)
-        return Wave(Code.ECG, LEAD, Unit.MICROVOLT, self.rate, frame.microvolts, gap=gap)
+        return Wave(
+            Code.ECG, LEAD, Unit.MICROVOLT, self.rate, frame.microvolts, gap=gap, device_s=self.device_s
+        )
 
     def _follows(self, before: EcgFrame, frame: EcgFrame) -> bool:
         elapsed_ns = frame.last_ns - before.last_ns

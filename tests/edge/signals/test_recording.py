@@ -150,6 +150,15 @@ def test_a_gap_is_as_long_as_the_clock_of_the_device_says() -> None:
     assert chunk.gaps == (Gap(5, 2000),)
 
 
+@pytest.mark.parametrize("device_s", [7.0, 3.0, 1e9], ids=["stood still", "set back", "set ahead"])
+def test_a_clock_that_was_set_says_nothing_of_a_gap(device_s: float) -> None:
+    recording = Recording(wave([1] * 5))
+    recording.add(wave([1] * 5, device_s=7.0), 1.0)
+    recording.add(wave([1] * 5, device_s=device_s, gap=True), 3.5)
+    [chunk] = rest(recording)
+    assert chunk.gaps == (Gap(5, 2000),)
+
+
 def test_without_a_clock_a_gap_is_as_long_as_nothing_arrived() -> None:
     recording = Recording(wave([1] * 5))
     recording.add(wave([1] * 5), 1.0)
