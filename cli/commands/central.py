@@ -175,6 +175,36 @@ def patients(home: Home = None, as_json: AsJson = False) -> None:
     emit([patient.as_json() for patient in found], as_json=as_json, human=human)
 
 
+@app.command(epilog="Example: qafila central units --json")
+def units(home: Home = None, as_json: AsJson = False) -> None:
+    """Show how each unit stands: stores that went back in time, cards that were copied, contradictions."""
+    from cli.output import emit, table
+    from sync.central import sentences, standing
+
+    found = standing.units(_centre(home))
+
+    def human() -> str:
+        if not found:
+            return "No unit is enrolled yet."
+        header = ["unit", "epochs", "went back", "copies alive", "conflicts", "quarantined"]
+        rows = [
+            [
+                each.unit,
+                *(str(n) for n in (each.epochs, each.went_back, len(each.cloned))),
+                *(str(n) for n in (each.conflicts, each.quarantined)),
+            ]
+            for each in found
+        ]
+        lines = [table(rows, header)]
+        for each in found:
+            if each.cloned:
+                sentence, next_step = sentences.HISTORY["cloned"]
+                lines += ["", f"{each.unit}: cloned", f"  {sentence} Next: {next_step}"]
+        return "\n".join(lines)
+
+    emit([each.as_json() for each in found], as_json=as_json, human=human)
+
+
 def _cells(patient: "ReceivedPatient") -> list[str]:
     cells = [
         f"{patient.family or ''} {patient.given or ''}".strip(),

@@ -20,7 +20,6 @@ def register(app: typer.Typer) -> None:
 
 
 def _human(status: dict[str, Any]) -> str:
-    from cli.output import table
     from edge.i18n.catalogue import load
 
     say = load("en")
@@ -47,21 +46,34 @@ def _human(status: dict[str, Any]) -> str:
     if not status["devices"]:
         lines.append("device    none configured")
     lines += _waves(status.get("waves"))
+    if forked := status.get("forked"):
+        lines += [_history(forked), explained(forked["reason"], "internal")]
     for code, count in status["refusals"].items():
         lines += [f"refused   {code}: {count}", explained(code, "receipt-refused")]
     if status["problem"]:
         lines += [f"problem   {status['problem']}", explained(status["problem"], "internal")]
     for note in status.get("notes", ()):
         lines += [f"note      {note}", explained(note, "internal")]
-    if status["streams"]:
-        rows = [
-            [word, str(stream["tip"]), str(stream["landed"]), str(stream["opened"]), stream["stopped"] or ""]
-            for word, stream in status["streams"].items()
-        ]
-        lines += ["", table(rows, ["stream", "saved", "arrived", "received", "stopped"])]
-        for code in sorted({stream["stopped"] for stream in status["streams"].values()} - {None}):
-            lines += ["", f"stopped   {code}", explained(code, "internal")]
+    lines += _streams(status["streams"])
+    for code in sorted({stream["stopped"] for stream in status["streams"].values()} - {None}):
+        lines += ["", f"stopped   {code}", explained(code, "internal")]
     return "\n".join(lines)
+
+
+def _streams(streams: dict[str, Any]) -> list[str]:
+    from cli.output import table
+
+    if not streams:
+        return []
+    rows = [
+        [word, str(stream["tip"]), str(stream["landed"]), str(stream["opened"]), stream["stopped"] or ""]
+        for word, stream in streams.items()
+    ]
+    return ["", table(rows, ["stream", "saved", "arrived", "received", "stopped"])]
+
+
+def _history(forked: dict[str, Any]) -> str:
+    return f"history   went back in time ({forked['reason']}); journalled again: {forked['again']}"
 
 
 def _waves(waves: dict[str, Any] | None) -> list[str]:

@@ -171,7 +171,8 @@ class Centre:
         found: dict[str, dict[str, list[Decimal]]] = {}
         rows = self._read(
             "SELECT DISTINCT i.value, o.unit, o.epoch, o.seq, o.code, o.value FROM observations AS o"
-            " JOIN entries AS e USING (unit, epoch, stream, seq, leaf)"
+            " JOIN entries AS e ON e.unit = o.unit AND e.epoch = o.epoch AND e.stream = 'vitals'"
+            " AND e.seq = o.seq AND e.leaf = o.leaf"
             " LEFT JOIN assignments AS a ON a.unit = o.unit"
             " AND a.assigned_epoch = coalesce(e.origin_epoch, o.epoch)"
             " AND a.assigned = coalesce(e.origin_seq, o.seq)"

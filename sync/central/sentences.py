@@ -122,8 +122,8 @@ HISTORY: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
             "Ask who restored a copy of its card; nothing else to do.",
         ),
         "cloned": (
-            "Somebody writes to an epoch that its unit has left: two boxes use copies of one card.",
-            "Find the second box and take it out of use; everything of both is kept.",
+            "Somebody writes to an epoch that its unit has left: a copy of its card is in use.",
+            "Look for a second box with a copy, or for who put an older copy back; everything is kept.",
         ),
     }
 )

@@ -273,8 +273,10 @@ def test_values_are_found_under_their_person_and_counted(world: World) -> None:
     world.judge()
     connection = dbapi2.connect(world.folder / "central.db")
     connection.execute("CREATE TABLE identifiers (patient, value)")
-    connection.execute("CREATE TABLE observations (unit, epoch, seq, patient, code, value)")
-    connection.execute("CREATE TABLE assignments (unit, epoch, assigned, patient)")
+    connection.execute("CREATE TABLE observations (unit, epoch, seq, patient, code, value, leaf)")
+    connection.execute("CREATE TABLE assignments (unit, assigned_epoch, assigned, patient)")
+    connection.execute("DROP TABLE IF EXISTS entries")
+    connection.execute("CREATE TABLE entries (unit, epoch, stream, seq, leaf, origin_epoch, origin_seq)")
     connection.execute(
         "INSERT INTO identifiers VALUES ('p', 'QZ000001'), ('p', 'QZ000001'), ('q', 'QZ000002')"
     )
@@ -285,13 +287,23 @@ def test_values_are_found_under_their_person_and_counted(world: World) -> None:
         ("u", "e", 6, "p", "spo2", None),
         ("u", "e", 7, None, "spo2", "97"),
         ("u", "e", 8, None, "spo2", "98"),
+        ("u", "e", 9, None, "pain", "3"),
     ]
-    connection.executemany("INSERT INTO observations VALUES (?, ?, ?, ?, ?, ?)", observations)
-    connection.execute("INSERT INTO assignments VALUES ('u', 'e', 7, 'p'), ('u', 'other', 8, 'p')")
+    connection.executemany("INSERT INTO observations VALUES (?, ?, ?, ?, ?, ?, 'leaf')", observations)
+    connection.executemany(
+        "INSERT INTO entries VALUES (?, ?, 'vitals', ?, 'leaf', ?, ?)",
+        [
+            ("u", epoch, seq, *({9: ("before", 2)}.get(seq, (None, None))))
+            for _, epoch, seq, *_ in observations
+        ],
+    )
+    connection.execute(
+        "INSERT INTO assignments VALUES ('u', 'e', 7, 'p'), ('u', 'other', 8, 'p'), ('u', 'before', 2, 'p')"
+    )
     connection.commit()
     connection.close()
     assert Centre(world.folder / "central.db").values() == {
-        "QZ000001": {"temp": [Decimal("36.9")], "spo2": [Decimal(97)]},
+        "QZ000001": {"temp": [Decimal("36.9")], "spo2": [Decimal(97)], "pain": [Decimal(3)]},
         "QZ000002": {"temp": [Decimal(37), Decimal(37)]},
     }
 

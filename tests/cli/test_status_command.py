@@ -13,9 +13,9 @@ import pytest
 
 from cli import main
 from cli.wiring import what_is_wrong
+from edge.agent.history import AHEAD
 from edge.agent.receipts import BEYOND_TIP, HEAD_MISMATCH, Refused
 from edge.agent.supervisor import ENDED
-from edge.agent.unlocking import AHEAD
 from edge.config import Places, UnitConfig
 from edge.i18n.catalogue import LANGUAGES, load
 from edge.localapi.messages import METHODS
@@ -42,6 +42,7 @@ TROUBLED: Final[dict[str, Any]] = {
     "visit_open": False,
     "refusals": {"receipt-signature": 3},
     "problem": "store-full",
+    "forked": {"reason": "beyond-tip", "at_ms": 1_790_000_000_000, "again": 31},
 }
 
 
@@ -80,6 +81,7 @@ def test_every_code_is_followed_by_its_sentence_and_next_step(
         ("device    oximeter-1: contec-cms50, gone (port-missing)", "port-missing"),
         ("device    oximeter-2: contec-cms50, gone (of-tomorrow)", "device-error"),
         ("refused   receipt-signature: 3", "receipt-signature"),
+        ("history   went back in time (beyond-tip); journalled again: 31", "beyond-tip"),
         ("problem   store-full", "store-full"),
         ("stopped   head-mismatch", "head-mismatch"),
     ):

@@ -19,6 +19,7 @@ TABLES: Final[Mapping[Path, Mapping[str, Mapping[str, tuple[str, str]]]]] = {
         "dropped": centre.DROPPED,
         "quarantined": centre.QUARANTINED,
         "conflicts": centre.CONFLICTS,
+        "history": centre.HISTORY,
         "broker": centre.BROKER,
     },
     _REFERENCE / "uplink.md": {"link": uplink.LINK, "refused": uplink.REFUSED, "files": uplink.FILES},

@@ -3,10 +3,12 @@
 import itertools
 import json
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from edge import cbor
+from edge.audit.chain import Entry
 from edge.records.fields import Field, Kind, Stream
 from sync.central import database
 from sync.central.landing import Upward
@@ -42,16 +44,20 @@ def reborn(unit: Unit, matched: int, *, again: bool = True) -> Unit:
     return child
 
 
+def said(entry: Entry) -> dict[int, Any]:
+    """What an entry's payload holds."""
+    return cast("dict[int, Any]", cbor.decode(entry.payload or b""))
+
+
 def journal_again(child: Unit, unit: Unit, seq: int) -> None:
     entry = unit.journal[Stream.VITALS][seq - 1]
-    fields = cbor.decode(entry.payload or b"")
-    assert isinstance(fields, dict)
+    fields = said(entry)
     stamp = {field: fields.pop(field) for field in (Field.WALL_MS, Field.BOOT, Field.MONOTONIC_MS)}
     patient = fields.pop(Field.PATIENT, b"")
     fields.pop(Field.SALT, None)
     fields.setdefault(Field.ORIGIN, [unit.epoch, Stream.VITALS, seq])
-    genuine, child.wall_ms = child.wall_ms, int(stamp[Field.WALL_MS]) - 1000  # type: ignore[call-overload]  # a number
-    child.append(Stream.VITALS, entry.kind, fields, patient)  # type: ignore[arg-type]  # a patient
+    genuine, child.wall_ms = child.wall_ms, int(stamp[Field.WALL_MS]) - 1000
+    child.append(Stream.VITALS, entry.kind, fields, patient)
     child.wall_ms = genuine
 
 
@@ -119,11 +125,8 @@ def test_back_in_time_twice_keeps_the_first_name(centre: Centre, unit: Unit) -> 
     unit.visit()
     child = reborn(unit, 5)
     grandchild = reborn(child, 1)
-    assert [
-        cbor.decode(each.payload or b"")[Field.ORIGIN][0] for each in grandchild.journal[Stream.VITALS][1:]
-    ] == (  # type: ignore[index,call-overload]  # as written
-        [unit.epoch] * 5
-    )
+    origins = [said(each)[Field.ORIGIN][0] for each in grandchild.journal[Stream.VITALS][1:]]
+    assert origins == [unit.epoch] * 5
     for one in (grandchild, child, unit):
         centre.take(*whole(one))
     assert counted(centre) == {"patients": 1, "encounters": 2, "observations": 6}

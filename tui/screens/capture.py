@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from edge.localapi.client import new_request_id
 from edge.localapi.events import NotSavedEvent, ReadingEvent, SavedEvent, StreamsEvent, WaveEvent
-from edge.localapi.shapes import Message, ObservationShown, PatientShown
+from edge.localapi.shapes import ForkShown, Message, ObservationShown, PatientShown
 from edge.vitals.codes import Code
 from tui import theme
 from tui.agent import full_name
@@ -146,6 +146,9 @@ class CaptureScreen(QafilaScreen):
             case NotSavedEvent():
                 sentence, next_step = self.hub.say.error(message.code, message.sentence, message.next)
                 self.notice.tell(self.hub.say("capture.not-saved", why=f"{sentence} {next_step}"))
+            case ForkShown():
+                sentence, next_step = self.hub.say.error(message.reason, "")
+                self.notice.tell(f"{sentence} {next_step}")
             case _:
                 pass
 

@@ -1,0 +1,59 @@
+"""How each unit stands: epochs that came after others, copies that live on, contradictions. No patient."""
+
+import dataclasses
+from typing import Any
+
+from sync.central import database, trouble
+from sync.central.home import CentreHome
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class UnitStanding:
+    """One enrolled unit.
+
+    Attributes:
+        epochs: how many of its epochs anything has landed of.
+        went_back: how often its store went back in time, as far as it told.
+        cloned: epochs that were written to after another had come after them.
+        conflicts: places of its journal that have two contents.
+        quarantined: batches that cannot be opened as they are.
+    """
+
+    unit: str
+    epochs: int
+    went_back: int
+    cloned: tuple[str, ...]
+    conflicts: int
+    quarantined: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "cloned": list(self.cloned)}
+
+
+def units(home: CentreHome) -> list[UnitStanding]:
+    """Every enrolled unit, by name.
+
+    Raises:
+        CentreDatabaseError: the database cannot be used.
+    """
+    connection = database.connect(home.database)
+    try:
+        with trouble.understood():
+            names = connection.execute("SELECT unit FROM units ORDER BY unit").fetchall()
+            return [_standing(connection, unit) for (unit,) in names]
+    finally:
+        connection.close()
+
+
+def _standing(connection: database.Connection, unit: str) -> UnitStanding:
+    epochs, went_back, conflicts, quarantined = connection.execute(
+        "SELECT (SELECT count(DISTINCT epoch) FROM spans WHERE unit = ?1),"
+        " (SELECT count(*) FROM lineage WHERE unit = ?1),"
+        " (SELECT count(*) FROM (SELECT DISTINCT epoch, stream, seq FROM conflicts WHERE unit = ?1)),"
+        " (SELECT count(*) FROM quarantine JOIN landing ON landing.id = batch WHERE unit = ?1)",
+        (unit,),
+    ).fetchone()
+    cloned = connection.execute(
+        "SELECT epoch FROM clones WHERE unit = ? ORDER BY found_ms", (unit,)
+    ).fetchall()
+    return UnitStanding(unit, epochs, went_back, tuple(epoch for (epoch,) in cloned), conflicts, quarantined)
