@@ -19,6 +19,7 @@ from edge.security import process
 from edge.security.exclusive import ExclusiveLock
 from edge.security.lockout import Lockout
 from edge.security.slots import Slots
+from edge.store.rekey import open_settled
 from edge.store.store import Store
 from edge.store.transaction import Transaction
 
@@ -95,7 +96,7 @@ def unlocked(places: Places, user: str, pin: str, method: str) -> Generator[tupl
         asking = next(each for each in slots.users() if each.user == user_id(user))
         if not may(asking.role, method):
             raise NotAllowed
-        store = Store.open(places.database, key)
+        store = open_settled(places.database, key)
         try:
             slots.check_generation(store.slots_generation)
             _settle(store, slots)

@@ -92,7 +92,26 @@ def make_unit(places: Places, *, realm: str, unit: str, user: str, pin: str) -> 
         "role": "supervisor",
         "device_secret": str(places.device_secret),
         "fingerprint": enrolment.fingerprint(request),
+        "recovery_sheet": recovery_sheet(unit, realm, user_id(user), enrolment.fingerprint(request)),
     }
+
+
+def recovery_sheet(unit: str, realm: str, user: str, fingerprint: str) -> str:
+    """What is to be printed and kept where the unit is not: no secret stands in it."""
+    return (
+        f"--- Recovery sheet of {unit} ({realm}): print it, keep it away from the unit ---\n"
+        f"Fingerprint: {fingerprint}\n"
+        f"First supervisor: {user}\n"
+        "Device secret: first copy on the medium in the unit; second copy kept at: ____________________\n"
+        "Forgotten PIN, a supervisor is there:  qafila users pin NAME --by SUPERVISOR\n"
+        "Forgotten PIN, nobody is there:        qafila unit recover --user NAME --reason forgotten-pin\n"
+        "    The unit shows a challenge; call the centre at ____________________ and read it out with the\n"
+        "    unit's name, the user and the reason. The centre reads back a code.\n"
+        "    This works once the unit is enrolled and somebody has signed in after that. Until then a\n"
+        "    second supervisor is the only way back: qafila users add NAME --role supervisor\n"
+        "Both copies of the device secret lost: nobody can open this unit's store any more.\n"
+        "--- end of the sheet ---"
+    )
 
 
 def describe(places: Places) -> dict[str, Any]:

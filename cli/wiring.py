@@ -31,9 +31,10 @@ from edge.spool import Inbox, Outbox
 from edge.store.ballast import Ballast
 from edge.store.connection import check_file
 from edge.store.errors import StoreError
-from edge.store.store import Store
+from edge.store.rekey import open_settled
 from sync.boxend.receipts import BoxReceiptReader
 from sync.boxend.sealer import BoxSealer
+from sync.wire.keyset import Use
 
 if TYPE_CHECKING:
     from drivers.transport.ble import AdapterOwner
@@ -78,7 +79,8 @@ def agent_parts(places: Places, config: UnitConfig, clock: Clock, workshop: Unit
         version=metadata.version("qafila"),
         clock=clock,
         devices=[_device(section, workshop) for section in config.device],
-        open_store=lambda key: Store.open(places.database, key),
+        open_store=lambda key: open_settled(places.database, key),
+        database=places.database,
         load_slots=lambda: Slots.load(places.slots, secret_sources(places, config).read()),
         lockout=Lockout(places.store / "lockout", clock.monotonic_s),
         enrolled=Pinned(places, clock),
@@ -144,6 +146,7 @@ class Pinned:
             make_sealer=make_sealer,
             receipts=BoxReceiptReader(pinned.unit, pinned.realm, pinned.keyset),
             generations=pinned.keyset.generations,
+            recovery=next((key.key for key in pinned.keyset.of_use(Use.RECOVERY)), None),
         )
 
 

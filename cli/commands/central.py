@@ -32,6 +32,14 @@ class RealmName(StrEnum):
     TRAINING = "training"
 
 
+class RecoveryReason(StrEnum):
+    """Why somebody has to be let in by telephone."""
+
+    FORGOTTEN_PIN = "forgotten-pin"
+    SUPERVISOR_LEFT = "supervisor-left"
+    HANDOVER = "handover"
+
+
 BackoffMax = Annotated[
     float, typer.Option("--backoff-max", min=0.05, help="Longest wait between attempts to reach it, seconds.")
 ]
@@ -69,6 +77,7 @@ def init(
         "broker": broker or f"{setup.DEFAULT_BROKER.host}:{setup.DEFAULT_BROKER.port}",
         "processes_run": realm is RealmName.TRAINING,
         "cold_root": str(place.cold_key),
+        "recovery_key": str(place.recovery_key),
     }
     emit(
         answer,
@@ -77,6 +86,8 @@ def init(
             f"Made a {realm.value} centre in {place.directory}.\n"
             f"Take {place.cold_key} away now: copy it to two media that are kept apart and under lock, then\n"
             "delete it here. It is needed only when the other root is lost or stolen.\n"
+            f"Do the same with {place.recovery_key}: it lets people back into a unit by telephone, and\n"
+            "whoever holds it together with a unit and its device secret can read that unit's store.\n"
             f"{_NO_TLS_YET if realm is RealmName.PRODUCTION else ''}"
             "Next: qafila central enrol REQUEST --out BUNDLE"
         ),
@@ -155,6 +166,42 @@ def explode(
     _serve(
         lambda stop: exploder.run(place, SystemClock(), stop, broker=other, backoff_max_s=backoff_max),
         json_log=as_json,
+    )
+
+
+@app.command(
+    epilog="Example: qafila central recover --unit van-07 --user amina --reason forgotten-pin"
+    " --key /media/safe/recovery.key --by hakim"
+)
+def recover(
+    unit: Annotated[str, typer.Option(help="Which unit calls.")],
+    user: Annotated[str, typer.Option(help="Who shall get a new PIN there.")],
+    reason: Annotated[RecoveryReason, typer.Option(help="Why.")],
+    key: Annotated[Path, typer.Option(help="The recovery key, from where it is kept offline.")],
+    by: Annotated[str, typer.Option(help="Who answers the call here, and knows the caller.")],
+    challenge: Annotated[
+        str | None, typer.Option(help="What the caller reads out; asked for when left out.")
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a unit's challenge with the code that gives somebody there a new PIN.
+
+    It is logged before the code is shown. Be sure of who calls: the code opens that unit.
+    """
+    from cli.output import emit
+    from edge.clock import SystemClock
+    from sync.central import recover as recovering
+
+    said = challenge if challenge is not None else str(typer.prompt("Challenge"))
+    asked = recovering.Asked(unit, user, reason.value, by)
+    code = recovering.answer(_centre(home), asked, said, key, SystemClock())
+    emit(
+        {"unit": unit, "user": user, "reason": reason.value, "code": code},
+        as_json=as_json,
+        human=lambda: (
+            f"Code for {user} on {unit}:\n\n    {code}\n\nThis is in the log. Take the key away again."
+        ),
     )
 
 

@@ -68,6 +68,26 @@ def lock(
     )
 
 
+@app.command("new-key", epilog="Example: qafila store new-key --user fatima")
+def new_key(
+    user: Annotated[str, typer.Option(help="The supervisor who signs in for this.")],
+    pin_stdin: PinStdin = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give the store a new key, because somebody may have the old one. Nobody's PIN changes.
+
+    It needs as much free space as the store takes. Everybody signs in again.
+    """
+    from cli.output import emit, read_secrets
+    from cli.signed_in import ask_agent_as
+    from edge.config import Places
+
+    (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
+    ask_agent_as(Places.at(home), user, pin, "key.rotate")
+    emit({"rotated": True}, as_json=as_json, human=lambda: "The store has a new key. Sign in to go on.")
+
+
 def _human(answer: dict[str, Any]) -> str:
     counted = ", ".join(f"{word} {count}" for word, count in answer["entries"].items())
     if answer["valid"]:

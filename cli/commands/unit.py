@@ -1,5 +1,6 @@
 """`qafila unit …`: make this box a unit, and enrol it with a centre, by files only."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,8 @@ def init(
             "  Keep it on removable media: without it no PIN opens the store.\n"
             "  Make a second copy now: qafila unit copy-secret FILE, on a medium that is kept elsewhere.\n"
             f"Fingerprint of its enrolment request: {made['fingerprint']}\n"
-            "Next: qafila unit csr request.cbor, and take that file to the centre."
+            "Next: qafila unit csr request.cbor, and take that file to the centre.\n\n"
+            f"{made['recovery_sheet']}"
         ),
     )
 
@@ -63,6 +65,52 @@ def show(home: Home = None, as_json: AsJson = False) -> None:
         as_json=as_json,
         human=lambda: "\n".join(
             f"{name.replace('_', ' '):22}{_plain(value)}" for name, value in about.items()
+        ),
+    )
+
+
+@app.command(epilog="Example: qafila unit recover --user amina --reason forgotten-pin")
+def recover(
+    user: Annotated[str, typer.Option(help="Who shall get a new PIN.")],
+    reason: Annotated[str, typer.Option(help="forgotten-pin, supervisor-left or handover.")],
+    only_ask: Annotated[bool, typer.Option("--ask", help="Only show the challenge, and end.")] = False,
+    code_stdin: Annotated[
+        bool,
+        typer.Option("--code-stdin", help="Read the centre's code and the new PIN as two lines of input."),
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Get back in by telephone, where no supervisor can help: a challenge, the centre's code, a new PIN."""
+    from cli.output import emit, read_secrets
+    from cli.signed_in import ask_agent
+    from edge.config import Places
+    from edge.records.people import checked_user_id
+
+    places, id_ = Places.at(home), checked_user_id(user)
+    if only_ask or not code_stdin:
+        asked = ask_agent(places, "recover.ask", user=id_, reason=reason)
+        said = (
+            f"Call the centre and say: unit {asked['unit']}, user {id_}, reason {reason}. Then read out:\n\n"
+            f"    {asked['challenge']}\n"
+        )
+        if only_ask:
+            emit({**asked, "user": id_, "reason": reason}, as_json=as_json, human=lambda: said)
+            return
+        print(said, file=sys.stderr)
+    new = f"New PIN for {user}, at least 6 digits"
+    code, pin = read_secrets(["Code from the centre", new], from_stdin=code_stdin, new=new)
+    done = ask_agent(places, "recover", user=id_, reason=reason, code=code, pin=pin)
+    emit(
+        {"user": id_, **done},
+        as_json=as_json,
+        human=lambda: (
+            f"{user} has a new PIN; the centre will see that this happened.\n"
+            + (
+                "The store has a new key. Sign in to go on."
+                if done["rotated"]
+                else "The store's key could not be changed: free space, then qafila store new-key."
+            )
         ),
     )
 

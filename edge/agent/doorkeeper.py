@@ -6,12 +6,17 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from edge.agent.refusals import HasToWait
+from edge import recovery
+from edge.agent.refusals import HasToWait, NoRecoverySlot
 from edge.ports.caller import Person
+from edge.recovery import Reason
 from edge.security.errors import TooManyAttempts, WrongPin
 from edge.security.lockout import Lockout
+from edge.security.pins import check_pin
 from edge.security.slots import Slots
 
+_BY_TELEPHONE: Final = "*telephone*"
+"""Under which name wrong codes are counted; nobody can be called so."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -47,6 +52,32 @@ class Doorkeeper:
                 raise
             except TooManyAttempts as error:
                 raise HasToWait(error.wait_s) from None
+
+    async def try_code(self, user: str, reason: Reason, code: str, pin: str) -> tuple[Slots, bytes, Slots]:
+        """The slots, the store's key for the centre's code, and the slots with the new PIN, not saved yet.
+
+        Raises:
+            RecoveryRefused, HasToWait: nothing was opened.
+            SecurityError: the PIN is too weak, or there is no such user.
+        """
+        async with self._one_pin_at_a_time:
+            try:
+                return await asyncio.to_thread(self._try_code, user, reason, code, pin)
+            except TooManyAttempts as error:
+                raise HasToWait(error.wait_s) from None
+
+    def _try_code(self, user: str, reason: Reason, code: str, pin: str) -> tuple[Slots, bytes, Slots]:
+        slots = self._load_slots()
+        if slots.recovery is None:
+            raise NoRecoverySlot
+        found = next((each for each in slots.users() if each.user == user), None)
+        check_pin(pin, user, "" if found is None else found.name)
+        self._lockout.begin(_BY_TELEPHONE)
+        key = recovery.unseal(slots.recovery, code, slots.unit, user, reason)
+        self._lockout.succeeded(_BY_TELEPHONE)
+        new = slots.with_pin(user, pin, key)
+        self._lockout.succeeded(user)
+        return slots, key, new
 
     def _try(self, user: str, pin: str) -> Opened:
         """Count the attempt, then try it; in a thread, for it takes 0.2 s."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 from edge.clock import Clock
@@ -29,12 +30,14 @@ class Enrolled:
         make_sealer: seals to the keys of the pinned keyset.
         receipts: believes the keys of the pinned keyset.
         generations: the centre's generations that the keyset lists.
+        recovery: the public recovery key, or None when the keyset has none.
     """
 
     version: bytes
     make_sealer: MakeSealer
     receipts: ReceiptReader
     generations: tuple[int, ...]
+    recovery: bytes | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class Parts:
         batch: how many entries a merged batch aims at.
         reserve: what is given up when the disk is full, so that the open visit can be finished.
         preconditions: why nobody could sign in, such as a missing store or a damaged slot file, or None.
+        database: the store's file, for giving it another key; None where that is not done.
         notes: what somebody should look after though everything works, as codes.
         workshop: for those who look after devices; None where devices are fixed.
     """
@@ -112,6 +116,7 @@ class Parts:
     batch: int = 200
     reserve: Ballast | None = None
     preconditions: Callable[[], QafilaError | None] = lambda: None
+    database: Path | None = None
     notes: Callable[[], list[str]] = list
     pace: Pace = dataclasses.field(default_factory=Pace)
     workshop: Workshop | None = None

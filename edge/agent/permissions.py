@@ -12,7 +12,7 @@ class Role(StrEnum):
     TECHNICIAN = "technician"
 
 
-WITHOUT_SESSION: Final = frozenset({"status", "sign-in"})
+WITHOUT_SESSION: Final = frozenset({"status", "sign-in", "recover.ask", "recover"})
 """What anybody may ask who may connect: nothing of a patient."""
 
 _EVERYONE: Final = frozenset(Role)
@@ -45,6 +45,7 @@ ALLOWED: Final[dict[str, frozenset[Role]]] = {
     "users.role": _SUPERVISOR,
     "users.disable": _SUPERVISOR,
     "pin.change": _EVERYONE,
+    "key.rotate": _SUPERVISOR,
     "device.scan": _TECHNICAL,
     "device.pair": _TECHNICAL,
     "device.passkey": _TECHNICAL,

@@ -33,6 +33,18 @@ class StoreLocked(CallRefused):
         super().__init__("The store is locked.", next_step="Sign in to measure.")
 
 
+class NoRecoverySlot(CallRefused):
+    """The telephone cannot help: nothing here was sealed to the centre's recovery key yet."""
+
+    code: ClassVar[str] = "no-recovery-slot"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This unit cannot be opened by telephone.",
+            next_step="Ask a supervisor of the unit. It works once somebody has signed in after enrolment.",
+        )
+
+
 class HasToWait(CallRefused):
     """Too many PINs were wrong; ``about`` says for how long none is tried, in seconds."""
 

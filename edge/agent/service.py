@@ -13,6 +13,7 @@ from edge.agent.capture import Capture
 from edge.agent.commands.devices import DeviceCommands
 from edge.agent.commands.patients import PatientCommands
 from edge.agent.commands.records import RecordCommands
+from edge.agent.commands.recovery import RecoveryCommands
 from edge.agent.commands.sessions import SessionCommands
 from edge.agent.commands.tray import TrayCommands
 from edge.agent.commands.users import UserCommands
@@ -91,11 +92,19 @@ class Agent:
     def handlers(self) -> Mapping[str, Handler]:
         """Every method of the local API, guarded by session and role."""
         doorkeeper = Doorkeeper(self._parts.load_slots, self._parts.lockout)
-        sessions = SessionCommands(self._ledger, self._audience, self._unlocking, doorkeeper, self._locks)
+        users = UserCommands(self._ledger, self._audience, self._parts.load_slots, doorkeeper)
+        sessions = SessionCommands(
+            *(self._ledger, self._audience, self._unlocking, doorkeeper, self._locks),
+            users,
+            self._parts.enrolled,
+        )
+        recovering = RecoveryCommands(
+            *(self._ledger, self._audience, self._unlocking, doorkeeper, self._locks),
+            self._parts.load_slots,
+        )
         patients = PatientCommands(self._ledger)
         visits = VisitCommands(self._ledger, self._capture)
         tray = TrayCommands(self._ledger)
-        users = UserCommands(self._ledger, self._audience, self._parts.load_slots, doorkeeper)
         records = RecordCommands(self._ledger)
         devices = DeviceCommands(
             self._ledger,
@@ -133,6 +142,9 @@ class Agent:
             "users.role": users.set_role,
             "users.disable": users.disable,
             "pin.change": users.change_pin,
+            "recover.ask": recovering.ask,
+            "recover": recovering.recover,
+            "key.rotate": recovering.rotate,
             "device.scan": devices.scan,
             "device.pair": devices.pair,
             "device.passkey": devices.passkey,

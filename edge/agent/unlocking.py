@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar, Final
 
 from edge.agent import payloads, view
@@ -16,13 +17,15 @@ from edge.agent.people import settle
 from edge.agent.recorder import end_interrupted
 from edge.agent.sealing import Sealing
 from edge.agent.visit import Visit
-from edge.records.fields import Payload
-from edge.security.slots import Slots
+from edge.records.fields import Kind, Payload, Stream
+from edge.security.slots import KEY_BYTES, Slots
+from edge.store import rekey
 from edge.store.errors import StoreError
 from edge.store.rows import Fork
 from edge.store.store import Store
 from edge.store.transaction import Transaction
 
+ROTATED: Final = "key.rotated"
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -85,17 +88,45 @@ class Unlocking:
     async def lock(self) -> None:
         """Seal what waits for its hour, close the store, end all sessions."""
         async with self._one_at_a_time:
-            if self.locked:
-                return
-            self._move(Event.LOCK_ASKED)
-            self._capture.end()
-            self._audience.sign_everybody_out()
-            await self._capture.recorder.finish()
-            await self._room.close(self._seal_all)
-            self._capture.recorder.forget()
-            self._move(Event.CLOSED)
-            self._audience.tell("locked", {})
-            _LOG.info("store locked")
+            await self._lock()
+
+    async def rotate(self, old: bytes) -> None:
+        """Lock, and give the store a new key: in a copy that takes its place once the slots have the key.
+
+        Raises:
+            StoreError, SecurityError: which key holds is settled at the next unlock.
+        """
+        async with self._one_at_a_time:
+            await self._lock()
+            if self._parts.database is not None:
+                await asyncio.to_thread(self._rekey, self._parts.database, old)
+
+    def _rekey(self, database: Path, old: bytes) -> None:
+        key = self._parts.entropy(KEY_BYTES)
+        new = self._parts.load_slots().rekeyed(key)
+
+        def mark(store: Store) -> None:
+            with store.write() as tx:
+                tx.set_slots_generation(new.generation)
+                tx.append(Stream.AUDIT, Kind.ACCESS, self._stamp() | payloads.access(ROTATED))
+
+        rekey.prepare(database, old, key, mark)
+        new.save()
+        rekey.finish(database)
+        _LOG.info("store has a new key")
+
+    async def _lock(self) -> None:
+        if self.locked:
+            return
+        self._move(Event.LOCK_ASKED)
+        self._capture.end()
+        self._audience.sign_everybody_out()
+        await self._capture.recorder.finish()
+        await self._room.close(self._seal_all)
+        self._capture.recorder.forget()
+        self._move(Event.CLOSED)
+        self._audience.tell("locked", {})
+        _LOG.info("store locked")
 
     async def seal_audit(self) -> None:
         """Seal the audit entries that wait for their hour."""

@@ -61,6 +61,19 @@ class SignedIn(Message):
     role: Role
 
 
+class Challenge(Message):
+    """What is read to the centre, with the unit's name, the user and the reason."""
+
+    unit: str
+    challenge: str
+
+
+class Recovered(Message):
+    """The new PIN holds. ``rotated``: so does the store's new key; else a supervisor changes it later."""
+
+    rotated: bool
+
+
 class Registered(Saved):
     """A patient was entered."""
 

@@ -96,6 +96,19 @@ METHODS: Final[dict[str, Method]] = {
     "pin.change": Method(
         requests.ChangePin, Nothing, "Change one's own PIN; a wrong old one counts as at sign-in."
     ),
+    "recover.ask": Method(
+        requests.AskRecovery,
+        answers.Challenge,
+        "The challenge that somebody who cannot get in reads to the centre; needs no session.",
+    ),
+    "recover": Method(
+        requests.Recover,
+        answers.Recovered,
+        "Set a new PIN for the centre's code; needs no session. The store is locked after it.",
+    ),
+    "key.rotate": Method(
+        Nothing, Nothing, "Give the store a new key; for supervisors. Everybody signs in again."
+    ),
     "device.scan": Method(
         requests.Scan, answers.Nearby, "What is near, what kind it looks like, and whether it is configured."
     ),

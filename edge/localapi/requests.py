@@ -223,3 +223,22 @@ class ChangePin(Message):
 
     pin: Secret
     new: Secret
+
+
+RecoveryReason: TypeAlias = Literal["forgotten-pin", "supervisor-left", "handover"]
+
+
+class AskRecovery(Message):
+    """Who shall get a new PIN by telephone, and why."""
+
+    user: User
+    reason: RecoveryReason
+
+
+class Recover(Message):
+    """The centre's code for a challenge, and the new PIN."""
+
+    user: User
+    reason: RecoveryReason
+    code: Secret
+    pin: Secret

@@ -14,8 +14,9 @@ The file::
 
 Inside: ``{unit, slots: [{id, name, role, gen, kdf: [t, p, KiB], salt, pub, priv, sealed}]}`` with ``priv``
 = nonce and ChaCha20-Poly1305 of the X25519 private key, and ``sealed`` = HPKE(pub → K, info = unit, id and
-gen). A person who may sign in no more keeps name and role; ``salt``, ``pub``, ``priv`` and ``sealed`` are
-empty. Two copies are kept, ``slots`` and ``slots.2``; the readable one with the higher generation counts.
+gen). Beside them ``recovery``: ``[recovery key, point, wrapped K]`` of `edge.recovery`, or null. A person
+who may sign in no more keeps name and role; ``salt``, ``pub``, ``priv`` and ``sealed`` are empty. Two
+copies are kept, ``slots`` and ``slots.2``; the readable one with the higher generation counts.
 """
 
 import dataclasses
@@ -33,7 +34,8 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from edge import cbor
+from edge import cbor, recovery
+from edge.recovery import RecoverySlot
 from edge.security.errors import (
     DeviceSecretWrong,
     LastSupervisor,
@@ -93,9 +95,16 @@ class Slots:
     """The slots of one unit, as read from their file; made by `create` and `load`."""
 
     def __init__(
-        self, path: Path, device_secret: bytes, unit: str, generation: int, slots: dict[str, _Slot]
+        self,
+        path: Path,
+        device_secret: bytes,
+        unit: str,
+        generation: int,
+        slots: dict[str, _Slot],
+        recovery_slot: RecoverySlot | None = None,
     ) -> None:
         self._path = path
+        self.recovery = recovery_slot
         self._device_secret = device_secret
         self._slots = slots
         self.unit = unit
@@ -127,8 +136,8 @@ class Slots:
                 "The key slots are damaged: no copy is as it was written.",
                 next_step="Put slots and slots.2 back from a backup; the store itself is untouched.",
             )
-        generation, unit, slots = max(readable, key=lambda each: each[0])
-        return Slots(path, device_secret, unit, generation, slots)
+        generation, unit, slots, recovered = max(readable, key=lambda each: each[0])
+        return Slots(path, device_secret, unit, generation, slots, recovered)
 
     def reload(self) -> "Slots":
         """The slots as their files say now."""
@@ -211,13 +220,26 @@ class Slots:
         emptied = _Slot(gone, slot.generation, slot.kdf, salt=b"", public=b"", private=b"", sealed=b"")
         return self._resealed({**self._slots, user: emptied}, key)
 
+    def with_recovery(self, to: bytes, key: bytes) -> "Slots":
+        """These slots with one for the holder of the centre's recovery key; not saved yet."""
+        new = self._resealed(self._slots, key)
+        new.recovery = recovery.seal(to, self.unit, key)
+        return new
+
+    def rekeyed(self, key: bytes) -> "Slots":
+        """These slots for another key of the store; nobody's PIN changes. Not saved yet."""
+        new = self._resealed(self._slots, key)
+        if new.recovery is not None:
+            new.recovery = recovery.seal(new.recovery.to, self.unit, key)
+        return new
+
     def save(self) -> None:
         """Write both copies.
 
         Raises:
             SecretNotKept: one copy is as it was at least; which one counts is read again.
         """
-        _save(self._path, self._device_secret, self.unit, self.generation, self._slots)
+        _save(self._path, self._device_secret, self.unit, self.generation, self._slots, self.recovery)
 
     def check_generation(self, at_least: int) -> None:
         """Refuse slots older than the store knows of: an old copy would let back in who was removed.
@@ -250,7 +272,7 @@ class Slots:
     def _resealed(self, slots: dict[str, _Slot], key: bytes) -> "Slots":
         generation = self.generation + 1
         resealed = {id_: _reseal(slot, self.unit, key, generation) for id_, slot in slots.items()}
-        return Slots(self._path, self._device_secret, self.unit, generation, resealed)
+        return Slots(self._path, self._device_secret, self.unit, generation, resealed, self.recovery)
 
 
 def create(
@@ -268,7 +290,7 @@ def create(
         )
     assert len(key) == KEY_BYTES  # noqa: S101  what the programmer hands in
     slots = {user: _make(unit, User(user, name, role), pin, key, 1)}
-    _save(path, device_secret, unit, 1, slots)
+    _save(path, device_secret, unit, 1, slots, None)
     return Slots(path, device_secret, unit, 1, slots)
 
 
@@ -325,8 +347,21 @@ def _content(path: Path) -> bytes | None:
         return b""  # there, but not readable: as good as damaged
 
 
-def _save(path: Path, device_secret: bytes, unit: str, generation: int, slots: dict[str, _Slot]) -> None:
-    inside = cbor.encode({"unit": unit, "slots": [_as_cbor(slot) for slot in slots.values()]})
+def _save(
+    path: Path,
+    device_secret: bytes,
+    unit: str,
+    generation: int,
+    slots: dict[str, _Slot],
+    recovered: RecoverySlot | None,
+) -> None:
+    inside = cbor.encode(
+        {
+            "unit": unit,
+            "slots": [_as_cbor(slot) for slot in slots.values()],
+            "recovery": None if recovered is None else [recovered.to, recovered.point, recovered.wrapped],
+        }
+    )
     header = _MAGIC + generation.to_bytes(8) + _derive(device_secret, b"check")[:8]
     nonce = os.urandom(_NONCE_BYTES)
     sealed = ChaCha20Poly1305(_derive(device_secret, header[8:16])).encrypt(nonce, inside, header)
@@ -340,7 +375,9 @@ def _save(path: Path, device_secret: bytes, unit: str, generation: int, slots: d
         ) from None
 
 
-def _open(content: bytes, device_secret: bytes) -> tuple[int, str, dict[str, _Slot]] | None:
+def _open(
+    content: bytes, device_secret: bytes
+) -> tuple[int, str, dict[str, _Slot], RecoverySlot | None] | None:
     header, nonce = content[:_HEADER_BYTES], content[_HEADER_BYTES : _HEADER_BYTES + _NONCE_BYTES]
     sealed = content[_HEADER_BYTES + _NONCE_BYTES :]
     if not header.startswith(_MAGIC) or len(nonce) < _NONCE_BYTES:
@@ -352,7 +389,9 @@ def _open(content: bytes, device_secret: bytes) -> tuple[int, str, dict[str, _Sl
     except (InvalidTag, cbor.MalformedCbor):
         return None
     slots = [_from_cbor(slot) for slot in inside["slots"]]
-    return int.from_bytes(header[8:16]), inside["unit"], {slot.user.user: slot for slot in slots}
+    said = inside.get("recovery")
+    recovered = None if said is None else RecoverySlot(*said)
+    return int.from_bytes(header[8:16]), inside["unit"], {slot.user.user: slot for slot in slots}, recovered
 
 
 def _as_cbor(slot: _Slot) -> dict[str, cbor.Value]:

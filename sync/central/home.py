@@ -7,6 +7,8 @@
       keyset.cbor         the public keys, signed by the hot root
       roots.cbor          the two public roots
       root-cold.key       to be taken away after `init`; nothing here reads it
+      recovery.key        the same; `recover` asks for it, and only then
+      recoveries.log      who was let into which unit by telephone, written before they were
       roots/hot.key       signs enrolments and keysets
       collect/landed.key  all that `collect` holds: it opens nothing
       explode/opened.key  signs *opened*
@@ -105,6 +107,14 @@ class CentreHome:
     @property
     def cold_key(self) -> Path:
         return self.directory / "root-cold.key"
+
+    @property
+    def recovery_key(self) -> Path:
+        return self.directory / "recovery.key"
+
+    @property
+    def recoveries(self) -> Path:
+        return self.directory / "recoveries.log"
 
     @property
     def hot_key(self) -> Path:

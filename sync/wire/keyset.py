@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
-from edge import cbor
+from edge import cbor, recovery
 from sync.wire import cose, keys, shapes
 from sync.wire.cose import Purpose
 from sync.wire.errors import EnvelopeRefused
@@ -32,9 +32,10 @@ class Use(StrEnum):
 
 _SIZES: Final[dict[str, int]] = {
     Use.SEAL_TO: keys.SEAL_PUBLIC_BYTES,
+    Use.RECOVERY: recovery.PUBLIC_BYTES,
     **dict.fromkeys(set(Use) - {Use.SEAL_TO, Use.RECOVERY}, keys.SIGN_PUBLIC_BYTES),
 }
-"""How long a key of each use is; what a recovery key looks like is not laid down yet."""
+"""How long a key of each use is."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

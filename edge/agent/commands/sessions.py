@@ -1,17 +1,21 @@
 """Sessions: sign in, sign out, lock, choose events. Nothing opens the store but a person's PIN."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from edge.agent.audience import Audience
-from edge.agent.doorkeeper import Doorkeeper
+from edge.agent.commands.users import UserCommands
+from edge.agent.doorkeeper import Doorkeeper, Opened
 from edge.agent.ledger import Ledger
 from edge.agent.locks import Locks
+from edge.agent.parts import Enrolled
 from edge.agent.permissions import PATIENT_TOPICS, may_follow
 from edge.agent.refusals import NotAllowed
 from edge.agent.unlocking import Unlocking
 from edge.ports.caller import Answer, Call
+from edge.security.errors import SecurityError
+from edge.store.errors import StoreError
 
 _LOG: Final = logging.getLogger(__name__)
 _NOTHING: Final[Answer] = {}
@@ -27,7 +31,11 @@ class SessionCommands:
         unlocking: Unlocking,
         doorkeeper: Doorkeeper,
         locks: Locks,
+        users: UserCommands,
+        enrolled: Callable[[], Enrolled | None],
     ) -> None:
+        self._users = users
+        self._enrolled = enrolled
         self._ledger = ledger
         self._audience = audience
         self._unlocking = unlocking
@@ -57,8 +65,19 @@ class SessionCommands:
                 call.caller.person = None
                 raise
             self._audience.welcome(call.caller)
+            await self._give_recovery(opened)
         _LOG.info("signed in", extra={"user": opened.person.user})
         return {"user": opened.person.user, "name": opened.person.name, "role": opened.person.role}
+
+    async def _give_recovery(self, opened: Opened) -> None:
+        """Whoever signs in first after enrolment makes the slot for the centre's recovery key."""
+        enrolled = self._enrolled()
+        if enrolled is None or enrolled.recovery is None:
+            return
+        try:
+            await self._users.give_recovery(enrolled.recovery, opened.slots, opened.person.user)
+        except (SecurityError, StoreError) as error:
+            _LOG.warning("no recovery slot yet", extra={"code": error.stable_code})  # at the next sign-in
 
     async def sign_out(self, call: Call) -> Answer:
         """End this connection's session; the store stays open for measuring."""

@@ -13,6 +13,7 @@ from edge.agent.refusals import SignInNeeded
 from edge.ports.caller import Answer, Call
 from edge.security.slots import Slots
 
+SLOT_SEALED: Final = "slots.recovery"
 _NOTHING: Final[Answer] = {}
 _Make = Callable[[Slots, bytes], Slots]
 """The slots as they shall be, of those there are and the store's key."""
@@ -86,6 +87,26 @@ class UserCommands:
                 for each in users
             ]
         }
+
+    async def give_recovery(self, to: bytes, slots: Slots, operator: str) -> None:
+        """Give the holder of the centre's recovery key a slot, once it is known which key that is.
+
+        Raises:
+            SecurityError, StoreError: there is the slot that was there.
+        """
+        if slots.recovery is not None and slots.recovery.to == to:
+            return
+        stamp = self._ledger.stamp_of(operator)
+        change = Change(SLOT_SEALED, to.hex()[:16], SLOT_SEALED)
+
+        def job(opened: OpenStore) -> None:
+            present = self._load_slots()
+            present.check_generation(opened.store.slots_generation)
+            new = present.with_recovery(to, opened.key)
+            carry_out(opened.commit, opened.store, self._load_slots, new, change, stamp)
+
+        async with self._one_at_a_time:
+            await self._ledger.do(job)
 
     async def _change(self, call: Call, user: str, make: _Make, action: str | None = None) -> Answer:
         """Carry one change out, once for each request.

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from edge import recovery
 from edge.agent.parts import Device, Enrolled, Pace, Parts
 from edge.agent.service import run
 from edge.audit.chain import VISIBLE_HEAD_BYTES, Entry
@@ -30,6 +31,7 @@ from edge.security.lockout import Lockout
 from edge.security.slots import Slots
 from edge.spool import Inbox, Outbox, SpoolName
 from edge.store.ballast import Ballast
+from edge.store.rekey import open_settled
 from edge.store.store import Store
 from edge.vitals.codes import Code
 from edge.vitals.quantity import Measured, Missing, MissingReason, Quantity, Unit
@@ -211,6 +213,8 @@ class World:
     reserve: Ballast | None = None
     clock_quality: ClockQuality = ClockQuality.NONE
     clock: SystemClock | None = None
+    recovery_key: bytes | None = None
+    """Private; with it the keyset names a recovery key and the store may be given another key."""
     bundle: int = 1
     preconditions: Callable[[], QafilaError | None] = lambda: None
     workshop: Workshop | None = None
@@ -255,7 +259,8 @@ class World:
             return BoxSealer(UNIT, self.realm, epoch, sign_private, self.centre.keyset)
 
         reader = BoxReceiptReader(UNIT, self.realm, self.centre.keyset)
-        return Enrolled(bytes([self.bundle]), make_sealer, reader, self.centre.keyset.generations)
+        to = None if self.recovery_key is None else recovery.public(self.recovery_key)
+        return Enrolled(bytes([self.bundle]), make_sealer, reader, self.centre.keyset.generations, to)
 
     def parts(self) -> Parts:
         clock = self.clock or SystemClock(self.clock_quality)
@@ -268,8 +273,9 @@ class World:
             realm=self.realm,
             version="0.1.0",
             clock=clock,
+            database=None if self.recovery_key is None else self.home / "store" / "qafila.db",
             devices=self.devices,
-            open_store=self.open_store or (lambda key: Store.open(self.home / "store" / "qafila.db", key)),
+            open_store=self.open_store or (lambda key: open_settled(self.home / "store" / "qafila.db", key)),
             load_slots=lambda: Slots.load(self.home / "store" / "slots", SECRET),
             lockout=Lockout(self.home / "store" / "lockout", clock.monotonic_s),
             enrolled=self.look_pinned,
