@@ -122,13 +122,27 @@ def _offering() -> Iterator[tuple[Origin, metadata.Distribution]]:
     """The installed distributions that name the group; of two with one name, that which Python imports."""
     seen: set[str] = set()
     for distribution in metadata.distributions():
-        # Looked into before it is parsed: one broken file of anybody's would else end the whole search.
-        if GROUP not in (distribution.read_text("entry_points.txt") or ""):
-            continue
-        name = distribution.metadata["Name"] or "a package without a name"
-        if (same := re.sub(r"[-_.]+", "-", name).lower()) not in seen:
+        try:
+            # Looked into before it is parsed: one broken file of anybody's would else end the whole search.
+            if GROUP not in (distribution.read_text("entry_points.txt") or ""):
+                continue
+        except (OSError, ValueError):
+            continue  # it cannot name us in a file that is no text
+        origin = _origin(distribution)
+        same = re.sub(r"[-_.]+", "-", origin.name).lower()
+        if same not in seen:
             seen.add(same)
-            yield Origin(name, distribution.metadata["Version"] or "of no version"), distribution
+            yield origin, distribution
+
+
+def _origin(distribution: metadata.Distribution) -> Origin:
+    try:
+        facts = distribution.metadata
+        name = facts["Name"] if "Name" in facts else "unknown"  # noqa: SIM401  its protocol has no get
+        version = facts["Version"] if "Version" in facts else "unknown"  # noqa: SIM401  as above
+        return Origin(name, version)
+    except Exception:  # noqa: BLE001  a file may be missing, or hold anything
+        return Origin("unknown", "unknown")
 
 
 def _checked(name: str, offered: Sequence[_Offer], taken: Mapping[str, DeviceKind]) -> DeviceKind:

@@ -1,41 +1,21 @@
-"""Device kinds of other packages: what is taken, what is left out and told, and what a fault ends."""
+"""Device kinds of other packages: what is taken, what is left out, and where that is told."""
 
-import asyncio
-import dataclasses
 import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from drivers import contained
-from drivers.decoding import Chunk, Decoded
+from drivers.decoding import Decoded
 from drivers.kinds import DriverContext, Origin
-from drivers.looks import kinds_of
 from drivers.offered import DriverRefused, Offered, RefusedDriver, find
 from drivers.registry import BUILT_IN, Kinds
-from edge.ports.driver import (
-    ClearsMemory,
-    DeviceEvent,
-    DeviceMisbehaved,
-    DeviceUnavailable,
-    Driver,
-    Measures,
-    TellsWhenReady,
-)
-from edge.vitals.codes import Code
-from edge.vitals.quantity import Missing, MissingReason
-from edge.vitals.reading import Reading
 from tests.drivers.foreign_packages import KIND, install, offer
 
 CONTEXT: Final = DriverContext("device-1", "/nowhere")
-READING: Final = Reading(((Code.HEIGHT, Missing(MissingReason.TEST)),))
-ORIGIN: Final = Origin("acme-things", "1.0")
 
 
 @pytest.fixture
@@ -63,6 +43,7 @@ def test_what_an_installed_package_offers_is_a_kind_with_its_origin(site: Path) 
 
 def test_another_group_is_none_of_ours(site: Path) -> None:
     install(site, "acme-else", KIND.format(kind="acme-e1"), "acme-e1 = acme_else:KIND", group="else.drivers")
+    install(site, "acme-broken", "", "this is no line of such a file", group="else.drivers")
     assert found() == Offered({}, [])
 
 
@@ -90,6 +71,7 @@ def _wrong(kind: str, what: str) -> str:
         ("acme-r10", _wrong("acme-r10", "models='T1'"), "has a models of another type"),
         ("acme-r11", _wrong("acme-r11", "decode=None"), "has a decode of another type"),
     ],
+    ids=lambda given: given if " " not in given and "\n" not in given else "",
 )
 def test_what_cannot_be_used_is_left_out_and_told(
     site: Path, caplog: pytest.LogCaptureFixture, kind: str, code: str, said: str
@@ -136,6 +118,23 @@ def test_a_file_that_cannot_be_read_stops_nobody(site: Path) -> None:
     offered = found()
     assert list(offered.kinds) == ["acme-good"]
     assert [refused.kind for refused in offered.refused] == ["acme-broken"]
+
+
+@pytest.mark.parametrize("file", ["entry_points.txt", "METADATA"])
+def test_a_file_that_is_no_text_stops_nobody(site: Path, file: str) -> None:
+    offer(site, "acme-good", "acme-good")
+    offer(site, "acme-binary", "acme-binary")
+    (site / "acme_binary-1.0.dist-info" / file).write_bytes(b"\xff\x00\xfe")
+    offered = found()
+    assert "acme-good" in offered.kinds
+    assert not offered.refused
+
+
+def test_a_package_without_its_papers_is_still_told(site: Path) -> None:
+    offer(site, "acme-bare", "acme-bare", "KIND = 1")
+    (site / "acme_bare-1.0.dist-info" / "METADATA").unlink()
+    (refused,) = found().refused
+    assert "unknown unknown" in refused.sentence
 
 
 def test_others_are_looked_for_only_when_a_kind_is_not_ours(site: Path) -> None:
@@ -243,132 +242,3 @@ async def test_a_driver_under_another_key_is_refused(site: Path) -> None:
     with pytest.raises(DriverRefused, match="another key or kind"):
         async with driver.session():
             pass
-
-
-class Played:
-    """A driver that does what it is told, at each place where it could fail."""
-
-    key = "device-1"
-    kind = "acme-played"
-
-    def __init__(self, fault: Exception | None, where: str) -> None:
-        self._fault = fault
-        self._where = where
-        self.closed = False
-
-    def _maybe(self, where: str) -> None:
-        if where == self._where and self._fault is not None:
-            raise self._fault
-
-    @asynccontextmanager
-    async def _session(self) -> AsyncGenerator[AsyncIterator[DeviceEvent]]:
-        self._maybe("entering")
-        async with aclosing(self._events()) as events:
-            try:
-                yield events
-            finally:
-                self.closed = True
-                self._maybe("leaving")
-
-    def session(self) -> AbstractAsyncContextManager[AsyncIterator[DeviceEvent]]:
-        self._maybe("opening")
-        return self._session()
-
-    async def _events(self) -> AsyncGenerator[DeviceEvent]:
-        yield READING
-        self._maybe("listening")
-
-
-class Clearing(Played):
-    """One with everything that a driver may offer."""
-
-    ready = True
-    cleared: Sequence[bytes] = ()
-
-    async def committed(self, records: Sequence[bytes]) -> None:
-        self.cleared = records
-
-
-async def heard(driver: Driver) -> list[DeviceEvent]:
-    async with driver.session() as events:
-        return [event async for event in events]
-
-
-async def test_a_contained_driver_says_the_same() -> None:
-    theirs = Played(None, "")
-    assert await heard(contained.driver(ORIGIN, theirs)) == [READING]
-    assert theirs.closed
-
-
-@pytest.mark.parametrize("where", ["opening", "entering", "listening", "leaving"])
-async def test_a_fault_ends_the_session_and_not_the_agent(
-    where: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    driver = contained.driver(ORIGIN, Played(ValueError("CONFIDENTIAL"), where))
-    for _ in range(2):
-        with pytest.raises(contained.DriverFailed) as failed:
-            await heard(driver)
-        assert failed.value.stable_code == "driver-failed"
-        assert "CONFIDENTIAL" not in failed.value.sentence
-        assert "ValueError at test_offered.py:" in failed.value.sentence
-    assert len(caplog.records) == 1, "the same is told once"
-    assert "CONFIDENTIAL" not in str(vars(caplog.records[0])["why"])
-
-
-@pytest.mark.parametrize("where", ["opening", "entering", "listening", "leaving"])
-@pytest.mark.parametrize("error", [DeviceUnavailable, DeviceMisbehaved])
-async def test_what_a_driver_means_to_say_is_left_as_it_is(
-    where: str, error: Callable[[str], Exception]
-) -> None:
-    told = error("gone")
-    with pytest.raises(type(told)) as raised:
-        await heard(contained.driver(ORIGIN, Played(told, where)))
-    assert raised.value is told
-
-
-async def test_what_the_listener_raises_is_no_fault_of_the_driver() -> None:
-    theirs = Played(None, "")
-    mine = KeyError("the agent's own")
-
-    async def listen() -> None:
-        async with contained.driver(ORIGIN, theirs).session() as events:
-            async for _ in events:
-                raise mine
-
-    with pytest.raises(KeyError) as raised:
-        await listen()
-    assert raised.value is mine
-    assert theirs.closed
-
-
-async def test_being_cancelled_is_no_fault() -> None:
-    driver = contained.driver(ORIGIN, Played(None, ""))
-
-    async def wait() -> None:
-        async with asyncio.timeout(0.01), driver.session():
-            await asyncio.Event().wait()
-
-    with pytest.raises(TimeoutError):
-        await wait()
-
-
-async def test_what_a_driver_offers_beside_is_still_offered() -> None:
-    plain = contained.driver(ORIGIN, Played(None, ""))
-    assert not isinstance(plain, ClearsMemory | Measures | TellsWhenReady)
-    theirs = Clearing(None, "")
-    clearing = contained.driver(ORIGIN, theirs)
-    assert (clearing.key, clearing.kind) == ("device-1", "acme-played")
-    assert isinstance(clearing, ClearsMemory)
-    assert not isinstance(clearing, Measures)
-    await clearing.committed([b"1"])
-    assert theirs.cleared == [b"1"]
-
-
-def test_a_decoder_that_fails_recognises_nothing() -> None:
-    def fails(chunks: Sequence[Chunk]) -> Decoded:
-        raise ValueError(chunks)
-
-    kind = dataclasses.replace(
-        BUILT_IN["contec-cms50"], kind="acme-looks", decode=contained.decode(ORIGIN, fails), origin=ORIGIN
-    )
-    assert kinds_of({kind.kind: kind}, b"anything") == ()
