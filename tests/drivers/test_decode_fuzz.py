@@ -43,9 +43,9 @@ allocated stays the same.
 
 FIRST_YEAR: Final = 2020
 """Before it no device of ours was set, so an earlier date is no date."""
-LARGEST_SFLOAT: Final = 2046 * 10**7 * 8
-"""The largest number of SFLOAT, of kPa in mmHg; a special mantissa taken for a number may be beyond it."""
-LARGEST: Final = {Code.GLUCOSE: 2046 * 10**7 * 10**5}
+LARGEST_SFLOAT: Final = 2048 * 10**7 * 8
+"""The largest number that SFLOAT can say, of kPa in mmHg; whoever shifts bits wrongly is soon beyond it."""
+LARGEST: Final = {Code.GLUCOSE: 2048 * 10**7 * 10**5}
 """And of kg/L in mg/dL."""
 
 
