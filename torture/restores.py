@@ -140,6 +140,7 @@ class Van:
         self._in = places.spool_in
         self._copies: list[tuple[Path, list[Told]]] = []
         self._told: list[Told] = []
+        self._delivered: set[str] = set()
         self._visits = 0
         self._round = 0
         self.acknowledged = 0
@@ -167,6 +168,7 @@ class Van:
             epoch = (await api.call("snapshot"))["epoch"]
             noticed = await self._forks(api) if evident else None
             if evident and noticed is None:
+                await self._work(api, self._dice.choice((0, 3)), link=False)
                 self._centre.remind()
                 await self._read()
                 noticed = await self._forks(api)
@@ -175,6 +177,7 @@ class Van:
             self.forks += noticed is not None
             await self._work(api, VISITS)
             await self._deliver_all(api)
+            self._delivered = {each.request for each in self._told}
             if not (await api.call("store.verify"))["valid"]:
                 self.broken.append(f"round {self._round}: the chain does not verify")
         for old, _ in self._copies[:-COPIES]:
@@ -187,7 +190,7 @@ class Van:
         lost = sum(max(0, n - there[request]) for request, n in expected.items())
         return lost, sum(max(0, n - expected.get(request, n)) for request, n in there.items())
 
-    async def _work(self, api: Api, visits: int) -> None:
+    async def _work(self, api: Api, visits: int, *, link: bool = True) -> None:
         open_visit = (await api.call("snapshot"))["encounter"]
         if open_visit is not None:
             await self._ask(api, "encounter.close", encounter=open_visit)
@@ -202,7 +205,7 @@ class Van:
             await self._ask(api, "observe", encounter=encounter, values=values)
             if self._dice.random() < 0.5:
                 await self._ask(api, "alert.raise", patient=patient, encounter=encounter, code=ALERT)
-            if self._dice.random() < 0.3:
+            if link and self._dice.random() < 0.3:
                 await self._carry(self._dice.randint(1, 12))
             if number < visits - 1 or self._dice.random() < 0.7:  # else the battery dies during a visit
                 await self._ask(api, "encounter.close", encounter=encounter)
@@ -253,7 +256,7 @@ class Van:
         finally:
             store.close()
         still = self._centre.landed() | spooled
-        kept = {each.request for each in told}
+        kept = {each.request for each in told} | self._delivered
         self._told = [each for each in self._told if each.request in kept or each.entries <= still]
         return ahead or any(last > tips[word] for word, last in reach.items())
 

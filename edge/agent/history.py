@@ -64,6 +64,15 @@ def leave(
     return _go_on(store)
 
 
+def send_all_again(store: Store, sealing: Sealing) -> None:
+    """The centre was restored from a backup: it may lack what it had opened of earlier epochs, too."""
+    if store.last_fork() is None:
+        return
+    store.mark_earlier_epochs()
+    _go_on(store)
+    sealing.look_again()
+
+
 def _go_on(store: Store) -> Fork | None:
     while rows := store.still_to_journal_again(PIECE):
         with store.write() as tx:

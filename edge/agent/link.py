@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 from edge.agent.states import Span, runs
 from edge.records.fields import Stream
-from edge.spool import parse
+from edge.spool import SpoolName, parse
 
 _MOST_NAMES: Final = 10_000
 _STREAMS: Final = {stream.word: stream for stream in Stream}
@@ -34,8 +35,11 @@ class Link:
 NO_LINK: Final = Link()
 
 
-def read_link(raw: bytes | None) -> Link:
-    """Read the note; anything odd in it counts as no link."""
+def read_link(raw: bytes | None, counts: Callable[[SpoolName], bool] = lambda _: True) -> Link:
+    """Read the note; anything odd in it counts as no link.
+
+    ``counts`` says which files are of the present epoch: no name tells them from those of an earlier one.
+    """
     try:
         note: Any = json.loads(raw or b"null")
         if not isinstance(note, dict):
@@ -48,17 +52,19 @@ def read_link(raw: bytes | None) -> Link:
             connected=True,
             since_ms=since_ms,
             broker=broker if isinstance(broker, str) and len(broker) <= 16 else None,
-            sent=_spans(names[:_MOST_NAMES]) if isinstance(names, list) else (),
+            sent=_spans(names[:_MOST_NAMES], counts) if isinstance(names, list) else (),
         )
     except (ValueError, RecursionError):
         return NO_LINK
 
 
-def _spans(names: list[Any]) -> tuple[tuple[Stream, tuple[Span, ...]], ...]:
+def _spans(
+    names: list[Any], counts: Callable[[SpoolName], bool]
+) -> tuple[tuple[Stream, tuple[Span, ...]], ...]:
     found: dict[Stream, list[Span]] = {}
     for raw in names:
         name = parse(raw) if isinstance(raw, str) else None
         stream = None if name is None else _STREAMS.get(name.word)
-        if name is not None and stream is not None and name.n > 0:
+        if name is not None and stream is not None and name.n > 0 and counts(name):
             found.setdefault(stream, []).append((name.first, name.first + name.n - 1))
     return tuple((stream, tuple(runs(spans))) for stream, spans in found.items())

@@ -11,7 +11,7 @@ from typing import Final
 
 from edge.agent import payloads
 from edge.agent.commit import OpenStore
-from edge.agent.history import leave
+from edge.agent.history import leave, send_all_again
 from edge.agent.parts import Enrolled
 from edge.agent.receipts import LANDED, OPENED, Judgement, Standing, judge
 from edge.clock import Moment
@@ -99,6 +99,8 @@ def _take_receipt(
             changed=True,
             forked=leave(opened.store, opened.sealing, enrolled.make_sealer, moment, reason),
         )
+    if any(move.new_generation for move in judgement.moves):
+        send_all_again(opened.store, opened.sealing)
     if judgement.believed:
         opened.sealing.clean(judgement.holds)
     opened.sealing.seal_again(judgement.reseal)

@@ -167,7 +167,7 @@ def _judge_stream(
     """Why what is said of one stream is not believed."""
     if mark.stopped is not None:
         return Refused.STREAM_STOPPED
-    if stated.through > mark.tip:
+    if max(stated.through, stated.top) > mark.tip:  # it has seen entries of this epoch that we never made
         return Refused.BEYOND_TIP
     if stated.through > 0:
         own = standing.head_at(stream, stated.through)

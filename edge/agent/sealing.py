@@ -112,6 +112,14 @@ class Sealing:
         except (QafilaError, OSError) as error:
             self._later(error)
 
+    def look_again(self) -> None:
+        """Something was appended that is not sealed."""
+        self._incomplete = True
+
+    def is_of_this_epoch(self, name: SpoolName) -> bool:
+        """Whether a file of the spool holds entries of the present epoch."""
+        return bool(self._leftovers.without([name]))
+
     def clean_earlier(self, receipt: Receipt) -> None:
         """Remove what an opened receipt of an earlier epoch covers."""
         try:

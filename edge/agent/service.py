@@ -272,6 +272,7 @@ class Agent:
             try:
                 more, news = await self._room.do(self._keep_up)
                 if news.forked is not None:
+                    self._link_read = None
                     self._audience.tell("forked", view.fork(news.forked))
                 if news.changed:
                     await self._ledger.tell_streams()
@@ -303,7 +304,11 @@ class Agent:
         if raw == self._link_read:
             return
         self._link_read = raw
-        link = read_link(raw)
+        try:
+            link = await self._room.do(lambda opened: read_link(raw, opened.sealing.is_of_this_epoch))
+        except StoreLocked:
+            link = read_link(raw)
+            self._link_read = None  # which files are of the present epoch is known only to the open store
         told = view.link(link) != view.link(self._ledger.link)
         self._ledger.link = link
         if told:

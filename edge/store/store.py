@@ -141,6 +141,27 @@ class Store(JournalReads, PatientReads, VisitReads, DeviceReads, WaveReads):
             raise
         self._epoch = epoch
 
+    def mark_earlier_epochs(self) -> None:
+        """Mark everything of the epochs before to be journalled again, once each.
+
+        For a centre that was restored: it may lack what it had opened of them, and nobody sends in them
+        any more.
+        """
+        known = self._rows("SELECT entry, epoch, stream, seq FROM origins")
+        first_of = {entry: tuple(first) for entry, *first in known}
+        last: dict[tuple[object, ...], int] = {}
+        for entry, epoch, stream, seq, kind in self._rows(
+            "SELECT journal.id, epochs.epoch, stream, seq, kind FROM journal"
+            " JOIN epochs ON epochs.number = journal.epoch WHERE payload IS NOT NULL ORDER BY journal.id"
+        ):
+            if kind != Kind.GENESIS:
+                last[first_of.get(entry, (epoch, stream, seq))] = entry
+        present = self._row("SELECT min(id) FROM journal WHERE epoch = ?", self._epoch.number)
+        assert present is not None  # noqa: S101  every epoch has its genesis
+        earlier = sorted(entry for entry in last.values() if entry < present[0])
+        with self.write() as tx:
+            tx.mark_again(earlier)
+
     def verify(self, progress: Callable[[int], None] | None = None) -> VerifyResult:
         """Check every entry of every epoch against its leaf, its chain and its stream's tip."""
         with translated():

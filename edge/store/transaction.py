@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
 from edge import cbor
@@ -127,6 +127,11 @@ class Transaction(Base):
         entry = Entry(stream, seq, kind, raw, leaf, head)
         self.appended.append(entry)
         return entry, cursor.lastrowid or 0
+
+    def mark_again(self, rows: Iterable[int]) -> None:
+        """These entries are to be journalled again in the present epoch."""
+        for row in rows:
+            self._run("INSERT OR IGNORE INTO journal_again (entry) VALUES (?)", row)
 
     def done_again(self, row: int) -> None:
         """This entry need not be journalled again any more."""

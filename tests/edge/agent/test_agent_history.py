@@ -1,5 +1,8 @@
 """The store goes back in time: it is noticed, another epoch begins, nothing is doubled on the box."""
 
+import asyncio
+import fcntl
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -263,3 +266,40 @@ async def test_a_screen_that_stays_connected_hears_of_it_at_the_unlock(world: Wo
         put_back(world, copy)
         await nurse.ask("sign-in", user="amina", pin=PIN)
         assert (await nurse.event("forked"))["reason"] == "spool-ahead"
+
+
+async def test_a_restored_centre_gets_what_it_had_opened_of_earlier_epochs_once_more(world: World) -> None:
+    async with world.nurse() as nurse:
+        await visit_of(nurse, "Benali")
+        await deliver_and_wait(world, world.receipt_for("opened"), "opened")
+        first = world.store()
+        opened = first.watermarks()[Stream.VITALS].opened
+        ahead = {Stream.VITALS: StreamReceipt(50, bytes(VISIBLE_HEAD_BYTES), 50)}
+        await deliver_and_wait(world, world.centre.receipt("landed", first.epoch, ahead))
+        await deliver_and_wait(world, world.receipt_for("landed", rseq=1))
+        await deliver_and_wait(world, world.receipt_for("opened", rseq=1), "opened")
+        assert [each for each in payloads(world.store()) if Field.ORIGIN in each] == []
+        for _ in range(2):  # a second receipt of the new generation asks for nothing more
+            await deliver_and_wait(world, world.receipt_for("landed", streams={}, generation=2))
+        again = [each[Field.ORIGIN] for each in payloads(world.store()) if Field.ORIGIN in each]
+        assert again == [[first.epoch, Stream.VITALS, seq] for seq in range(2, opened + 1)]
+        states = {each["state"] for each in (await nurse.ask("patient.list"))["patients"]}
+        assert states == {"saved"}
+        assert (await nurse.ask("store.verify"))["valid"] is True
+
+
+async def test_a_file_of_an_earlier_epoch_says_nothing_of_what_is_sent_in_this_one(world: World) -> None:
+    async with world.nurse() as nurse:
+        await visit_of(nurse, "Benali")
+        left = [str(name) for name in world.spooled("vitals")]
+        ahead = {Stream.VITALS: StreamReceipt(50, bytes(VISIBLE_HEAD_BYTES), 50)}
+        await deliver_and_wait(world, world.centre.receipt("landed", world.store().epoch, ahead))
+        note = {"connected": True, "since_ms": 1, "broker": "here", "sent": left}
+        (world.home / "in" / "link").write_text(json.dumps(note))
+        with (world.home / "in" / "link").open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            await nurse.ask("subscribe", topics=["link"])
+            async with asyncio.timeout(30):
+                while not (await nurse.ask("status"))["link"]["connected"]:
+                    await asyncio.sleep(0.01)
+            assert (await nurse.ask("status"))["streams"]["vitals"]["sent"] == 0

@@ -95,6 +95,13 @@ def test_a_receipt_beyond_our_tip_stops_the_stream() -> None:
     assert judgement.moves == ()
 
 
+def test_entries_seen_beyond_our_tip_stop_the_stream_though_they_have_not_all_come() -> None:
+    seen = StreamReceipt(15, honest(Stream.VITALS, 15).head, 23, ((16, 22),))
+    judgement = judge(receipt({Stream.VITALS: seen}), standing())
+    assert judgement.stops == ((Stream.VITALS, "beyond-tip"),)
+    assert judgement.moves == ()
+
+
 def test_a_watermark_never_falls_within_a_generation() -> None:
     judgement = judge(receipt({Stream.VITALS: honest(Stream.VITALS, 9)}), standing())
     assert judgement.moves == ()
