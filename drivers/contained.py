@@ -5,9 +5,10 @@ package that a technician adds may be mended later, and the other devices go on 
 faults, not malice: such code runs with everything that the process around it may do.
 """
 
+import inspect
 import logging
 import traceback
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
@@ -66,7 +67,8 @@ def driver(origin: Origin, theirs: Driver) -> Driver:
 
 def _forwarded(name: str) -> property:
     def ask(self: "_Contained") -> object:
-        return getattr(self.theirs, name)
+        offered = getattr(self.theirs, name)
+        return self.holding(offered) if inspect.iscoroutinefunction(offered) else offered
 
     return property(ask)
 
@@ -88,6 +90,19 @@ class _Contained:
 
     def session(self) -> AbstractAsyncContextManager[AsyncIterator[DeviceEvent]]:
         return _Session(self.theirs, self._fail)
+
+    def holding(self, theirs: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+        """The same method; its faults are told as the session's are."""
+
+        async def call(*given: object, **named: object) -> object:
+            try:
+                return await theirs(*given, **named)
+            except DeviceError:
+                raise
+            except Exception as fault:
+                raise self._fail(fault) from fault
+
+        return call
 
     def _fail(self, fault: BaseException) -> DriverFailed:
         failed = _failed(self._origin, fault)

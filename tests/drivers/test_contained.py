@@ -71,6 +71,7 @@ class Clearing(Played):
     cleared: Sequence[bytes] = ()
 
     async def committed(self, records: Sequence[bytes]) -> None:
+        self._maybe("clearing")
         self.cleared = records
 
 
@@ -173,6 +174,19 @@ async def test_what_a_driver_offers_beside_is_still_offered() -> None:
     assert not isinstance(clearing, Measures)
     await clearing.committed([b"1"])
     assert theirs.cleared == [b"1"]
+
+
+async def test_a_fault_in_what_is_offered_beside_is_told_alike() -> None:
+    failing = contained.driver(ORIGIN, Clearing(ValueError("CONFIDENTIAL"), "clearing"))
+    assert isinstance(failing, ClearsMemory)
+    with pytest.raises(contained.DriverFailed, match="ValueError at"):
+        await failing.committed([b"1"])
+    gone = DeviceUnavailable("gone")
+    going = contained.driver(ORIGIN, Clearing(gone, "clearing"))
+    assert isinstance(going, ClearsMemory)
+    with pytest.raises(DeviceUnavailable) as raised:
+        await going.committed([b"1"])
+    assert raised.value is gone
 
 
 def test_a_decoder_that_fails_recognises_nothing() -> None:
