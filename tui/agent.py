@@ -57,6 +57,9 @@ class Agent(Protocol):
     async def observe(
         self, request: str, encounter: UUID, values: Mapping[str, str], confirmed: Sequence[str]
     ) -> Saved: ...
+    async def assign(
+        self, request: str, encounter: UUID, observations: Sequence[int], reason: str
+    ) -> Saved: ...
 
 
 class SocketAgent:
@@ -131,6 +134,10 @@ class SocketAgent:
             "confirmed": list(confirmed),
         }
         return Saved.model_validate(await self._ask("observe", request, **fields))
+
+    async def assign(self, request: str, encounter: UUID, observations: Sequence[int], reason: str) -> Saved:
+        fields = {"encounter": str(encounter), "observations": list(observations), "reason": reason}
+        return Saved.model_validate(await self._ask("tray.assign", request, **fields))
 
     async def _ask(self, method: str, request: str | None = None, **fields: Any) -> dict[str, Any]:  # noqa: ANN401  as wide as JSON
         if self._api is None:

@@ -156,6 +156,7 @@ class FakeAgent:
         self.people = list(PATIENTS)
         self.alike: list[PatientShown] = []
         self.observations = list(OBSERVATIONS)
+        self.in_tray: list[ObservationShown] = []
         self.open_visit = open_visit
         self.there = True
         self.refuse: dict[str, list[QafilaError]] = {}
@@ -240,7 +241,15 @@ class FakeAgent:
 
     async def tray(self) -> Tray:
         self._asked("tray")
-        return Tray(observations=())
+        return Tray(observations=tuple(self.in_tray))
+
+    async def assign(self, request: str, encounter: UUID, observations: Sequence[int], reason: str) -> Saved:
+        assert encounter == ENCOUNTER
+        self._asked("assign", (request, tuple(observations), reason))
+        given = [each for each in self.in_tray if each.seq in observations]
+        self.in_tray = [each for each in self.in_tray if each not in given]
+        self.observations += given
+        return Saved(saved=())
 
     async def snapshot(self) -> Snapshot:
         self._asked("snapshot")

@@ -23,6 +23,7 @@ from tui.records import rows
 from tui.screens.base import QafilaScreen, keys
 from tui.screens.confirm import Confirm
 from tui.screens.entry import Entry
+from tui.screens.tray import TrayScreen
 from tui.tiers import Tier, tier_of
 from tui.widgets.flow import Part, content
 from tui.widgets.record_list import RecordList
@@ -39,9 +40,10 @@ class CaptureScreen(QafilaScreen):
         encounter: the visit that is open.
     """
 
-    KEYS = (
+    KEYS: ClassVar[Sequence[tuple[str, str]]] = (
         ("F4", "key.enter"),
         ("F5", "key.wave"),
+        ("T", "key.tray"),
         ("F12", "key.close"),
         ("Esc", "key.patients"),
         ("F1", "key.help"),
@@ -49,7 +51,7 @@ class CaptureScreen(QafilaScreen):
         ("F10", "key.quit"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        *keys(escape="back", f2="back", f4="enter", f5="wave", f12="close"),
+        *keys(escape="back", f2="back", f4="enter", f5="wave", t="tray", f12="close"),
         *keys(f1="app.help", f9="app.lock", f10="app.leave"),
     ]
     DEFAULT_CSS: ClassVar[str] = """
@@ -192,6 +194,9 @@ class CaptureScreen(QafilaScreen):
         shown = self._wave_shown()
         self._chosen_wave = Code.PLETH if shown is Code.ECG else Code.ECG
         self._show_waves()
+
+    async def action_tray(self) -> None:
+        await self.app.push_screen(TrayScreen(self.hub, self.patient, self.encounter))
 
     async def action_close(self) -> None:
         say = self.hub.say
