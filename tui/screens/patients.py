@@ -39,7 +39,7 @@ class _Search(Input):
 class PatientsScreen(QafilaScreen):
     """The list, with a line to type in that narrows it."""
 
-    KEYS = (
+    KEYS: ClassVar[Sequence[tuple[str, str]]] = (
         ("Enter", "key.open"),
         ("↑↓", "key.choose"),
         ("F2", "key.new"),
