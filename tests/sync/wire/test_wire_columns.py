@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from backports import zstd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import vanday
@@ -43,7 +43,6 @@ def _encode(fields: Mapping[Field, Any]) -> bytes:
 
 
 @given(st.lists(_ROWS, max_size=12))
-@settings(max_examples=300)
 def test_any_payload_comes_back(rows: list[Row]) -> None:
     assert squeeze.unpack(squeeze.pack(rows), len(rows)) == rows
 
@@ -89,7 +88,6 @@ def test_usual_payloads_in_any_order_come_back(rows: list[Row]) -> None:
         max_size=10,
     )
 )
-@settings(max_examples=300)
 def test_journal_fields_with_odd_values_come_back(payloads: list[bytes]) -> None:
     rows = [Row(4, payload) for payload in payloads]
     assert squeeze.unpack(squeeze.pack(rows), len(rows)) == rows
