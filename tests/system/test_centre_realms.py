@@ -27,7 +27,7 @@ from sync.central.landing import Lander, Upward
 from sync.central.receipts import ReceiptWriter
 from sync.central.setup import EnrolmentRefused
 from sync.wire import topics
-from sync.wire.enrolment import Broker, make_request, read_bundle
+from sync.wire.enrolment import make_request, read_bundle
 from sync.wire.errors import EnvelopeRefused
 from tests.edge.agent.agent_world import UNIT, ScriptedDriver, World, pressure
 from tests.edge.agent.agent_world import Centre as Keys
@@ -37,7 +37,6 @@ pytestmark = pytest.mark.system
 
 REALMS: Final[tuple[Realm, ...]] = get_args(Realm)
 PAIRS: Final = list(itertools.product(REALMS, REALMS))
-BROKERS: Final = (Broker("127.0.0.1", 8883, tls=True),)
 SIMULATED: Final = """
 [[device]]
 key = "cuff-1"
@@ -111,7 +110,7 @@ async def test_what_a_simulator_says_comes_to_a_centre_where_both_are_training(
     identity = store.identity()
     store.close()
     believed = make_request(UNIT, centre, identity.sign_private, identity.recv_public, 1)
-    setup.enrol(home, believed, SetClock(), BROKERS)
+    setup.enrol(home, believed, SetClock())
     sent = [
         Upward(topics.up(UNIT, name.word), world.outbox.read(name)) for name in sorted(world.outbox.list())
     ]
@@ -144,14 +143,14 @@ def test_a_box_is_enrolled_by_a_centre_of_its_own_realm_only(
     home = make_centre(tmp_path, centre)
     unit = Unit("van-07", home.read_keyset(centre), box)
     if box == centre:
-        _, bundle = setup.enrol(home, unit.request(), SetClock(), BROKERS)
+        _, bundle = setup.enrol(home, unit.request(), SetClock())
         assert read_bundle(bundle, unit.request()).realm == box
     else:
         with pytest.raises(EnrolmentRefused) as refused:
-            setup.enrol(home, unit.request(), SetClock(), BROKERS)
+            setup.enrol(home, unit.request(), SetClock())
         assert refused.value.stable_code == "request-realm"
         # nor does a box take the answer that another unit of its name was given there
         other = Unit("van-07", unit.keyset, centre)
-        _, bundle = setup.enrol(home, other.request(), SetClock(), BROKERS)
+        _, bundle = setup.enrol(home, other.request(), SetClock())
         with pytest.raises(EnvelopeRefused):
             read_bundle(bundle, unit.request())
