@@ -91,6 +91,13 @@ def kills(_seeds: int, rounds: int) -> list[Result]:
     return [_pytest("kills", "system", rounds, {"QAFILA_KILL_ROUNDS": str(rounds)}, "-k", "kill")]
 
 
+def restores(_seeds: int, rounds: int) -> list[Result]:
+    """Old copies of a store put back at random; everything is at the centre once."""
+    count = max(1, rounds // 100)
+    more = {"QAFILA_RESTORES": str(count)}
+    return [_pytest("restores", "system", count, more, "tests/system/test_store_restores.py")]
+
+
 def torture(_seeds: int, rounds: int) -> list[Result]:
     """Kills, power cuts and rotten disks, in the proportion of the check."""
     began = time.monotonic()
@@ -137,6 +144,7 @@ PARTS: Final[dict[str, Callable[[int, int], list[Result]]]] = {
     "fuzz": fuzz,
     "fuzz-touched": fuzz_touched,
     "kills": kills,
+    "restores": restores,
     "torture": torture,
     "bluez": bluez,
 }

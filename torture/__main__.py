@@ -1,7 +1,7 @@
 """``python -m torture [--rounds N] [--seed S]``: all parts in the check's proportion, then one line.
 
 Kills, power cuts and flipped bits stand to one another as 60 to 300 to 200. What ran is replayed by its
-seed; a part alone by ``--part``.
+seed; a part alone by ``--part``. Old copies put back (``--part restores``) are counted apart.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from torture import flips, kills, powerloss, unit
+from torture import flips, kills, powerloss, restores, unit
 from torture.fresh import Readers, readers
 from torture.nurse import Nurse
 from torture.tally import Tally, total
@@ -70,10 +70,15 @@ async def _fill(home: Path) -> None:
         agent.kill()
 
 
+def _restores(_reading: Readers, base: Path, rounds: int, seed: int) -> Tally:
+    return asyncio.run(restores.restore(base, rounds, f"restores {seed}"))
+
+
 PARTS: Final[dict[str, Callable[[Readers, Path, int, int], Tally]]] = {
     "kills": _kills,
     "cuts": _cuts,
     "flips": _flips,
+    "restores": _restores,
 }
 
 
