@@ -93,7 +93,10 @@ def agent_parts(places: Places, config: UnitConfig, clock: Clock, workshop: Unit
         batch=config.seal.batch,
         reserve=Ballast(places.store / "ballast"),
         preconditions=lambda: what_is_wrong(places, config),
-        notes=lambda: secret_sources(places, config).notes(),
+        notes=lambda: [
+            *secret_sources(places, config).notes(),
+            *([process.SWAP_ON] if process.swap_is_on() else []),
+        ],
         workshop=workshop,
         pace=Pace(screen_lock_s=config.locks.screen_s, store_lock_s=config.locks.store_s),
     )

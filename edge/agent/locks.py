@@ -36,6 +36,9 @@ _LOG: Final = logging.getLogger(__name__)
 class Locks:
     """Knows when somebody or something last gave a sign.
 
+    Attributes:
+        also: what else ends by time and is looked at with the locks.
+
     Args:
         now_s: monotonic.
         screen_s: how long a session may be without a sign.
@@ -69,6 +72,7 @@ class Locks:
         self._arriving = 0
         self._used_s = now_s()
         self._for_a_moment = False
+        self.also: Callable[[], None] = lambda: None
 
     def used(self) -> None:
         """A device gave a number, or somebody did something: the store is in use."""
@@ -129,6 +133,7 @@ class Locks:
 
     async def look(self) -> None:
         """Let every lock fall that is due."""
+        self.also()
         for caller in [caller for caller in self._signs if caller.closed]:
             del self._signs[caller]
             self._screened.discard(caller)

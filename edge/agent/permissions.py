@@ -18,6 +18,7 @@ WITHOUT_SESSION: Final = frozenset({"status", "sign-in", "recover.ask", "recover
 _EVERYONE: Final = frozenset(Role)
 _CARE: Final = frozenset({Role.NURSE, Role.SUPERVISOR})
 _TECHNICAL: Final = frozenset({Role.SUPERVISOR, Role.TECHNICIAN})
+_TECHNICIAN: Final = frozenset({Role.TECHNICIAN})
 _SUPERVISOR: Final = frozenset({Role.SUPERVISOR})
 
 ALLOWED: Final[dict[str, frozenset[Role]]] = {
@@ -46,6 +47,7 @@ ALLOWED: Final[dict[str, frozenset[Role]]] = {
     "users.disable": _SUPERVISOR,
     "pin.change": _EVERYONE,
     "key.rotate": _SUPERVISOR,
+    "break-glass": _TECHNICIAN,
     "device.scan": _TECHNICAL,
     "device.pair": _TECHNICAL,
     "device.passkey": _TECHNICAL,

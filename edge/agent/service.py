@@ -22,6 +22,7 @@ from edge.agent.commands.watching import WatchCommands
 from edge.agent.commands.waves import WaveCommands
 from edge.agent.commit import OpenStore, StoreRoom
 from edge.agent.doorkeeper import Doorkeeper
+from edge.agent.glass import Glass
 from edge.agent.ledger import Ledger
 from edge.agent.link import read_link
 from edge.agent.locks import Locks
@@ -84,6 +85,8 @@ class Agent:
             store_s=parts.pace.store_lock_s,
             look_s=parts.pace.lock_look_s,
         )
+        self._glass = Glass(self._ledger, self._audience, parts.clock.monotonic_s)
+        self._locks.also = self._glass.look
         self._refusals = Refusals()
         self._link_read: bytes | None = None
         self._looks = 0
@@ -145,6 +148,7 @@ class Agent:
             "recover.ask": recovering.ask,
             "recover": recovering.recover,
             "key.rotate": recovering.rotate,
+            "break-glass": self._glass.break_glass,
             "device.scan": devices.scan,
             "device.pair": devices.pair,
             "device.passkey": devices.passkey,
@@ -240,6 +244,7 @@ class Agent:
                 if self._unlocking.locked:
                     raise StoreLocked
                 await self._locks.check(call.caller)
+                self._glass.look()
                 person = call.caller.person
                 if person is None:
                     raise SignInNeeded

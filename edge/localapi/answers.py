@@ -61,6 +61,12 @@ class SignedIn(Message):
     role: Role
 
 
+class GlassBroken(Message):
+    """For how long; then a `glass-whole` event ends it and the choice of events."""
+
+    minutes: int
+
+
 class Challenge(Message):
     """What is read to the centre, with the unit's name, the user and the reason."""
 

@@ -109,6 +109,11 @@ METHODS: Final[dict[str, Method]] = {
     "key.rotate": Method(
         Nothing, Nothing, "Give the store a new key; for supervisors. Everybody signs in again."
     ),
+    "break-glass": Method(
+        requests.BreakGlass,
+        answers.GlassBroken,
+        "For a technician in an emergency: act as a nurse for some minutes; sent as an alert.",
+    ),
     "device.scan": Method(
         requests.Scan, answers.Nearby, "What is near, what kind it looks like, and whether it is configured."
     ),
@@ -167,6 +172,7 @@ EVENTS: Final[dict[str, type[Message]]] = {
     "heartbeat": events.Heartbeat,
     "locked": Nothing,
     "screen-locked": Nothing,
+    "glass-whole": Nothing,
     "unlocked": Nothing,
     "error": events.ErrorEvent,
 }

@@ -242,3 +242,10 @@ class Recover(Message):
     reason: RecoveryReason
     code: Secret
     pin: Secret
+
+
+class BreakGlass(Message):
+    """Why care cannot wait for a nurse, and for how long; the reason leaves the unit."""
+
+    reason: Line
+    minutes: Annotated[int, Field(ge=1, le=60)] = 30

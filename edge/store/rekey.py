@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from edge.store import sqlite
 from edge.store.connection import check_sealed, connect, connect_new
 from edge.store.errors import StoreDamaged, StoreReadOnly, translated
 from edge.store.pagecheck import key_fits
@@ -85,7 +86,7 @@ def _copy(path: Path, old: bytes, new: Path, new_key: bytes) -> None:
         source.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         target = connect_new(new, new_key)
         stack.callback(target.close)
-        source.backup(target, pages=_PAGES_A_STEP)
+        sqlite.copy(source, target, _PAGES_A_STEP)
         if [row[0] for row in target.execute("PRAGMA integrity_check")] != ["ok"]:
             raise StoreDamaged(
                 "The copy of the store is not sound; the store is as it was.",

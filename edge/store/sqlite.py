@@ -33,7 +33,6 @@ class Connection(Protocol):
     def execute(self, sql: str, parameters: Sequence[object] = ..., /) -> Cursor: ...
     def executemany(self, sql: str, parameters: Sequence[Sequence[object]], /) -> Cursor: ...
     def set_authorizer(self, callback: Callable[..., int], /) -> None: ...
-    def backup(self, target: "Connection", /, *, pages: int = ...) -> None: ...
     def close(self) -> None: ...
 
 
@@ -52,6 +51,12 @@ NOTADB: Final[int] = _driver.SQLITE_NOTADB
 OK: Final[int] = _driver.SQLITE_OK
 DENY: Final[int] = _driver.SQLITE_DENY
 ATTACH: Final[int] = _driver.SQLITE_ATTACH
+
+
+def copy(source: Connection, target: Connection, pages: int) -> None:
+    """SQLite's online backup, so many pages a step; each file keeps its own key."""
+    genuine: Any = source
+    genuine.backup(target, pages=pages)
 
 
 def connect(uri: str) -> Connection:
