@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.test_tui_terminal import Terminal
+from tests.tui.terminals import Terminal
 
 pytestmark = [
     pytest.mark.system,
