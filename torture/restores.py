@@ -163,6 +163,8 @@ class Van:
         self._copies.append((kept, list(self._told)))
         async with _agent(self._home) as api:
             await self._work(api, self._dice.randint(0, 3))
+            if self._dice.random() < 0.6:
+                await self._carry(10_000)
         evident = self._put_back()
         async with _agent(self._home) as api:
             epoch = (await api.call("snapshot"))["epoch"]
@@ -241,7 +243,7 @@ class Van:
     def _put_back(self) -> bool:
         """Put a copy back; whether anything shows that it is old."""
         self._put_back_ms = SystemClock().now().wall_ms
-        copy, told = self._dice.choice(self._copies)
+        copy, told = self._copies[-1] if self._dice.random() < 0.6 else self._dice.choice(self._copies)
         with_spool = self._dice.random() < 0.5
         shutil.rmtree(self._store)
         shutil.copytree(copy / "store", self._store)

@@ -10,7 +10,7 @@ import pytest
 from edge import cbor
 from edge.audit.chain import Entry
 from edge.records.fields import Field, Kind, Stream
-from sync.central import database
+from sync.central import database, standing
 from sync.central.landing import Upward
 from tests.sync.central_world import Centre, Unit, make_centre
 
@@ -173,6 +173,10 @@ def test_an_epoch_that_lives_on_marks_the_unit_and_nothing_is_refused(
     assert centre.rows("SELECT epoch, stream, seq FROM clones") == [(unit.epoch_hex, "vitals", 11)]
     assert centre.value("SELECT count(*) FROM alarms WHERE code = 'cloned'") == 1
     assert counted(centre)["patients"] == 2
+    assert [each.as_json() for each in standing.units(centre.home)] == [
+        {"unit": "van-07", "epochs": 2, "went_back": 1, "cloned": [unit.epoch_hex], "conflicts": 0,
+         "quarantined": 0}
+    ]  # fmt: skip
     assert centre.value("SELECT through FROM chains WHERE epoch = ?", unit.epoch_hex) == 19
 
 
