@@ -1,0 +1,52 @@
+"""The telephone unlock as two people do it: one at the unit, one at the centre, by their commands alone."""
+
+import json
+from pathlib import Path
+
+from tests.cli.test_commands import PIN, agent, error_of, qafila
+
+NEW = "739164"
+WHY = ("--user", "fatima", "--reason", "forgotten-pin")
+
+
+def test_a_unit_is_opened_by_telephone(tmp_path: Path) -> None:
+    van, centre = tmp_path / "van", tmp_path / "centre"
+    unit = ("--realm", "training", "--id", "van-07", "--user", "fatima", "--pin-stdin")
+    made = qafila("unit", "init", *unit, stdin=PIN + "\n", home=van)
+    assert "Recovery sheet of van-07" in made.stdout
+    assert PIN not in made.stdout
+    key = json.loads(qafila("central", "init", "--realm", "training", "--json", home=centre).stdout)[
+        "recovery_key"
+    ]
+    safe = Path(key).rename(tmp_path / "safe.key")
+    request, bundle = str(tmp_path / "request"), str(tmp_path / "bundle")
+    for words, home in (
+        (("unit", "csr", request), van),
+        (("central", "enrol", request, "--out", bundle), centre),
+        (("unit", "enrol", bundle), van),
+    ):
+        assert qafila(*words, home=home).returncode == 0, words
+    assert (
+        error_of(qafila("unit", "recover", *WHY, "--ask", "--json", home=van))["code"] == "agent-unreachable"
+    )
+    with agent(van):
+        refused = qafila("unit", "recover", *WHY, "--ask", "--json", home=van)
+        assert error_of(refused)["code"] == "no-recovery-slot"
+        assert qafila("users", "list", "--by", "fatima", "--pin-stdin", stdin=PIN + "\n", home=van).stdout
+        asked = json.loads(qafila("unit", "recover", *WHY, "--ask", "--json", home=van).stdout)
+        answered = qafila(
+            *("central", "recover", "--unit", asked["unit"], *WHY, "--key", str(safe), "--by", "hakim"),
+            *("--challenge", asked["challenge"], "--json"),
+            home=centre,
+        )
+        code = json.loads(answered.stdout)["code"]
+        done = qafila("unit", "recover", *WHY, "--code-stdin", "--json", stdin=f"{code}\n{NEW}\n", home=van)
+        assert json.loads(done.stdout) == {"user": "fatima", "rotated": True}, done.stderr
+        again = qafila("unit", "recover", *WHY, "--code-stdin", "--json", stdin=f"{code}\n{NEW}\n", home=van)
+        assert error_of(again)["code"] == "recovery-code-wrong"
+        assert qafila("users", "list", "--by", "fatima", "--pin-stdin", stdin=NEW + "\n", home=van).stdout
+    verified = qafila(
+        "store", "verify", "--user", "fatima", "--pin-stdin", "--json", stdin=NEW + "\n", home=van
+    )
+    assert json.loads(verified.stdout)["valid"] is True
+    assert json.loads((centre / "central" / "recoveries.log").read_text())["by"] == "hakim"
