@@ -98,6 +98,13 @@ def restores(_seeds: int, rounds: int) -> list[Result]:
     return [_pytest("restores", "system", count, more, "tests/system/test_store_restores.py")]
 
 
+def crossing(_seeds: int, rounds: int) -> list[Result]:
+    """Two devices and two patients, in ten times as many steps as in the check."""
+    steps = max(10_000, rounds // 2)
+    more = {"QAFILA_CROSS_STEPS": str(steps)}
+    return [_pytest("never crossed", "not system", steps, more, "tests/edge/agent/test_agent_crossing.py")]
+
+
 def torture(_seeds: int, rounds: int) -> list[Result]:
     """Kills, power cuts and rotten disks, in the proportion of the check."""
     began = time.monotonic()
@@ -145,6 +152,7 @@ PARTS: Final[dict[str, Callable[[int, int], list[Result]]]] = {
     "fuzz-touched": fuzz_touched,
     "kills": kills,
     "restores": restores,
+    "crossing": crossing,
     "torture": torture,
     "bluez": bluez,
 }

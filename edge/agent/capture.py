@@ -41,6 +41,8 @@ from edge.vitals.reading import Mode, Reading, Wave
 
 FRESH_FOR_S: Final = 3.0
 """How old what a display shows may be when somebody takes it."""
+SAME_PATIENT_WITHIN_S: Final = 120.0
+"""A device that comes back sooner with its sensor on never left the one who wears it."""
 PASSING: Final = frozenset({Code.CUFF_PRESSURE})
 """Codes that are shown while they change and never kept, not even when somebody asks for it."""
 _WHEN: Final = (Field.WALL_MS, Field.BOOT, Field.MONOTONIC_MS, Field.CLOCK_QUALITY)
@@ -55,9 +57,13 @@ class _Display:
     simulated: bool
     placing: Placing = dataclasses.field(default_factory=Placing)
     placed_under: bytes | None = None
+    heard: bool = False
+    """Whether it has shown anything since the agent runs; nobody knows what was before that."""
+    away_since_s: float | None = None
+    """When it went away with its sensor on, as long as it has not come back."""
     taken_for: bytes | None = None
     """The visit for which somebody took what it shows, whoever it was put on under."""
-    waves_under: Visit | None = None
+    waves_under: bytes | None = None
     waves: bool = False
     """Whether waves have come since it is there, and under which visit the first did."""
     kept: bool = False
@@ -92,6 +98,9 @@ class Capture:
         self._better_clock = BetterClock()
         self.visit: Visit | None = None
         self.unlocked = False
+        self._left_open: bytes | None = None
+        self._resumed: bytes | None = None
+        self._began = False
         self.recorder: Final = Recorder(ledger, audience, clock, production=production)
         self.ask_again: Callable[[str], None] = lambda _: None
 
@@ -105,25 +114,36 @@ class Capture:
         del self._displays[device]
 
     def begin(self, visit: Visit | None) -> None:
-        """The store is open: what devices show from now on can be kept."""
+        """The store is open: what devices show from now on can be kept.
+
+        A sensor that is on stays whose it was; that nobody could look does not make it the open visit's.
+        """
+        if not self._began and visit is not None:
+            self._resumed = visit.encounter
+        self._began = True
         self.visit = visit
         self.unlocked = True
         for display in self._displays.values():
-            display.placing.restart()
-            display.waves = False
+            display.placing.settle_anew()
+            display.kept = False
         self._ask_again()
 
     def end(self) -> None:
         """The store is locked: nothing is kept."""
+        self._left_open = self._open_encounter
         self.unlocked = False
         self.visit = None
 
     def gone(self, device: str) -> None:
-        """A device went away; what it shows when it is back is a new placing."""
+        """A device went away. With its sensor on it may soon be back, and then on the same patient."""
         display = self._displays[device]
-        display.placing.restart()
+        if display.placing.on:
+            display.away_since_s = self._clock.monotonic_s()
+        else:
+            display.waves = False
+        display.placing.settle_anew()
+        display.kept = False
         display.last = None
-        display.waves = False
         self.recorder.gone(device)
 
     async def hear(self, device: str, event: DeviceEvent) -> Sequence[bytes]:
@@ -177,16 +197,31 @@ class Capture:
         """Of a running display one reading is kept for each placing of the sensor."""
         display = self._displays[device]
         display.last, display.last_s = reading, self._clock.monotonic_s()
-        if not self.unlocked:
-            self._show(device, reading, settled=False)
-            return
+        self._back(display)
         seen = display.placing.see(reading, display.last_s)
         if seen.began:
-            display.placed_under = self._open_encounter
+            display.placed_under = self._put_on_under(display)
             display.kept = False
-        self._show(device, reading, settled=seen.steady)
-        if seen.steady and not display.kept:
+        display.heard = True
+        self._show(device, reading, settled=seen.steady and self.unlocked)
+        if seen.steady and self.unlocked and not display.kept:
             display.kept = await self._keep_or_tell(device, reading, display.placed_under)
+
+    def _back(self, display: _Display) -> None:
+        """One that was away for long may have come to somebody else."""
+        away_since_s, display.away_since_s = display.away_since_s, None
+        if away_since_s is not None and display.last_s - away_since_s > SAME_PATIENT_WITHIN_S:
+            display.placing.restart()
+            display.waves = False
+
+    def _put_on_under(self, display: _Display) -> bytes | None:
+        """The visit that is open now; none where the sensor may have been put on before it began.
+
+        That is so at the first look at a device when the agent found the visit open: what was before
+        the agent was started nobody has seen.
+        """
+        now = self._visit_in_the_van
+        return now if display.heard or now != self._resumed else None
 
     def _hear_wave(self, device: str, wave: Wave) -> None:
         """Give a wave to the visit under which the sensor was put on, while it is open and the sensor on.
@@ -195,13 +230,18 @@ class Capture:
         """
         display, visit = self._displays[device], self.visit
         if not display.waves:
-            display.waves, display.waves_under = True, visit
+            display.waves, display.waves_under = True, self._visit_in_the_van
         if visit is not None and display.last is None:
-            mine = display.waves_under == visit
+            mine = display.waves_under == visit.encounter
         else:
             under = (display.placed_under, display.taken_for)
             mine = visit is not None and display.placing.on and visit.encounter in under
         self.recorder.hear(device, wave, visit if mine else None, simulated=display.simulated)
+
+    @property
+    def _visit_in_the_van(self) -> bytes | None:
+        """The visit that is open now, though the store may be locked."""
+        return self._open_encounter if self.unlocked else self._left_open
 
     @property
     def _open_encounter(self) -> bytes | None:

@@ -7,7 +7,9 @@ here and nowhere else:
   is judged, carried no flag that makes it unreliable, and saturation moved by at most 2 and pulse by at
   most 6.
 * one reading is kept for each *placing* of the sensor: from its first reading until the device says
-  sensor-off or goes away. Numbers lost for a moment start the six seconds again, not the placing.
+  sensor-off. A device that goes away with its sensor on and soon comes back, or a store that is locked
+  meanwhile, begins the six seconds again and another reading is kept; whose the placing is stays. Numbers
+  lost for a moment start the six seconds again, not the placing.
 * a placing belongs to the visit that was open when it began. A finger that stays in while the visit
   changes is still the former patient's.
 """
@@ -76,9 +78,13 @@ class Placing:
         return self._on
 
     def restart(self) -> None:
-        """The device went away or the store was locked: whatever comes next is a new placing."""
+        """Whatever comes next is a new placing."""
         self._window.clear()
         self._on = False
+
+    def settle_anew(self) -> None:
+        """Nobody could look for a while: what comes next has to stand still for long enough again."""
+        self._window.clear()
 
     def see(self, reading: Reading, arrived_s: float) -> Seen:
         """Take the next reading; ``arrived_s`` stands in where the device has no time of its own."""
