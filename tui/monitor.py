@@ -37,6 +37,8 @@ CODES: Final[Mapping[Kind, tuple[Code, ...]]] = {
 }
 """What a tile shows: the first that is there; both of a pressure."""
 STREAMED: Final = frozenset({Code.OXYGEN_SATURATION, Code.PULSE_OXIMETER, Code.HEART_RATE})
+OF_THE_HEART: Final = frozenset({"lead-off"})
+"""Flags of a reading that say nothing of its other numbers: a board's electrode and its finger sensor."""
 UNITS: Final[Mapping[Kind, str]] = {
     Kind.PRESSURE: "mmHg",
     Kind.OXYGEN: "%",
@@ -88,19 +90,28 @@ class Monitor:
     """Follows what devices show and what is stored of one visit."""
 
     def __init__(self) -> None:
-        self._shown: dict[Code, _Seen] = {}
+        self._shown: dict[Code, dict[str, _Seen]] = {}
+        self._followed: dict[Code, str] = {}
         self._stored: dict[Code, _Seen] = {}
 
     def hear(self, reading: ReadingEvent, now_s: float) -> None:
-        """Take what a device shows now; what comes out of its memory is nobody's present value."""
+        """Take what a device shows now; what comes out of its memory is nobody's present value.
+
+        Of several that show the same, one is followed for as long as it has a number: else a tile would
+        change every moment, and a sensor that lies aside would hide the number of the one that is worn.
+        """
         if reading.old:
             return
         for value in reading.values:
             code = _code(value.code)
-            if code is not None:
-                self._shown[code] = _Seen(
-                    value.value, value.missing, now_s, reading.settled, flags=reading.flags
-                )
+            if code is None:
+                continue
+            flags = tuple(f for f in reading.flags if f not in OF_THE_HEART or code is Code.HEART_RATE)
+            seen = _Seen(value.value, value.missing, now_s, reading.settled, flags=flags)
+            self._shown.setdefault(code, {})[reading.device] = seen
+            followed = self._shown[code].get(self._followed.get(code, ""))
+            if followed is None or not _is_number(followed, now_s):
+                self._followed[code] = reading.device
 
     def hold(self, observations: Iterable[ObservationShown], now_s: float, wall_ms: int) -> None:
         """Take what is stored of the visit, with each value's age on the box's clock.
@@ -131,13 +142,22 @@ class Monitor:
         return next((tile for tile in tiles if tile.value != NOTHING), tiles[0])
 
     def _pumping(self, now_s: float) -> str | None:
-        cuff = self._shown.get(Code.CUFF_PRESSURE)
+        cuff = self._seen(Code.CUFF_PRESSURE, now_s)
         if cuff is None or cuff.value is None or now_s - cuff.at_s > PUMPING_FOR_S:
             return None
         return spelled(Code.CUFF_PRESSURE, cuff.value)
 
+    def _seen(self, code: Code, now_s: float) -> _Seen | None:
+        """What is shown of a code: by the device that is followed, else what came last."""
+        shown = self._shown.get(code, {})
+        followed = shown.get(self._followed.get(code, ""))
+        if code in STREAMED and followed is not None and _is_number(followed, now_s):
+            return followed
+        numbers = [each for each in shown.values() if code in STREAMED and _is_number(each, now_s)]
+        return max(numbers or shown.values(), key=lambda each: each.at_s, default=None)
+
     def _one(self, kind: Kind, code: Code, now_s: float) -> Tile:
-        shown, stored = self._shown.get(code), self._stored.get(code)
+        shown, stored = self._seen(code, now_s), self._stored.get(code)
         seen = max((s for s in (shown, stored) if s is not None), key=lambda s: s.at_s, default=None)
         if code in STREAMED and shown is not None and now_s - shown.at_s <= STREAM_STALE_S:
             seen = shown  # what the sensor says now, though something was stored a second ago
@@ -157,6 +177,10 @@ class Monitor:
             manual=seen.manual,
             flags=() if stale else seen.flags,
         )
+
+
+def _is_number(seen: _Seen, now_s: float) -> bool:
+    return seen.value is not None and now_s - seen.at_s <= STREAM_STALE_S
 
 
 def spelled(code: Code, value: str) -> str:

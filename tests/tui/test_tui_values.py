@@ -86,6 +86,29 @@ def test_a_stream_without_news_for_ten_seconds_is_no_number() -> None:
     assert "10 s" in words_of(tile, hub(), present=True).note
 
 
+def test_of_two_sensors_the_worn_one_is_shown_and_goes_on_being_shown() -> None:
+    monitor = Monitor()
+    for second in range(3):
+        monitor.hear(reading("oximeter-1", {"spo2": None}, missing="sensor-off"), 100.0 + second)
+        monitor.hear(reading("oximeter-2", {"spo2": "97"}), 100.2 + second)
+        monitor.hear(reading("oximeter-3", {"spo2": "91"}), 100.4 + second)
+        monitor.hear(reading("oximeter-1", {"spo2": None}, missing="sensor-off"), 100.6 + second)
+        assert monitor.tile(Kind.OXYGEN, 100.7 + second).value == "97"
+    monitor.hear(reading("oximeter-2", {"spo2": None}, missing="sensor-off"), 103.0)
+    assert monitor.tile(Kind.OXYGEN, 103.0).value == "91"
+    monitor.hear(reading("oximeter-3", {"spo2": None}, missing="searching"), 103.5)
+    tile = monitor.tile(Kind.OXYGEN, 103.6)
+    assert (tile.value, tile.missing) == (NOTHING, "searching")
+
+
+def test_a_loose_electrode_is_said_of_the_heart_alone() -> None:
+    monitor = Monitor()
+    said = reading("board-1", {"spo2": "97", "hr": "71"}).model_copy(update={"flags": ("lead-off",)})
+    monitor.hear(said, 100.0)
+    assert monitor.tile(Kind.OXYGEN, 100.0).flags == ()
+    assert monitor.tile(Kind.HEART, 100.0).flags == ("lead-off",)
+
+
 def test_a_sensor_that_is_off_shows_why_and_never_the_last_number() -> None:
     monitor = Monitor()
     monitor.hear(reading("oximeter-1", {"spo2": "97"}), 100.0)
