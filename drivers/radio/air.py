@@ -126,6 +126,7 @@ class Air:
     def __init__(self) -> None:
         self._link = Link()  # type: ignore[no-untyped-call]  # bumble's
         self._hosts = 0
+        self._leaving: dict[Controller, asyncio.Handle] = {}
 
     def controller(self, name: str, address: str) -> VirtualController:
         """A new controller in the air."""
@@ -137,10 +138,14 @@ class Air:
             connection.send_ll_control_pdu(ll.TerminateInd(LOST))
             controller.on_le_disconnected(connection, LOST)
         # what the link was still to deliver is found by the address of a controller that is there
-        asyncio.get_running_loop().call_soon(self._link.controllers.discard, controller)
+        discard = asyncio.get_running_loop().call_soon(self._link.controllers.discard, controller)
+        self._leaving[controller] = discard
 
     def enter(self, controller: Controller) -> None:
-        """Bring it back."""
+        """Bring it back, though it may only be about to leave."""
+        leaving = self._leaving.pop(controller, None)
+        if leaving is not None:
+            leaving.cancel()
         self._link.add_controller(controller)
 
     def body(self, name: str, address: str, bonds: Path | None = None) -> tuple[Device, VirtualController]:

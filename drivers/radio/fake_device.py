@@ -34,8 +34,23 @@ class Faults:
     """What Connect ends with when keys are refused; it ends well if empty, as with a real radio and 5.66."""
     start_discovery_in_progress: int = 0
     never_resolves: int = 0
+    slow_to_resolve_s: float = 0.0
+    """How long the services take to be known, as with a full cache and a distant device."""
+    lose_values: int = 0
+    double_values: int = 0
+    """Of what devices say by themselves: so many come not at all, or twice, as seen with BlueZ."""
     power_cycles: int = 0
     """Counted up: how often the adapter was switched on again."""
+
+    def copies(self) -> int:
+        """How often the next value arrives."""
+        if self.lose_values > 0:
+            self.lose_values -= 1
+            return 0
+        if self.double_values > 0:
+            self.double_values -= 1
+            return 2
+        return 1
 
 
 class Daemon(Protocol):
@@ -79,7 +94,7 @@ class FakeDevice:
         self._connection: Connection | None = None
         self._attempt: asyncio.Task[Any] | None = None
         self._reported_s = 0.0
-        self._gatt = GattObjects(bluez.tree, path, self._secure)
+        self._gatt = GattObjects(bluez.tree, path, self._secure, bluez.faults.copies)
 
     @property
     def connecting(self) -> bool:
@@ -202,10 +217,11 @@ class FakeDevice:
 
     async def _resolve(self) -> None:
         """Find out the services; the answer to Connect does not wait for it."""
-        if self._connection is None:
-            return
         if self._bluez.faults.never_resolves > 0:
             self._bluez.faults.never_resolves -= 1
+            return
+        await asyncio.sleep(self._bluez.faults.slow_to_resolve_s)
+        if self._connection is None:
             return
         try:
             peer = await discover(self._connection)

@@ -46,12 +46,20 @@ class GattObjects:
 
     Args:
         secure: pairs the device when an attribute asks for encryption.
+        copies: how often the next value arrives that the device says by itself.
     """
 
-    def __init__(self, tree: ObjectTree, device: str, secure: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        tree: ObjectTree,
+        device: str,
+        secure: Callable[[], Awaitable[None]],
+        copies: Callable[[], int] = lambda: 1,
+    ) -> None:
         self._tree = tree
         self._device = device
         self._secure = secure
+        self._copies = copies
         self._sockets: dict[str, socket.socket] = {}
         self._notifying: set[str] = set()
         self._characteristics: dict[str, CharacteristicProxy[bytes]] = {}
@@ -176,7 +184,7 @@ class GattObjects:
             one = self._characteristic(message)
             if not {"notify", "indicate"} & set(flags_of(one)):
                 raise _unsupported()
-            await self._do(lambda: one.subscribe(_ToBus(self._tree, path)))
+            await self._do(lambda: one.subscribe(_ToBus(self._tree, path, self._copies)))
             self._notifying.add(path)
             self._tree.change(path, CHARACTERISTIC, {"Notifying": YES})
         return Result()
@@ -197,7 +205,7 @@ class GattObjects:
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         near.setblocking(False)  # noqa: FBT003  the socket module's
         try:
-            await self._do(lambda: one.subscribe(_ToSocket(near)))
+            await self._do(lambda: one.subscribe(_ToSocket(near, self._copies)))
         except BaseException:
             near.close()
             far.close()
@@ -251,20 +259,24 @@ def _unsupported() -> BusError:
 class _ToBus:
     """Hands values on as changes of a property."""
 
-    def __init__(self, tree: ObjectTree, path: str) -> None:
+    def __init__(self, tree: ObjectTree, path: str, copies: Callable[[], int]) -> None:
         self._tree = tree
         self._path = path
+        self._copies = copies
 
     def __call__(self, value: bytes) -> None:
-        self._tree.change(self._path, CHARACTERISTIC, {"Value": Variant("ay", bytes(value))})
+        for _ in range(self._copies()):
+            self._tree.change(self._path, CHARACTERISTIC, {"Value": Variant("ay", bytes(value))})
 
 
 class _ToSocket:
     """Hands values on as packets; who does not read them loses them, as with the daemon."""
 
-    def __init__(self, near: socket.socket) -> None:
+    def __init__(self, near: socket.socket, copies: Callable[[], int]) -> None:
         self._near = near
+        self._copies = copies
 
     def __call__(self, value: bytes) -> None:
         with contextlib.suppress(BlockingIOError, OSError):
-            self._near.send(bytes(value))
+            for _ in range(self._copies()):
+                self._near.send(bytes(value))

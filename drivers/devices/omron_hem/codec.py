@@ -133,10 +133,14 @@ def padded(packet: bytes) -> list[bytes]:
 
 
 class Assembler:
-    """Puts packets together from their channels; holds one packet at most."""
+    """Puts packets together from their channels; holds one packet at most.
+
+    What comes twice in a row, as radios sometimes do it, counts once.
+    """
 
     def __init__(self) -> None:
         self._parts: dict[int, bytes] = {}
+        self._last: tuple[int, bytes] | None = None
 
     @property
     def waiting(self) -> bool:
@@ -154,6 +158,11 @@ class Assembler:
         Raises:
             DeviceMisbehaved: this makes no packet; what was held is forgotten.
         """
+        again, self._last = (channel, raw) == self._last, (channel, raw)
+        if again and channel and channel < len(FROM_CUFF):
+            return None  # a packet of one part begins with its length on the first channel, and may come anew
+        if again and self._parts.get(channel) == raw:
+            return None
         if channel in self._parts or channel >= len(FROM_CUFF):
             held, self._parts = b"".join(self._parts.values()), {}
             raise DeviceMisbehaved("A channel spoke twice.", raw=held + raw, code=OUT_OF_ORDER)
@@ -174,6 +183,7 @@ class Assembler:
     def forget(self) -> bytes:
         """Give up what was held."""
         held, self._parts = b"".join(self._parts[at] for at in sorted(self._parts)), {}
+        self._last = None
         return held
 
 
