@@ -44,6 +44,11 @@ class Hub:
         words = ", ".join(self._limit(limit) for limit in about)
         return " ".join(part for part in (sentence, f"({words})" if words else "", next_step) if part)
 
+    def problem(self, code: str) -> str:
+        """What is wrong with the unit, in a sentence."""
+        sentence, _ = self.say.error(code, self.say("header.problem"), "")
+        return sentence
+
     def age(self, seconds: float) -> str:
         """A stretch of time in few characters."""
         whole = max(0, int(seconds))

@@ -55,6 +55,7 @@ class Situation:
         """Take an event; any word is a sign of life."""
         match message:
             case Heartbeat():
+                self.problem = message.problem
                 self._heard(message.wall_ms, now_s)
                 return
             case StreamsEvent():

@@ -11,7 +11,7 @@ from typing import Final
 
 from cli.rehearsal import script as scripts
 from cli.rehearsal.broker import BrokerChoice, choose
-from cli.rehearsal.processes import Keeper, qafila
+from cli.rehearsal.processes import Keeper, screen
 from cli.rehearsal.script import STRAP, Script
 from cli.rehearsal.seat import Seat
 from cli.rehearsal.stage import LIVE, Stage
@@ -84,7 +84,7 @@ def _show(home: Path, script: Script, language: str) -> int:
     reading, writing = os.pipe()
     os.write(writing, f"{script.user}\n{script.pin}\n".encode())
     os.close(writing)
-    command = qafila(home, "tui", "--language", language, "--sign-in-fd", str(reading))
+    command = screen(home, "--language", language, "--sign-in-fd", str(reading))
     try:
         return subprocess.run(command, pass_fds=(reading,), check=False).returncode
     finally:

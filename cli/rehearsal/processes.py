@@ -204,6 +204,11 @@ def qafila(home: Path, *words: str) -> list[str]:
     return [sys.executable, "-m", "cli.main", *words, "--home", str(home)]
 
 
+def screen(home: Path, *words: str) -> list[str]:
+    """The command line of the screen, as a person types it: whoever looks for it by that finds it."""
+    return [str(Path(sys.executable).with_name("qafila")), "tui", *words, "--home", str(home)]
+
+
 def _environment() -> Mapping[str, str]:
     """The caller's, so that the same packages are found; output unbuffered, so that logs are whole."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}

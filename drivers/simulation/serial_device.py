@@ -11,9 +11,11 @@ is gone. It outlives any number of agents on its port; for the training realm on
 """
 
 import argparse
+import contextlib
 import json
 import os
 import select
+import signal
 import stat
 import sys
 import time
@@ -218,7 +220,9 @@ def play(options: argparse.Namespace, make_unit: MakeUnit, **usual: float) -> No
     sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()
     process = Process(unit, cable, began_s=began_s, speed=options.speed, script=script, seed=options.seed)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        process.run()
-    except KeyboardInterrupt:
-        cable.unplug()
+        with contextlib.suppress(KeyboardInterrupt):
+            process.run()
+    finally:
+        cable.unplug()  # a link left behind would lead to whatever terminal is opened next

@@ -144,6 +144,12 @@ def open_port(path: str, line: LineSettings) -> Generator[SerialPort]:
             next_step="give each device in unit.toml a port of its own.",
             code="port-busy",
         )
+    if _is_somebodys_terminal(path):
+        raise DeviceUnavailable(
+            f"{path} leads to a terminal at which somebody works.",
+            next_step="remove the link a simulator has left, or correct the device's `port` in unit.toml.",
+            code="port-is-a-terminal",
+        )
     try:
         # exclusive is a lock that only the polite ask for; TIOCEXCL turns the others away too.
         # inter_byte_timeout=0 sets VMIN to 1: otherwise "nothing yet" and "unplugged" both read as b"".
@@ -172,6 +178,24 @@ def _node_of(path: str) -> int | None:
         return Path(path).stat().st_rdev
     except OSError:
         return None
+
+
+def _is_somebodys_terminal(path: str) -> bool:
+    """Whether a pseudo-terminal is the controlling terminal of any process: then no device is behind it.
+
+    A simulator that was killed leaves its link, and the system gives the number to the next terminal that
+    is opened. Source: proc(5), ``/proc/pid/stat``, field 7, ``tty_nr``.
+    """
+    node = _node_of(path)
+    if node is None or os.major(node) not in _PSEUDO_TERMINALS:
+        return False
+    minor = os.minor(node)
+    number = (minor & 0xFF) | os.major(node) << 8 | (minor & ~0xFF) << 12
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            if int(stat.read_text().rpartition(")")[2].split()[4]) == number:
+                return True
+    return False
 
 
 def _parity(line: LineSettings, node: os.stat_result) -> str:

@@ -60,6 +60,8 @@ class Saves:
     problem: str | None = None
     reserve: Ballast | None = None
     """The room that is left for the open visit when the disk is full."""
+    short: bool = False
+    """Whether the disk was found full and has not been found otherwise since."""
 
     def failed(self, error: StoreError) -> None:
         """Note an error, unless it is the request's own fault or is looked up afresh each time."""
@@ -68,8 +70,7 @@ class Saves:
 
     def succeeded(self) -> None:
         """A save succeeded; while it is the reserve that made room for it, the disk is still full."""
-        short = self.reserve is not None and not self.reserve.held
-        self.problem = StoreNearlyFull.code if short else None
+        self.problem = StoreNearlyFull.code if self.short else None
 
     def check_room(self) -> None:
         """Refuse to begin something new on a full disk.
@@ -77,21 +78,26 @@ class Saves:
         Raises:
             StoreNearlyFull: nothing was begun.
         """
-        if self.reserve is not None and not self.reserve.keep():
+        self.look()
+        if self.reserve is not None and not self.reserve.held:
+            self.short = True
             self.problem = StoreNearlyFull.code
             raise StoreNearlyFull
 
     def look(self) -> None:
         """Lay the reserve down again as soon as there is space; then saving works as before."""
-        if self.reserve is not None and not self.reserve.held and self.reserve.keep():
-            _LOG.info("there is room on the disk again")
-            if self.problem == StoreNearlyFull.code:
-                self.problem = None
+        if self.reserve is None or self.reserve.held or not self.reserve.keep() or not self.short:
+            return
+        _LOG.info("there is room on the disk again")
+        self.short = False
+        if self.problem == StoreNearlyFull.code:
+            self.problem = None
 
     def give_up_reserve(self) -> bool:
         """Make room for what is under way; whether there was any to make."""
         if self.reserve is None or not self.reserve.give_up():
             return False
+        self.short = True
         _LOG.error("the disk is full: the reserve is given up", extra={"code": StoreNearlyFull.code})
         return True
 

@@ -266,7 +266,11 @@ class Agent:
 
     async def _heartbeat(self) -> None:
         while True:
-            self._audience.tell("heartbeat", {"wall_ms": self._parts.clock.now().wall_ms})
+            beat: Mapping[str, Json] = {
+                "wall_ms": self._parts.clock.now().wall_ms,
+                "problem": self._room.saves.problem,
+            }
+            self._audience.tell("heartbeat", beat)
             await asyncio.sleep(self._parts.pace.heartbeat_s)
 
     async def _upkeep(self) -> None:

@@ -80,9 +80,10 @@ class RecordedEvent(Message):
 
 
 class Heartbeat(Message):
-    """Every second; a screen that misses two greys its numbers."""
+    """Every second; a screen that misses two greys its numbers. ``problem``: as in ``status``."""
 
     wall_ms: int
+    problem: str | None = None
 
 
 class ErrorEvent(Message):

@@ -80,7 +80,7 @@ BROKER: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
     {
         "broker-unreachable": (
             "The broker cannot be reached.",
-            "Check that it runs, and its address in central.toml or after --broker.",
+            "Check that it runs, and its address in centre.toml or after --broker.",
         ),
         "broker-silent": ("The broker took the connection and says nothing.", _OURSELVES),
         "broker-protocol": (

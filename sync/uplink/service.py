@@ -82,6 +82,7 @@ class Uplink:
         self._unanswered: frozenset[str] = frozenset()
         self._vain = 0
         self._failures = 0
+        self._down_since_ms: int | None = None
         self._told: set[str] = set()
         self._rest_until_s = 0.0
         self._stopping = False
@@ -220,6 +221,7 @@ class Uplink:
             self._send(connection, flight, limits)
             if now_s - noted_s >= NOTE_S:
                 noted_s = now_s
+                self._down_since_ms = None
                 self._link.write(
                     connected=True,
                     since_ms=since_ms,
@@ -340,9 +342,12 @@ class Uplink:
             )
 
     def _note_down(self, code: str) -> None:
+        """Note that there is no connection, and since when: since the last one ended, not the last try."""
+        if self._down_since_ms is None:
+            self._down_since_ms = self._clock.now().wall_ms
         self._link.write(
             connected=False,
-            since_ms=self._clock.now().wall_ms,
+            since_ms=self._down_since_ms,
             connection="",
             sent=(),
             broker="",

@@ -3,12 +3,18 @@
 import asyncio
 import contextlib
 import os
+import pty
+import subprocess
+import sys
+import termios
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from drivers.transport import serial_port
 from drivers.transport.serial_port import LineSettings, Parity, open_port
 from edge.ports.driver import DeviceUnavailable
 from tests.drivers.terminals import Terminal
@@ -188,3 +194,30 @@ def test_an_exclusive_hold_ends_with_its_holder(terminal: Terminal) -> None:
     assert _open_as_nobody(terminal.path) == "opened"
     with open_port(terminal.path, LINE):
         pass
+
+
+def test_a_terminal_at_which_somebody_works_is_never_opened(tmp_path: Path) -> None:
+    """A link that a killed simulator has left leads to whatever terminal is opened next."""
+    near, far = pty.openpty()
+    name = os.ttyname(far)
+    sitting = subprocess.Popen(
+        [sys.executable, "-c", "import os, sys; os.open(sys.argv[1], os.O_RDWR); sys.stdin.read()", name],
+        stdin=subprocess.PIPE,
+        start_new_session=True,  # the first terminal that a new session opens is its own
+    )
+    link = tmp_path / "oximeter-1"
+    link.symlink_to(name)
+    before = termios.tcgetattr(far)
+    try:
+        deadline = time.monotonic() + 30
+        while not serial_port._is_somebodys_terminal(str(link)):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        with pytest.raises(DeviceUnavailable) as error, open_port(str(link), LineSettings(115_200)):
+            pass
+        assert error.value.stable_code == "port-is-a-terminal"
+        assert termios.tcgetattr(far) == before
+    finally:
+        sitting.communicate()
+        os.close(near)
+        os.close(far)

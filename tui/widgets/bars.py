@@ -59,8 +59,10 @@ class Header(_Bar):
         if not hub.present:
             parts.append(Part(f" {hub.say('header.absent')} ", _ALARM))
         parts += [self._queue(), self._link(), self._clock()]
-        if situation.stopped or situation.problem:
+        if situation.stopped:
             parts.append(Part(f" {hub.say('header.stopped')} ", _ALARM))
+        if situation.problem:
+            parts.append(Part(f" {hub.problem(situation.problem)} ", _ALARM))
         return parts
 
     def _queue(self) -> Part:
