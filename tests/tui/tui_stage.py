@@ -45,6 +45,10 @@ async def settled(pilot: Pilot[Any]) -> None:
     app_ = pilot.app
     app_.tick()  # type: ignore[attr-defined]  # it is ours
     await pilot.pause(0.01)
+    for _ in range(200):  # the tick may have put another screen on top, which is drawn when its turn comes
+        if text(pilot).strip():
+            break
+        await pilot.pause(0.01)
 
 
 async def measuring(pilot: Pilot[Any], seconds: float = 8.5) -> None:

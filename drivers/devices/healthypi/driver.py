@@ -15,7 +15,7 @@ from drivers.setup.stream_ear import StreamEar
 from drivers.transport.serial_port import LineSettings
 
 SILENCE_S: Final = 3.0
-RECOGNISED_WITHIN_S: Final = 1.5
+RECOGNISED_WITHIN_S: Final = 3.0
 WITHIN_S: Final = 0.5
 """A frame of which the rest comes later than this is none: the board has started anew."""
 SPEEDS: Final = {"healthypi": 115_200, "ads1292r": 57_600}
