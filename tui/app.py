@@ -32,6 +32,7 @@ from tui.screens.sign_in import SignInScreen
 
 _TICK_S: Final = 0.2
 _AGAIN_S: Final = 0.3
+_LOOK_EVERY_S: Final = 2.0
 """Pause between two attempts to reach the agent."""
 _TELL_EVERY_S: Final = 15.0
 """How often at most the agent is told that somebody is at the keys; it counts from the last time."""
@@ -78,7 +79,7 @@ class QafilaApp(App[None], inherit_bindings=False):
         self._person = person
         self._user = ""
         self._was_signed_in = False
-        self._touched_s = self._told_s = now_s()
+        self._touched_s = self._told_s = self._looked_s = now_s()
         # No colour of ours is one of the sixteen ANSI ones, and looking for them in each segment costs.
         self._filters = [each for each in self._filters if not isinstance(each, ANSIToTruecolor)]
         if level is not Level.BRAILLE:
@@ -95,6 +96,8 @@ class QafilaApp(App[None], inherit_bindings=False):
         situation = self.hub.situation
         if situation.person is not None and self.hub.now_s() - self._touched_s >= situation.screen_lock_s:
             self._lock("screen-locked")
+        if situation.connected and situation.person is None:
+            self._look_while_nobody_is_here()
         for screen in self.screen_stack:
             if isinstance(screen, QafilaScreen) and screen.is_mounted:
                 screen.tick()
@@ -119,6 +122,19 @@ class QafilaApp(App[None], inherit_bindings=False):
             situation.person = None
             self.tick()
             await asyncio.sleep(_AGAIN_S)
+
+    def _look_while_nobody_is_here(self) -> None:
+        """Events come to those who are signed in; a covered screen asks, or its header would grow old."""
+        if self.hub.now_s() - self._looked_s >= _LOOK_EVERY_S:
+            self._looked_s = self.hub.now_s()
+            self._look()
+
+    @work(exclusive=True, group="look")
+    async def _look(self) -> None:
+        with contextlib.suppress(QafilaError):  # whoever keeps in touch says that it has gone
+            status = await self.hub.agent.status()
+            if self.hub.situation.person is None:
+                self.hub.situation.greet(status, self.hub.now_s())
 
     def _greeted(self) -> None:
         if self._was_signed_in:

@@ -10,6 +10,7 @@ from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from edge.localapi.answers import Status
 from edge.localapi.client import AgentUnreachable
 from edge.ports.caller import CallRefused
 from tests.tui.tui_stage import app, measuring, settled, text
@@ -383,6 +384,29 @@ async def test_locking_covers_the_patient_and_another_pin_uncovers() -> None:
         assert ("sign-out", None) in agent.calls
         await typed(pilot, f"{PIN}\n")
         assert "Lahcen" in text(pilot)
+
+
+async def test_a_covered_screen_does_not_go_on_saying_what_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, agent = Ticker(), FakeAgent()
+    screen = app(agent, clock=clock)
+    async with screen.run_test(size=(80, 24)) as pilot:
+        await measuring(pilot)
+        await pilot.press("f9")
+        await settled(pilot)
+        assert isinstance(screen.screen, SignInScreen)
+        asked = agent.status
+
+        async def offline() -> Status:
+            status = await asked()
+            link = status.link.model_copy(update={"connected": False})
+            return status.model_copy(update={"link": link})
+
+        assert "en ligne" in text(pilot)
+        monkeypatch.setattr(agent, "status", offline)
+        clock.s += 3
+        await settled(pilot)
+        await settled(pilot)
+        assert "hors ligne" in text(pilot)
 
 
 async def test_two_minutes_without_a_key_cover_the_patient_and_what_was_typed_stays() -> None:
