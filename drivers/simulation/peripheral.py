@@ -194,11 +194,11 @@ def introduce(device: Device, name: str, service: str) -> None:
 
 async def met(device: Device, *, within_s: float | None = None) -> Meeting | None:
     """Advertise until a host connects, or for so long."""
-    came: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+    came: asyncio.Future[Meeting] = asyncio.get_running_loop().create_future()
 
     def take(connection: Connection) -> None:
         if not came.done():
-            came.set_result(connection)
+            came.set_result(Meeting(device, connection))  # at once: it may be over before anybody wakes up
 
     device.once(Device.EVENT_CONNECTION, take)
     try:
@@ -206,7 +206,7 @@ async def met(device: Device, *, within_s: float | None = None) -> Meeting | Non
             advertising_interval_min=INTERVAL_MS, advertising_interval_max=INTERVAL_MS
         )
         async with asyncio.timeout(within_s):
-            return Meeting(device, await came)
+            return await came
     except TimeoutError:
         with contextlib.suppress(*LINK_ERRORS):
             await device.stop_advertising()

@@ -110,11 +110,11 @@ class Cuff:
             if not self.readings and not self.stays:
                 self._more.clear()
                 await self._more.wait()
-            connection = await self._wait_for_host(device)
+            connection, gone = await self._wait_for_host(device)
             self.connections += 1
             self._hang_up.clear()
             try:
-                await self._serve(device, connection)
+                await self._serve(device, connection, gone)
             except (asyncio.CancelledError, Exception):
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
@@ -124,15 +124,20 @@ class Cuff:
                     await self._woken.wait()
             self._woken.clear()
 
-    async def _wait_for_host(self, device: Device) -> Connection:
-        came: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
-        device.once(Device.EVENT_CONNECTION, came.set_result)
+    async def _wait_for_host(self, device: Device) -> tuple[Connection, asyncio.Event]:
+        """A connection, and its end, which is listened for at once: it may be over before we wake up."""
+        came: asyncio.Future[tuple[Connection, asyncio.Event]] = asyncio.get_running_loop().create_future()
+
+        def take(connection: Connection) -> None:
+            gone = asyncio.Event()
+            connection.once(Connection.EVENT_DISCONNECTION, lambda _reason: gone.set())
+            came.set_result((connection, gone))
+
+        device.once(Device.EVENT_CONNECTION, take)
         await device.start_advertising(advertising_interval_min=20, advertising_interval_max=20)
         return await came
 
-    async def _serve(self, device: Device, connection: Connection) -> None:
-        gone = asyncio.Event()
-        connection.once(Connection.EVENT_DISCONNECTION, lambda _reason: gone.set())
+    async def _serve(self, device: Device, connection: Connection, gone: asyncio.Event) -> None:
         if self.hang_up_at_once > 0:
             self.hang_up_at_once -= 1
             await self._end(connection, gone)

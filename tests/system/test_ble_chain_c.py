@@ -51,7 +51,7 @@ asyncio.run(main())
 async def test_a_cuff_pairs_hangs_up_and_comes_back_on_its_bond(tmp_path: Path) -> None:
     cuff = Cuff(b"first", b"second", b"third")
     window = open_window()
-    async with asyncio.timeout(90), chain_c(tmp_path, window, {"cuff": cuff}) as (owner, _):
+    async with asyncio.timeout(150), chain_c(tmp_path, window, {"cuff": cuff}) as (owner, _):
         assert await take_reading(owner) == [b"first"]
         window.close()
         assert await take_reading(owner) == [b"second"]
@@ -61,7 +61,7 @@ async def test_a_cuff_pairs_hangs_up_and_comes_back_on_its_bond(tmp_path: Path) 
 
 async def test_a_device_is_found_by_what_it_offers_or_is_called(tmp_path: Path) -> None:
     cuff = Cuff(b"first", b"second", b"third")
-    async with asyncio.timeout(90), chain_c(tmp_path, open_window(), {"cuff": cuff}) as (owner, _):
+    async with asyncio.timeout(150), chain_c(tmp_path, open_window(), {"cuff": cuff}) as (owner, _):
         assert await take_reading(owner, Wanted.at("ble:any", service=SERVICE, bond=True)) == [b"first"]
         assert await take_reading(owner, Wanted.at("ble:name:Test", bond=True)) == [b"second"]
         with pytest.raises(TimeoutError):
@@ -74,7 +74,7 @@ async def test_two_devices_share_the_adapter(tmp_path: Path) -> None:
     cuff, other = Cuff(b"reading"), Cuff(address="C0:FF:EE:00:00:02", stays=True)
     wanted = Wanted(address=other.address)
     async with (
-        asyncio.timeout(90),
+        asyncio.timeout(150),
         chain_c(tmp_path, open_window(), {"cuff": cuff, "other": other}) as (owner, _),
         owner.session(wanted) as link,
     ):
@@ -88,7 +88,7 @@ async def test_two_devices_share_the_adapter(tmp_path: Path) -> None:
 
 async def test_a_lost_bond_is_told_and_not_repaired_silently(tmp_path: Path) -> None:
     cuff = Cuff(b"1", b"2")
-    async with asyncio.timeout(90), chain_c(tmp_path, open_window(), {"cuff": cuff}) as (owner, world):
+    async with asyncio.timeout(150), chain_c(tmp_path, open_window(), {"cuff": cuff}) as (owner, world):
         assert await take_reading(owner) == [b"1"]
         assert await world.obey("cuff forget")
         with pytest.raises(DeviceUnavailable):
@@ -101,7 +101,7 @@ async def test_a_lost_bond_is_told_and_not_repaired_silently(tmp_path: Path) -> 
 
 async def test_a_device_that_leaves_the_air_ends_its_session_and_is_found_again(tmp_path: Path) -> None:
     cuff = Cuff(stays=True)
-    async with asyncio.timeout(90), chain_c(tmp_path, open_window(), {"cuff": cuff}) as (owner, world):
+    async with asyncio.timeout(150), chain_c(tmp_path, open_window(), {"cuff": cuff}) as (owner, world):
         async with owner.session(CUFF) as link:
             await link.subscribe(STREAM)
             await cuff.stream(b"here")
@@ -119,7 +119,7 @@ async def test_a_device_that_leaves_the_air_ends_its_session_and_is_found_again(
 async def test_a_device_that_fails_again_and_again_is_left_alone_until_somebody_asks(tmp_path: Path) -> None:
     cuff = Cuff(b"1")
     cuff.hang_up_at_once = 5
-    async with asyncio.timeout(90), chain_c(tmp_path, open_window(), {"cuff": cuff}) as (owner, _):
+    async with asyncio.timeout(150), chain_c(tmp_path, open_window(), {"cuff": cuff}) as (owner, _):
         for _ in range(5):
             with pytest.raises(DeviceUnavailable) as failed:
                 await take_reading(owner)
@@ -140,7 +140,7 @@ async def test_a_driver_that_gives_up_leaves_nothing_behind(
     # bumble's side of a pairing that ends with its link can stay silent in the next one
     monkeypatch.setattr("drivers.radio.central.PAIR_WITHIN_S", 2.0)
     cuff = Cuff(*(bytes([number]) for number in range(12)))
-    async with asyncio.timeout(90), chain_c(tmp_path, open_window(), {"cuff": cuff}) as (owner, _):
+    async with asyncio.timeout(150), chain_c(tmp_path, open_window(), {"cuff": cuff}) as (owner, _):
         for tenths in range(10):
             with contextlib.suppress(TimeoutError, DeviceUnavailable):
                 async with asyncio.timeout(tenths / 25):
@@ -153,7 +153,7 @@ async def test_without_a_world_the_radio_is_down_and_comes_up_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("drivers.transport.ladder.LONGEST_PAUSE_S", 0.3)
-    async with asyncio.timeout(90), contextlib.AsyncExitStack() as worlds:
+    async with asyncio.timeout(150), contextlib.AsyncExitStack() as worlds:
         world = await worlds.enter_async_context(
             _process(WORLD, f"unix:{tmp_path}/air", f"{tmp_path}/theirs")
         )
@@ -179,7 +179,7 @@ async def test_without_a_world_the_radio_is_down_and_comes_up_with_it(
 
 async def test_the_world_outlives_the_agent_which_comes_back_to_its_bond(tmp_path: Path) -> None:
     where = f"unix:{tmp_path}/air"
-    async with asyncio.timeout(90), _process(WORLD, where, f"{tmp_path}/theirs") as world:
+    async with asyncio.timeout(150), _process(WORLD, where, f"{tmp_path}/theirs") as world:
         ready = json.loads(await _line(world))
         assert ready["event"] == "ready"
         assert ready["devices"] == ["cuff"]
@@ -197,7 +197,7 @@ async def test_the_world_outlives_the_agent_which_comes_back_to_its_bond(tmp_pat
 
 async def test_an_order_that_nobody_understands_is_named(tmp_path: Path) -> None:
     async with (
-        asyncio.timeout(90),
+        asyncio.timeout(150),
         _process(WORLD, f"unix:{tmp_path}/air", f"{tmp_path}/bonds", errors=asyncio.subprocess.PIPE) as world,
     ):
         await _line(world)
@@ -217,7 +217,7 @@ async def test_no_radio_is_said_at_once_and_not_waited_for(
 
     monkeypatch.setattr("drivers.transport.ladder.LONGEST_PAUSE_S", 0.1)
     owner = AdapterOwner(VirtualRadio(f"unix:{tmp_path}/nothing", "van-07"), open_window(), SystemClock())
-    async with asyncio.timeout(90), owner.running():
+    async with asyncio.timeout(150), owner.running():
         with pytest.raises(RadioDown):
             await take_reading(owner)
 

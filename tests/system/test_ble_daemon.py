@@ -51,7 +51,7 @@ async def test_it_hears_changes_and_the_battery_by_itself_on_every_connection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cuff = Cuff(b"first", b"second", stays=True)
-    async with asyncio.timeout(90), chain_b(tmp_path, monkeypatch, {"cuff": cuff}) as chain:
+    async with asyncio.timeout(150), chain_b(tmp_path, monkeypatch, {"cuff": cuff}) as chain:
         for times, reading in ((1, b"first"), (2, b"second")):
             async with chain.owner.session(CUFF) as link:
                 await until(lambda: cuff.subscriptions() == {SERVICE_CHANGED, BATTERY})
@@ -75,7 +75,7 @@ async def test_a_device_that_refuses_it_is_as_good_as_any(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cuff = Secretive(b"reading")
-    async with asyncio.timeout(90), chain_b(tmp_path, monkeypatch, {"cuff": cuff}) as chain:
+    async with asyncio.timeout(150), chain_b(tmp_path, monkeypatch, {"cuff": cuff}) as chain:
         assert await take_reading(chain.owner) == [b"reading"]
 
 
@@ -84,7 +84,7 @@ async def test_the_simulated_cuff_does_not_take_that_for_somebody_who_listens(
 ) -> None:
     """What it tells before its own characteristic is subscribed to, nobody hears."""
     peripherals = dict([make_peripheral(f"sig-bp={ADDRESS},key=cuff")])
-    async with asyncio.timeout(90), chain_b(tmp_path, monkeypatch, peripherals) as chain:
+    async with asyncio.timeout(150), chain_b(tmp_path, monkeypatch, peripherals) as chain:
         assert await chain.world.obey("cuff measure 128 82 70")
         async with chain.owner.session(CUFF) as link:
             assert link.has(uuids.BATTERY_LEVEL)

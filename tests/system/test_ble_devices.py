@@ -65,7 +65,7 @@ async def stage(
     chain: str, directory: Path, monkeypatch: pytest.MonkeyPatch, *devices: str
 ) -> AsyncGenerator[Stage]:
     peripherals = dict(make_peripheral(device) for device in devices)
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(150):
         if chain == "bluez":
             async with chain_b(directory, monkeypatch, peripherals) as b:
                 yield Stage(b.owner, b.world)

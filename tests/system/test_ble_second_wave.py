@@ -58,7 +58,7 @@ async def stage(
     directory: Path, monkeypatch: pytest.MonkeyPatch, kind: str, options: str = ""
 ) -> AsyncGenerator[Stage]:
     peripherals = dict([make_peripheral(f"{kind}={ADDRESS},key=device{options and ','}{options}")])
-    async with asyncio.timeout(90), chain_b(directory, monkeypatch, peripherals) as b:
+    async with asyncio.timeout(150), chain_b(directory, monkeypatch, peripherals) as b:
         yield Stage(b.owner, b.world)
 
 
@@ -120,7 +120,8 @@ async def test_an_oximeter_on_a_finger_off_it_and_gone(
                 assert {each.flaw for each in wave.flaws} == {Flaw.LEAD_OFF}
 
             await at.order("sensor on")
-            await first(events, lacks(Code.OXYGEN_SATURATION, MissingReason.SEARCHING))
+            if kind != "wellue-o2ring":  # which is asked once in a while, and may have found it meanwhile
+                await first(events, lacks(Code.OXYGEN_SATURATION, MissingReason.SEARCHING))
             await first(events, has(Code.OXYGEN_SATURATION))
 
             await at.order("hang-up")
