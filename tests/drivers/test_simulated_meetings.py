@@ -28,7 +28,7 @@ class HastyHost:
 
 
 async def test_a_host_that_is_gone_before_the_device_wakes_up_is_known_to_be_gone() -> None:
-    """Both come in one piece when the machine is busy; a device that missed the end would never speak again."""
+    """Both come in one piece on a busy machine; a device that missed the end would never speak again."""
     async with asyncio.timeout(30):
         meeting = await met(cast("Device", HastyHost()))
         assert meeting is not None
