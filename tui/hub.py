@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 from collections.abc import Callable
+from typing import Final
 
 from edge.errors import QafilaError
 from edge.i18n.catalogue import Catalogue
@@ -13,7 +14,8 @@ from tui.glyphs import Level
 from tui.situation import Situation
 from tui.typed import age_years
 
-_DAY_S = 86_400
+_SINGLE_LEAD: Final = "single lead"
+_DAY_S: Final = 86_400
 
 
 @dataclasses.dataclass(slots=True)
@@ -48,6 +50,10 @@ class Hub:
         """What is wrong with the unit, in a sentence."""
         sentence, _ = self.say.error(code, self.say("header.problem"), "")
         return sentence
+
+    def lead(self, name: str) -> str:
+        """A lead as the device calls it; a chest strap's in the nurse's language."""
+        return name.replace(_SINGLE_LEAD, self.say("wave.single-lead"))
 
     def age(self, seconds: float) -> str:
         """A stretch of time in few characters."""

@@ -512,3 +512,11 @@ async def test_today_is_the_boxs_day() -> None:
     async with screen.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         assert screen.hub.today() == datetime.datetime.fromtimestamp(NOW_MS / 1000, tz=datetime.UTC).date()
+
+
+async def test_an_agent_that_comes_before_the_first_look_is_not_called_silent() -> None:
+    agent = FakeAgent()
+    screen = app(agent, signed_in=False)
+    async with screen.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert "ne répond pas" not in text(pilot)

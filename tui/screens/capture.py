@@ -292,7 +292,7 @@ class CaptureScreen(QafilaScreen):
 
     def _ecg_words(self, wave: WaveView) -> str:
         bar = f"{wave.bar_mv:g} mV" if wave.bar_mv is not None else ""
-        return self._wave_words(wave, f"{self.hub.say('wave.ecg')} {self._lead}".strip(), bar)
+        return self._wave_words(wave, f"{self.hub.say('wave.ecg')} {self.hub.lead(self._lead)}".strip(), bar)
 
     def _pleth_words(self, wave: WaveView) -> str:
         return self._wave_words(wave, self.hub.say("wave.pleth"), "")

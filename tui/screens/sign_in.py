@@ -50,6 +50,7 @@ class SignInScreen(QafilaScreen):
 
     def body(self) -> ComposeResult:
         say = self.hub.say
+        self._waiting = not self.hub.situation.connected  # what the words below are about
         with Vertical(id="middle"), Vertical(classes="box") as box:
             box.border_title = say("sign-in.title")
             yield Static(say("sign-in.user"), classes="label")
