@@ -17,7 +17,8 @@ INTERNAL_EXIT = 70
 
 def emit(answer: Mapping[str, Any] | list[Any], *, as_json: bool, human: Callable[[], str]) -> None:
     """Print a command's answer: as one JSON value, or as the text a person reads."""
-    print(json.dumps(answer, ensure_ascii=False) if as_json else human())
+    # At once: a command may go on for hours after its answer, and a script waits for it behind a pipe.
+    print(json.dumps(answer, ensure_ascii=False) if as_json else human(), flush=True)
 
 
 def fail(error: QafilaError, *, exit_status: int = TROUBLE_EXIT) -> NoReturn:
