@@ -1,4 +1,4 @@
-"""Reading what devices said of themselves."""
+"""Reading what devices said of themselves, and what unlocks them."""
 
 from typing import Final
 
@@ -38,6 +38,10 @@ class DeviceReads(Base):
         return self._said(
             self._row(_DEVICES + " WHERE device = ? AND entry < ? ORDER BY entry DESC LIMIT 1", device, entry)
         )
+
+    def device_secrets(self) -> dict[str, bytes]:
+        """What unlocks each device that has to be unlocked, by its key in unit.toml."""
+        return dict(self._rows("SELECT device, secret FROM device_secrets"))
 
     def _said(self, row: Row | None) -> DeviceSaid | None:
         if row is None:

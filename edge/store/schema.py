@@ -11,7 +11,7 @@ from typing import Final
 
 from edge.store.patient_index import TABLES_DDL
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Kept in ``PRAGMA user_version``."""
 
 DDL_1: Final = (
@@ -287,4 +287,15 @@ ADDED_IN_4: Final = (
 )
 """What made version 4 of version 3: going back in time."""
 
-DDL: Final = (*DDL_1, *ADDED_IN_2, *ADDED_IN_3, *ADDED_IN_4)
+ADDED_IN_5: Final = (
+    # What unlocks a device: of this box alone, so it stands in no journal and never travels.
+    """
+    CREATE TABLE device_secrets (
+        device TEXT PRIMARY KEY,
+        secret BLOB NOT NULL CHECK (length(secret) BETWEEN 1 AND 64)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+"""What made version 5 of version 4: the secrets of devices."""
+
+DDL: Final = (*DDL_1, *ADDED_IN_2, *ADDED_IN_3, *ADDED_IN_4, *ADDED_IN_5)

@@ -226,6 +226,17 @@ class Transaction(Base):
             "UPDATE streams SET stopped = ? WHERE epoch = ? AND stream = ?", code, self._epoch.number, stream
         )
 
+    def set_device_secret(self, device: str, secret: bytes | None) -> None:
+        """Keep what unlocks a device in place of what did before, or with None nothing."""
+        if secret is None:
+            self._run("DELETE FROM device_secrets WHERE device = ?", device)
+        else:
+            self._run(
+                "INSERT INTO device_secrets (device, secret) VALUES (?, ?)"
+                " ON CONFLICT (device) DO UPDATE SET secret = excluded.secret",
+                *(device, secret),
+            )
+
     def set_slots_generation(self, generation: int) -> None:
         """Remember the generation of the key slots; an older slot file is refused from now on."""
         self._set_meta("slots-generation", generation.to_bytes(8))

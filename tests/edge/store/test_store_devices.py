@@ -1,5 +1,7 @@
 """What devices said of themselves, and which of it belongs to an observation."""
 
+from pathlib import Path
+
 from edge.records.fields import Field, Kind, Payload, Stream
 from edge.store import Store, Transaction
 from edge.vitals.identity import Identity
@@ -59,3 +61,20 @@ def test_the_difference_of_the_clocks_stands_beside_the_devices_time(store: Stor
         tx.append(Stream.VITALS, Kind.OBSERVATION, payload)
     [kept] = store.tray()
     assert (kept.device_time, kept.clock_off_s) == ("2026-11-22T08:00:00", -3600)
+
+
+def test_what_unlocks_a_device_is_kept_replaced_and_forgotten_and_stands_in_no_entry(store: Store) -> None:
+    key, other = bytes(range(0x60, 0x70)), bytes(range(0x70, 0x80))
+    assert store.device_secrets() == {}
+    with store.write() as tx:
+        tx.set_device_secret("cuff-1", other)
+        tx.set_device_secret("cuff-1", key)
+        tx.set_device_secret("cuff-2", other)
+        tx.set_device_secret("cuff-2", None)
+        tx.set_device_secret("cuff-3", None)
+        assert tx.appended == []
+    assert store.device_secrets() == {"cuff-1": key}
+    path = Path(store._row("SELECT file FROM pragma_database_list")[0])  # type: ignore[index]  # it has a file
+    store.checkpoint()
+    for file in path.parent.iterdir():
+        assert key not in file.read_bytes()
