@@ -400,6 +400,7 @@ class Capture:
                 "values": [view.measured(code, value) for code, value in reading.values],
                 "flags": list(flags_of(reading)),
                 "settled": settled,
+                "finished": reading.mode is Mode.SPOT,
                 **view.device_clock(reading.at, clock_off_s(reading), old=not is_live(reading)),
             }
             self._audience.tell("reading", news, of_patient=self.visit is not None or not is_live(reading))

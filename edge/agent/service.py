@@ -193,9 +193,10 @@ class Agent:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
 
-    async def status(self, _call: Call) -> Answer:
+    async def status(self, call: Call) -> Answer:
         """What anybody may know who may connect; nothing of a patient."""
         now = self._parts.clock.now()
+        place = self._ledger.whereabouts.now(self._parts.clock.monotonic_s())
         streams: dict[str, Json] = {}
         waves: Json = None
         history: Json = None
@@ -235,6 +236,7 @@ class Agent:
             "notes": await asyncio.to_thread(self._parts.notes),
             "waves": waves,
             "forked": history,
+            "place": None if call.caller.person is None else view.place(place),
         }
 
     def _guarded(self, method: str, handler: Handler) -> Handler:

@@ -12,7 +12,7 @@ from edge.agent import view
 from edge.agent.audience import Audience
 from edge.agent.parts import Device
 from edge.ports.caller import Json
-from edge.ports.driver import ClearsMemory, DeviceError, DeviceEvent, Driver, TellsWhenReady
+from edge.ports.driver import ClearsMemory, DeviceError, DeviceEvent, Driver, Measures, TellsWhenReady
 from edge.vitals.identity import Identity
 from edge.vitals.reading import Reading
 
@@ -156,7 +156,15 @@ class Supervisor:
         for key, watched in self._watched.items():
             said = self.identity(key)
             identity = {} if said is None else {"identity": view.identity(said)}
-            shown.append({"key": key, "kind": watched.driver.kind, **self._state(watched), **identity})
+            shown.append(
+                {
+                    "key": key,
+                    "kind": watched.driver.kind,
+                    "on_command": isinstance(watched.driver, Measures),
+                    **self._state(watched),
+                    **identity,
+                }
+            )
         return shown
 
     def _start(self, group: asyncio.TaskGroup, watched: _Watched) -> None:

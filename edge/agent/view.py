@@ -20,6 +20,8 @@ from edge.vitals.quantity import Measured, Missing
 
 _CARE_STREAMS: Final = (Stream.ALERT, Stream.VITALS)
 TENTH: Final = Decimal("0.1")
+_PLACE_STEP: Final = Decimal("0.001")
+"""Of a degree, 110 m on a meridian: as exact as a parked van's place is followed."""
 
 
 def uuid_text(raw: bytes | None) -> str | None:
@@ -93,6 +95,14 @@ def identity(said: Identity) -> dict[str, Json]:
         "firmware": said.firmware,
         "battery_percent": said.battery_percent,
     }
+
+
+def place(shown: tuple[int, int] | None) -> Json:
+    """Where the unit stands, from 1e-7 degrees."""
+    if shown is None:
+        return None
+    latitude, longitude = (format(Decimal(each).scaleb(-7).quantize(_PLACE_STEP), "f") for each in shown)
+    return {"latitude": latitude, "longitude": longitude}
 
 
 def recording(shown: Waveform) -> dict[str, Json]:

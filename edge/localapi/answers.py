@@ -15,6 +15,7 @@ from edge.localapi.shapes import (
     Message,
     ObservationShown,
     PatientShown,
+    PlaceShown,
     RecordingShown,
     Role,
     Saved,
@@ -51,6 +52,8 @@ class Status(Message):
     """Codes of what somebody should look after though everything works (``secret-copy-not-seen``)."""
     screen_lock_s: int = 120
     """How long a session lasts without a sign of a person."""
+    place: PlaceShown | None = None
+    """Only to somebody who is signed in, and while a receiver knows it."""
 
 
 class SignedIn(Message):

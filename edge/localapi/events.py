@@ -9,6 +9,7 @@ from edge.localapi.shapes import Message, Saved, ShownValue, StreamShown, Word
 class ReadingEvent(Message):
     """What a device shows now; ``settled``: steady enough that it was or may be kept.
 
+    ``finished``: one measurement and its end, not the present moment of a display that goes on.
     ``old``: it comes out of the device's memory and is nobody's present value; `device_time` and
     `clock_off_s` as in ObservationShown.
     """
@@ -17,6 +18,7 @@ class ReadingEvent(Message):
     values: tuple[ShownValue, ...]
     flags: tuple[str, ...]
     settled: bool
+    finished: bool = False
     old: bool = False
     device_time: str | None = None
     clock_off_s: int | None = None

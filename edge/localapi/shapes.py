@@ -128,7 +128,8 @@ class IdentityShown(Message):
 class DeviceShown(Message):
     """A configured device and how it does.
 
-    ``code`` says why it is gone; ``identity`` what it has said of itself since the agent runs.
+    ``code`` says why it is gone; ``identity`` what it has said of itself since the agent runs;
+    ``on_command``: it measures when it is told to (``device.measure``).
     """
 
     key: str
@@ -136,6 +137,14 @@ class DeviceShown(Message):
     state: Literal["starting", "present", "gone"]
     code: str | None
     identity: IdentityShown | None = None
+    on_command: bool = False
+
+
+class PlaceShown(Message):
+    """Where the unit stands, in degrees on WGS 84, to a hundred metres."""
+
+    latitude: str
+    longitude: str
 
 
 class RecordingShown(Message):

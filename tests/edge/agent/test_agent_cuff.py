@@ -31,7 +31,7 @@ async def test_a_record_of_now_is_the_open_visits_and_one_of_before_waits_in_the
         oximeter.say(cuff_reading(118, just_taken=False), cuff_reading(121, just_taken=True))
         oximeter.say(cuff_reading(121, just_taken=True))  # the link broke before the cuff knew
         for _ in range(3):
-            await nurse.event("reading")
+            assert (await nurse.event("reading"))["finished"] is True
         await until(lambda: world.store().watermark(Stream.VITALS).tip >= 7)
         kept = (await nurse.ask("encounter.show", encounter=visit))["observations"]
         tray = (await nurse.ask("tray.list"))["observations"]
@@ -81,7 +81,7 @@ async def test_the_pressure_in_the_cuff_is_shown_and_never_kept(
         for _ in range(10):
             shown = await nurse.event("reading")
             assert shown["values"] == [{"code": "bp.cuff", "value": "152", "unit": "mm[Hg]"}]
-            assert shown["settled"] is False
+            assert (shown["settled"], shown["finished"]) == (False, False)
         with pytest.raises(CallRefused) as refused:
             await nurse.ask("take", device="oximeter-1")
         assert refused.value.stable_code == "nothing-to-take"

@@ -539,6 +539,8 @@ async def test_a_nurse_starts_and_stops_a_cuff_that_can_be_told(workbench: World
     other = ScriptedDriver("oximeter-1")
     workbench.devices.append(Device(other))
     async with workbench.nurse("sami", "739154") as nurse:
+        shown = {each["key"]: each["on_command"] for each in (await nurse.ask("status"))["devices"]}
+        assert shown == {"oximeter-1": False, "cuff-1": True}
         await nurse.ask("device.measure", device="cuff-1")
         await nurse.ask("device.measure", device="cuff-1", mode="child")
         await nurse.ask("device.stop", device="cuff-1")

@@ -295,7 +295,7 @@ async def test_a_receivers_time_is_noted_once_and_nothing_is_changed(
 
 async def test_entries_say_where_the_unit_stands(world: World, oximeter: ScriptedDriver) -> None:
     ifrane = Position(Decimal("33.5333331"), Decimal("-5.1"))
-    async with world.nurse():
+    async with world.nurse() as nurse:
         oximeter.say(
             pressure(110, 80),
             Place(ifrane),
@@ -314,3 +314,6 @@ async def test_entries_say_where_the_unit_stands(world: World, oximeter: Scripte
         ]
         store.close()
         assert places == [None, None, *[[335333331, -51000000]] * 4]
+        assert (await nurse.ask("status"))["place"] == {"latitude": "33.533", "longitude": "-5.100"}
+        await nurse.ask("sign-out")
+        assert (await nurse.ask("status"))["place"] is None
