@@ -47,6 +47,10 @@ class Kind(IntEnum):
     WAVE_CHUNK = 12
     WAVEFORM_ENDED = 13
     CLOCK = 14
+    CONSENT = 15
+    MERGED = 16
+    UNMERGED = 17
+    SITE = 18
 
 
 class Field(IntEnum):
@@ -79,6 +83,12 @@ class Field(IntEnum):
     IDENTIFIERS = 35  # [[system, value], ...]
     PHONE = 36  # text
     VILLAGE = 37  # text
+    FAMILY_ARABIC = 38  # text: the same name in Arabic letters; FAMILY is left out where only this is known
+    GIVEN_ARABIC = 39  # text
+    BIRTH_ESTIMATED = 40  # true where BIRTH was told by guess, else left out
+
+    # merged, unmerged: PATIENT is who stays; also REASON and REVISION, counted for each DUPLICATE
+    DUPLICATE = 45  # 16 bytes, UUIDv7: the same person entered once more
 
     # observation
     CODE = 50  # text, edge.vitals.codes.Code
@@ -141,6 +151,18 @@ class Field(IntEnum):
     # clock: a better one was heard; what it says holds for the wall times of BOOT that are worth less
     CLOCK_SOURCE = 130  # int, edge.clock.ClockQuality
     CLOCK_OFFSET = 131  # int, ms to add to the wall times of this boot
+
+    # consent: the highest REVISION for a patient and scope holds
+    SCOPE = 140  # text: care, tele-expertise, sharing, research
+    DECISION = 141  # text: given, refused, withdrawn
+    GIVEN_BY = 142  # text: patient, parent, guardian, relative
+    FORM = 143  # text: oral, written
+    LANGUAGE = 144  # text, ISO 639 code of the language in which it was explained
+    WITNESS = 145  # text: who else was there
+
+    # site: from here on, and in this BOOT only, the unit stands there
+    SITE = 150  # 16 bytes, UUIDv7; in an encounter opened: where
+    SITE_NAME = 151  # text
 
 
 class Source(IntEnum):
