@@ -11,7 +11,7 @@ from typing import Final
 
 from edge.store import patient_index, sqlite
 from edge.store.errors import StoreNewer, translated
-from edge.store.schema import ADDED_IN_2, ADDED_IN_3, ADDED_IN_4, ADDED_IN_5, VERSION
+from edge.store.schema import ADDED_IN_2, ADDED_IN_3, ADDED_IN_4, ADDED_IN_5, ADDED_IN_6, VERSION
 
 OLDEST: Final = 1
 
@@ -27,6 +27,7 @@ _STEPS: Final[dict[int, _Step]] = {
     3: _Step(ADDED_IN_3, patient_index.number_and_enter_all),
     4: _Step(ADDED_IN_4),
     5: _Step(ADDED_IN_5),
+    6: _Step(ADDED_IN_6),
 }
 """How each version is made of the one before."""
 

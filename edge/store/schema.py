@@ -11,7 +11,7 @@ from typing import Final
 
 from edge.store.patient_index import TABLES_DDL
 
-VERSION: Final = 5
+VERSION: Final = 6
 """Kept in ``PRAGMA user_version``."""
 
 DDL_1: Final = (
@@ -298,4 +298,50 @@ ADDED_IN_5: Final = (
 )
 """What made version 5 of version 4: the secrets of devices."""
 
-DDL: Final = (*DDL_1, *ADDED_IN_2, *ADDED_IN_3, *ADDED_IN_4, *ADDED_IN_5)
+ADDED_IN_6: Final = (
+    # family and given are in Latin letters, or what a store of an earlier version was given.
+    "ALTER TABLE patients ADD COLUMN family_arabic TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE patients ADD COLUMN given_arabic TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE patients ADD COLUMN birth_estimated INTEGER NOT NULL DEFAULT 0",
+    # Who this patient turned out to be, entered once more; links counts how often that was changed.
+    "ALTER TABLE patients ADD COLUMN merged_into BLOB REFERENCES patients",
+    "ALTER TABLE patients ADD COLUMN links INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX patients_merged ON patients (merged_into) WHERE merged_into IS NOT NULL",
+    # Every decision; of a patient's decisions about one scope the highest revision holds.
+    """
+    CREATE TABLE consents (
+        entry    INTEGER PRIMARY KEY REFERENCES journal,
+        patient  BLOB NOT NULL REFERENCES patients,
+        scope    TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        decision TEXT NOT NULL,
+        given_by TEXT NOT NULL,
+        form     TEXT NOT NULL,
+        language TEXT,
+        witness  TEXT,
+        operator TEXT,
+        wall_ms  INTEGER
+    ) STRICT
+    """,
+    "CREATE INDEX consents_of_patient ON consents (patient, scope, revision)",
+    """
+    CREATE TABLE sites (
+        site BLOB PRIMARY KEY CHECK (length(site) = 16),
+        name TEXT NOT NULL,
+        norm TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    # The unit stands where it arrived last, as long as it was not started anew since (boot).
+    """
+    CREATE TABLE arrivals (
+        entry   INTEGER PRIMARY KEY REFERENCES journal,
+        site    BLOB NOT NULL REFERENCES sites,
+        boot    BLOB,
+        wall_ms INTEGER
+    ) STRICT
+    """,
+    "ALTER TABLE encounters ADD COLUMN site BLOB REFERENCES sites",
+)
+"""What made version 6 of version 5: second scripts, merged patients, consent, sites."""
+
+DDL: Final = (*DDL_1, *ADDED_IN_2, *ADDED_IN_3, *ADDED_IN_4, *ADDED_IN_5, *ADDED_IN_6)
