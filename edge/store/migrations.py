@@ -11,7 +11,15 @@ from typing import Final
 
 from edge.store import patient_index, sqlite
 from edge.store.errors import StoreNewer, translated
-from edge.store.schema import ADDED_IN_2, ADDED_IN_3, ADDED_IN_4, ADDED_IN_5, ADDED_IN_6, VERSION
+from edge.store.schema import (
+    ADDED_IN_2,
+    ADDED_IN_3,
+    ADDED_IN_4,
+    ADDED_IN_5,
+    ADDED_IN_6,
+    ADDED_IN_7,
+    VERSION,
+)
 
 OLDEST: Final = 1
 
@@ -28,6 +36,7 @@ _STEPS: Final[dict[int, _Step]] = {
     4: _Step(ADDED_IN_4),
     5: _Step(ADDED_IN_5),
     6: _Step(ADDED_IN_6),
+    7: _Step(ADDED_IN_7),
 }
 """How each version is made of the one before."""
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from edge.store.patient_index import TABLES_DDL
 
-VERSION: Final = 6
+VERSION: Final = 7
 """Kept in ``PRAGMA user_version``."""
 
 DDL_1: Final = (
@@ -344,4 +344,50 @@ ADDED_IN_6: Final = (
 )
 """What made version 6 of version 5: second scripts, merged patients, consent, sites."""
 
-DDL: Final = (*DDL_1, *ADDED_IN_2, *ADDED_IN_3, *ADDED_IN_4, *ADDED_IN_5, *ADDED_IN_6)
+ADDED_IN_7: Final = (
+    # A payload may go, and nothing else of an entry: its leaf and its head stay, so the chain does.
+    "DROP TRIGGER journal_is_never_edited",
+    """
+    CREATE TRIGGER journal_is_never_edited BEFORE UPDATE ON journal
+    WHEN NOT (
+        old.payload IS NOT NULL AND new.payload IS NULL
+        AND new.id = old.id AND new.epoch = old.epoch AND new.stream = old.stream AND new.seq = old.seq
+        AND new.kind = old.kind AND new.patient IS old.patient AND new.leaf = old.leaf
+        AND new.head = old.head
+    )
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END
+    """,
+    # When the values of a closed visit were purged, by the centre's time; they are at the centre.
+    "ALTER TABLE encounters ADD COLUMN purged_ms INTEGER",
+    # How far each stream was opened at a time, by the centre's clock, one row a day: periods of keeping
+    # count from there, and no clock of this box shortens them.
+    """
+    CREATE TABLE opened_marks (
+        epoch  INTEGER NOT NULL REFERENCES epochs,
+        stream INTEGER NOT NULL CHECK (stream BETWEEN 0 AND 4),
+        at_ms  INTEGER NOT NULL,
+        opened INTEGER NOT NULL,
+        PRIMARY KEY (epoch, stream, at_ms)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # What the centre ordered to be erased. done_ms is empty while it waits for the visit to be closed or
+    # for the last entry to be opened; nothing is written about a patient once they are erased.
+    """
+    CREATE TABLE erasures (
+        erasure    BLOB PRIMARY KEY CHECK (length(erasure) = 16),
+        patient    BLOB NOT NULL CHECK (length(patient) = 16),
+        reason     TEXT NOT NULL,
+        authority  TEXT NOT NULL,
+        ordered_ms INTEGER NOT NULL,
+        done_ms    INTEGER
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX erasures_of_patient ON erasures (patient)",
+)
+"""What made version 7 of version 6: keeping and erasing."""
+
+DDL: Final = (
+    *DDL_1,
+    *(*ADDED_IN_2, *ADDED_IN_3, *ADDED_IN_4, *ADDED_IN_5),
+    *(*ADDED_IN_6, *ADDED_IN_7),
+)
