@@ -1,7 +1,7 @@
 """The screen of a visit: what devices show now, what is stored, and how far it has come."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import ClassVar
 from uuid import UUID
 
 from textual import work
@@ -14,7 +14,6 @@ from textual.widgets import Static
 from edge.localapi.client import new_request_id
 from edge.localapi.events import NotSavedEvent, ReadingEvent, SavedEvent, StreamsEvent, WaveEvent
 from edge.localapi.shapes import ForkShown, Message, ObservationShown, PatientShown
-from edge.vitals.codes import Code
 from tui import theme
 from tui.agent import full_name
 from tui.hub import Hub
@@ -23,14 +22,13 @@ from tui.records import rows
 from tui.screens.base import QafilaScreen, keys
 from tui.screens.confirm import Confirm
 from tui.screens.entry import Entry
+from tui.screens.live_waves import LiveWaves
 from tui.screens.tray import TrayScreen
 from tui.tiers import Tier, tier_of
 from tui.widgets.flow import Part, content
 from tui.widgets.record_list import RecordList
 from tui.widgets.tile import COLOURS, TileView, words_of
-from tui.widgets.wave import FRAMES_PER_S, WaveView
-
-_WAVES: Final = (Code.ECG, Code.PLETH)
+from tui.widgets.wave import FRAMES_PER_S
 
 
 class CaptureScreen(QafilaScreen):
@@ -87,19 +85,7 @@ class CaptureScreen(QafilaScreen):
         self._tiles = {kind: TileView(hub, kind) for kind in Kind}
         self._records = RecordList(hub)
         self._numbers = Static("", id="numbers")
-        self._waves = {
-            Code.ECG: WaveView(
-                self._ecg_words, colour=theme.HEART, least_span=1500, level=hub.level, now_s=hub.now_s,
-                millivolts=True, id="ecg",
-            ),
-            Code.PLETH: WaveView(
-                self._pleth_words, colour=theme.OXYGEN, least_span=40, level=hub.level, now_s=hub.now_s,
-                sweep_s=6, id="pleth",
-            ),
-        }  # fmt: skip
-        self._wave_device: dict[Code, str] = {}
-        self._lead = ""
-        self._chosen_wave: Code | None = None
+        self._waves = LiveWaves(hub, self._perfusion)
         self._kinds: tuple[Kind, ...] = ()
         self._leaving = False
         self._frames: Timer | None = None
@@ -109,13 +95,13 @@ class CaptureScreen(QafilaScreen):
             yield from self._tiles.values()
         with Container(id="live"):  # no container more: each is drawn again wherever a wave moves
             yield self._records
-            yield from self._waves.values()
+            yield from self._waves.views.values()
         yield self._numbers
 
     def on_mount(self) -> None:
         self.set_class(not self.hub.waves, "-quiet")
         if self.hub.waves:
-            self._frames = self.set_interval(1 / FRAMES_PER_S, self._draw)
+            self._frames = self.set_interval(1 / FRAMES_PER_S, self._waves.frame)
         self._lay_out()
         self.read()
 
@@ -135,7 +121,7 @@ class CaptureScreen(QafilaScreen):
     def heard(self, message: Message) -> None:
         match message:
             case WaveEvent():
-                self._take_wave(message)
+                self._waves.take(message)
             case ReadingEvent():
                 self.monitor.hear(message, self.hub.now_s())
                 self._show_numbers()
@@ -160,10 +146,7 @@ class CaptureScreen(QafilaScreen):
     def tick(self) -> None:
         super().tick()
         self._show_numbers()
-        present = self.hub.present
-        for wave in self._waves.values():
-            wave.set_live(live=present)
-            wave.tick()
+        self._waves.tick()
         self._show_waves()
 
     @work(exclusive=True, group="read")
@@ -191,8 +174,7 @@ class CaptureScreen(QafilaScreen):
 
     def action_wave(self) -> None:
         """In the small layout, show the other wave."""
-        shown = self._wave_shown()
-        self._chosen_wave = Code.PLETH if shown is Code.ECG else Code.ECG
+        self._waves.choose_other()
         self._show_waves()
 
     async def action_tray(self) -> None:
@@ -262,50 +244,8 @@ class CaptureScreen(QafilaScreen):
         self._records.show(rows(self._observations, self.hub.situation.streams.get("vitals")))
 
     def _show_waves(self) -> None:
-        shown = self._wave_shown() if self.tier is Tier.SMALL else None
-        for code, wave in self._waves.items():
-            wave.display = self.hub.waves and (shown is None or code is shown)
-            wave.set_class(wave.silent_s is None and shown is None, "-never")
+        self._waves.lay_out(one=self.tier is Tier.SMALL)
 
-    def _wave_shown(self) -> Code:
-        """Of the two the one that was chosen, else the one that runs, the ECG first."""
-        if self._chosen_wave is not None:
-            return self._chosen_wave
-        return next((code for code in _WAVES if not self._waves[code].silent), Code.ECG)
-
-    def _take_wave(self, event: WaveEvent) -> None:
-        code = Code.ECG if event.code == Code.ECG else Code.PLETH if event.code == Code.PLETH else None
-        if code is None or not self.hub.waves:
-            return
-        wave = self._waves[code]
-        if wave.silent:
-            self._wave_device[code] = event.device  # of two that send the same signal the first is drawn
-        if self._wave_device.get(code) == event.device:
-            if code is Code.ECG:
-                self._lead = event.lead or ""
-            wave.feed(event.samples, float(event.rate))
-
-    def _draw(self) -> None:
-        for wave in self._waves.values():
-            if wave.display:
-                wave.frame()
-
-    def _ecg_words(self, wave: WaveView) -> str:
-        bar = f"{wave.bar_mv:g} mV" if wave.bar_mv is not None else ""
-        return self._wave_words(wave, f"{self.hub.say('wave.ecg')} {self.hub.lead(self._lead)}".strip(), bar)
-
-    def _pleth_words(self, wave: WaveView) -> str:
-        return self._wave_words(wave, self.hub.say("wave.pleth"), "")
-
-    def _wave_words(self, wave: WaveView, name: str, bar: str) -> str:
-        say = self.hub.say
-        if not self.hub.present:
-            return f"{name}  {say('tile.absent')}"
-        silent_s = wave.silent_s
-        if silent_s is None:
-            return f"{name}  {say('wave.none')}"
-        if wave.silent:
-            return f"{name}  {say('wave.stopped', age=self.hub.age(silent_s))}"
-        return "  ".join(
-            part for part in (name, say("wave.sweep", s=wave.sweep_s), f"▏ {bar}" if bar else "") if part
-        )
+    def _perfusion(self) -> str:
+        """Beside the pleth, while a sensor says it."""
+        return ""
