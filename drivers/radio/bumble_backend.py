@@ -34,7 +34,7 @@ from drivers.radio.central import (
     plain,
 )
 from drivers.radio.gatt_names import flags_of, uuid_text
-from drivers.transport.backend import Heard
+from drivers.transport.backend import Heard, Trouble
 
 PAIRING_FAILED: Final = "org.bluez.Error.AuthenticationFailed"
 """bleak has no error of its own for this; everybody knows BlueZ's."""
@@ -54,8 +54,8 @@ class VirtualRadio:
         await self._central.device()
 
     @property
-    def well(self) -> bool:
-        return self._central.joined
+    def trouble(self) -> Trouble | None:
+        return None if self._central.joined else Trouble.DAEMON
 
     def scanner(self, heard: Heard) -> BleakScanner:
         return BleakScanner(heard, backend=BumbleScanner, central=self._central)

@@ -189,15 +189,22 @@ class FakeBlueZ:
     async def _set_adapter(self, message: Message) -> Result:
         _, name, value = message.body
         if name == "Powered":
-            if value.value:
-                self.faults.power_cycles += 1
-            else:
-                self._discoverers.clear()
-                await self._quiet()
-                for device in list(self._devices.values()):
-                    await device.drop()
-            self.tree.change(HCI0, ADAPTER, {"Powered": value})
+            await self.power(on=bool(value.value))
         return Result()
+
+    async def power(self, *, on: bool) -> None:
+        """Switch the adapter; off, it forgets who scanned, and nobody scans when it is back.
+
+        Seen with bluetoothd 5.66.
+        """
+        if on:
+            self.faults.power_cycles += 1
+        else:
+            self._discoverers.clear()
+            await self._quiet()
+            for device in list(self._devices.values()):
+                await device.drop()
+        self.tree.change(HCI0, ADAPTER, {"Powered": YES if on else NO})
 
     # ── AgentManager1 ────────────────────────────────────────────────────────────────────────────
 

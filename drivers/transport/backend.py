@@ -30,8 +30,8 @@ class Backend(Protocol):
         ...
 
     @property
-    def well(self) -> bool:
-        """Whether what was prepared still stands; a scan that nobody serves any more says nothing of it."""
+    def trouble(self) -> "Trouble | None":
+        """What has ended all that was begun since it was prepared; a scan that is dead says nothing of it."""
         ...
 
     def scanner(self, heard: Heard) -> BleakScanner: ...

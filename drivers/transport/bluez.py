@@ -15,21 +15,14 @@ from bleak.exc import BleakDBusError
 from dbus_fast import AuthError, BusType, DBusError, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from drivers.transport.backend import Heard
+from drivers.transport.adapter_watch import AdapterWatch
+from drivers.transport.backend import Heard, Trouble
 from drivers.transport.link_watch import RULES, LinkWatch
 from drivers.transport.pairing import PairingWindow
 from drivers.transport.pairing_agent import BLUEZ, PairingAgent
 
 OFF_FOR_S: Final = 1.0
 """How long the adapter stays off in a power cycle; some controllers need a moment to forget."""
-_WATCH: Final = Message(
-    destination="org.freedesktop.DBus",
-    path="/org/freedesktop/DBus",
-    interface="org.freedesktop.DBus",
-    member="AddMatch",
-    signature="s",
-    body=[f"type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{BLUEZ}'"],
-)
 _GONE: Final = frozenset({"org.bluez.Error.DoesNotExist", "org.freedesktop.DBus.Error.UnknownObject"})
 _UNKNOWN: Final = _GONE | {
     "org.freedesktop.DBus.Error.UnknownMethod",
@@ -56,23 +49,25 @@ class BlueZ:
         restart: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._agent = PairingAgent(window)
-        self._watch = LinkWatch()
+        self._link_watch = LinkWatch()
+        self._adapter_watch = AdapterWatch(f"/org/bluez/{adapter}")
         self._adapter = adapter
         self._restart = restart
         self._bus: MessageBus | None = None
-        self._restarted = False
 
     async def prepare(self) -> None:
         """Have the pairing agent stand, also after bus or daemon were restarted."""
         bus = await self._connected()
-        self._restarted = False
+        self._adapter_watch.begin()
         refused = await self._agent.register(bus)
         if refused is not None:
             raise BleakDBusError(refused, ["the pairing agent"])
 
     @property
-    def well(self) -> bool:
-        return self._bus is not None and self._bus.connected and not self._restarted
+    def trouble(self) -> Trouble | None:
+        if self._bus is None or not self._bus.connected:
+            return Trouble.DAEMON
+        return self._adapter_watch.trouble
 
     def scanner(self, heard: Heard) -> BleakScanner:
         return BleakScanner(heard, bluez={"adapter": self._adapter})
@@ -80,7 +75,7 @@ class BlueZ:
     def client(
         self, device: BLEDevice, gone: Callable[[BleakClient], None], *, pair: bool, timeout_s: float
     ) -> BleakClient:
-        self._watch.begin(device.details["path"])
+        self._link_watch.begin(device.details["path"])
         return BleakClient(device, gone, pair=pair, timeout=timeout_s, bluez={"adapter": self._adapter})
 
     def bonded(self, device: BLEDevice, advertisement: AdvertisementData) -> bool:
@@ -89,10 +84,10 @@ class BlueZ:
         return bool(properties.get("Paired"))
 
     def when_link_keeps_falling(self, tell: Callable[[], None]) -> None:
-        self._watch.when_enough(tell)
+        self._link_watch.when_enough(tell)
 
     def link_kept_falling(self) -> bool:
-        return self._watch.kept_falling
+        return self._link_watch.kept_falling
 
     async def forget(self, address: str) -> None:
         device = f"{self._path}/dev_{address.upper().replace(':', '_')}"
@@ -147,8 +142,10 @@ class BlueZ:
             bus = MessageBus(bus_type=BusType.SYSTEM)
             try:
                 await bus.connect()
-                bus.add_message_handler(self._owner_changed)
-                await bus.call(_WATCH)
+                for watch in (self._adapter_watch, self._link_watch):
+                    bus.add_message_handler(watch.hear)
+                for rule in {*self._adapter_watch.rules, *RULES}:
+                    await bus.call(_match(rule))
             except (AuthError, DBusError) as error:
                 bus.disconnect()
                 raise ConnectionRefusedError(str(error)) from error
@@ -156,23 +153,7 @@ class BlueZ:
                 bus.disconnect()
                 raise
             self._bus = bus
-            bus.add_message_handler(self._watch.hear)
-            for rule in RULES:
-                await bus.call(
-                    Message(
-                        destination="org.freedesktop.DBus",
-                        path="/org/freedesktop/DBus",
-                        interface="org.freedesktop.DBus",
-                        member="AddMatch",
-                        signature="s",
-                        body=[rule],
-                    )
-                )
         return self._bus
-
-    def _owner_changed(self, message: Message) -> None:
-        if message.member == "NameOwnerChanged" and message.body[0] == BLUEZ:
-            self._restarted = True
 
     async def _call(
         self, path: str, interface: str, member: str, signature: str, body: list[Any]
@@ -190,3 +171,15 @@ class BlueZ:
         if reply.message_type is MessageType.ERROR:
             raise BleakDBusError(reply.error_name or "no-name", list(reply.body))
         return list(reply.body)
+
+
+def _match(rule: str) -> Message:
+    """Asks the bus for some signals."""
+    return Message(
+        destination="org.freedesktop.DBus",
+        path="/org/freedesktop/DBus",
+        interface="org.freedesktop.DBus",
+        member="AddMatch",
+        signature="s",
+        body=[rule],
+    )

@@ -23,7 +23,16 @@ from drivers.transport.link import Wanted
 from edge.ports.driver import DeviceUnavailable
 from edge.vitals.quantity import Quantity
 from edge.vitals.reading import Reading, Wave
-from tests.bluez.real_air import adapter_ready, air_over_bluez, connect, device_property, radio
+from tests.bluez.real_air import (
+    adapter,
+    adapter_ready,
+    adapter_says,
+    air_over_bluez,
+    connect,
+    device_property,
+    power,
+    radio,
+)
 from tests.bluez.stuck import tell_stuck_tasks
 from tests.drivers.radio_cuff import MEASUREMENT, SERVICE, Cuff
 
@@ -106,6 +115,20 @@ async def test_the_radio_comes_back_after_the_daemon_died(air: Air) -> None:
         assert await killed.wait() == 0
         await adapter_ready()
         assert await told(owner, wanted) == [SECOND]
+
+
+async def test_the_radio_scans_on_after_the_adapter_was_off(air: Air) -> None:
+    """BlueZ forgets who scanned; a cuff that sleeps all the while must be heard when it wakes up."""
+    cuff, wanted = cuff_at("C0:FF:EE:00:01:09")
+    async with living(air, {"cuff": cuff}), radio(cuff.address, pairing=True) as owner:
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(told(owner, wanted))
+            await adapter_says("Discovering", wanted=True)
+            await power(on=False)
+            assert await adapter("Discovering") is False
+            await power(on=True)
+            cuff.measure(FIRST)
+        assert reading.result() == [FIRST]
 
 
 # ── The devices themselves ───────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
 from bumble.transport.vhci import open_vhci_transport
-from dbus_fast import BusType, Message, MessageType
+from dbus_fast import BusType, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
 from drivers.radio.air import Air
@@ -18,6 +18,8 @@ from edge.clock import SystemClock
 
 ADAPTER: Final = "00:16:3E:0A:0A:0A"
 READY_WITHIN_S: Final = 40.0
+_ADAPTER: Final = "/org/bluez/hci0"
+_ADAPTER_INTERFACE: Final = "org.bluez.Adapter1"
 
 
 @contextlib.asynccontextmanager
@@ -35,7 +37,7 @@ async def air_over_bluez() -> AsyncGenerator[Air]:
         air.leave(controller)
         await asyncio.sleep(0.2)  # the kernel hears that its links are lost before it loses the controller
         await transport.close()
-        await _until(lambda: _adapter("Powered"), None)
+        await adapter_says("Powered", None)
 
 
 @contextlib.asynccontextmanager
@@ -57,7 +59,36 @@ async def radio(*enrolled: str, pairing: bool) -> AsyncGenerator[AdapterOwner]:
 
 async def adapter_ready() -> None:
     """Wait until bluetoothd has an adapter and has switched it on."""
-    await _until(lambda: _adapter("Powered"), wanted=True)
+    await adapter_says("Powered", wanted=True)
+
+
+async def adapter_says(name: str, wanted: object) -> None:
+    """Wait until a property of the adapter is so; None when there is no adapter."""
+    await _until(lambda: adapter(name), wanted)
+
+
+async def adapter(name: str) -> object:
+    """A property of the adapter."""
+    return await _get(_ADAPTER, _ADAPTER_INTERFACE, name)
+
+
+async def power(*, on: bool) -> None:
+    """Switch the adapter, as somebody else on the machine may."""
+    bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+    try:
+        reply = await bus.call(
+            Message(
+                destination="org.bluez",
+                path=_ADAPTER,
+                interface="org.freedesktop.DBus.Properties",
+                member="Set",
+                signature="ssv",
+                body=[_ADAPTER_INTERFACE, "Powered", Variant("b", on)],
+            )
+        )
+    finally:
+        bus.disconnect()
+    assert reply.message_type is not MessageType.ERROR, reply.error_name
 
 
 async def device_property(address: str, name: str) -> object:
@@ -98,11 +129,7 @@ async def connect(address: str) -> tuple[str | None, str, bool]:
 
 
 def _path(address: str) -> str:
-    return f"/org/bluez/hci0/dev_{address.replace(':', '_')}"
-
-
-async def _adapter(name: str) -> object:
-    return await _get("/org/bluez/hci0", "org.bluez.Adapter1", name)
+    return f"{_ADAPTER}/dev_{address.replace(':', '_')}"
 
 
 async def _until(ask: Callable[[], Awaitable[object]], wanted: object) -> None:

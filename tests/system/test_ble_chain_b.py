@@ -8,7 +8,7 @@ import pytest
 from bleak.backends.bluezdbus import version
 
 from drivers.radio import fake_device
-from drivers.transport import ble
+from drivers.transport import attempt, ble
 from drivers.transport.errors import BondLost, RadioDown
 from drivers.transport.link import Wanted
 from drivers.transport.peer import State
@@ -129,7 +129,7 @@ async def test_an_abort_that_says_nothing_more_costs_one_bounded_attempt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the flip of ``Connected`` bleak waits for it until its own timeout."""
-    monkeypatch.setattr(ble, "CONNECT_WITHIN_S", 1.0)
+    monkeypatch.setattr(attempt, "CONNECT_WITHIN_S", 1.0)
     async with asyncio.timeout(150), chain_b(tmp_path, monkeypatch, {"cuff": Cuff(b"1", b"2")}) as chain:
         assert await take_reading(chain.owner) == [b"1"]
         chain.bluez.faults.abort_by_local = 1
@@ -209,7 +209,7 @@ async def test_a_device_that_advertises_through_its_rest_is_found_when_the_rest_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The daemon reports it once in a scan, and that was too early."""
-    monkeypatch.setattr(ble, "CONNECT_WITHIN_S", 1.0)
+    monkeypatch.setattr(attempt, "CONNECT_WITHIN_S", 1.0)
     monkeypatch.setattr(fake_device, "SEEN_AGAIN_S", 3600.0)
     cuff = Cuff(b"1", b"2")
     async with asyncio.timeout(150), chain_b(tmp_path, monkeypatch, {"cuff": cuff}) as chain:
@@ -239,7 +239,7 @@ async def test_hanging_up_before_the_link_is_encrypted_is_no_lost_bond(
 async def test_services_that_never_resolve_cost_one_bounded_attempt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ble, "CONNECT_WITHIN_S", 1.0)
+    monkeypatch.setattr(attempt, "CONNECT_WITHIN_S", 1.0)
     async with asyncio.timeout(150), chain_b(tmp_path, monkeypatch, {"cuff": Cuff(b"1", b"2")}) as chain:
         assert await take_reading(chain.owner) == [b"1"]
         chain.bluez.faults.never_resolves = 1
@@ -279,21 +279,25 @@ async def test_the_death_of_the_bus_is_survived_in_the_same_process(
         gc.collect()
 
 
-@pytest.mark.parametrize("what", ["bus", "daemon"])
+@pytest.mark.parametrize("what", ["bus", "daemon", "adapter"])
 async def test_a_scan_that_nobody_serves_any_more_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """A scan says nothing when bus or daemon die under it; the next reading must come all the same."""
+    """A scan says nothing when what it stands on dies under it; the next reading must come all the same."""
     monkeypatch.setattr(ble, "LOOK_EVERY_S", 0.1)
     cuff = Cuff()
     async with asyncio.timeout(150), chain_b(tmp_path, monkeypatch, {"cuff": cuff}) as chain:
         async with asyncio.TaskGroup() as group:
             reading = group.create_task(take_reading(chain.owner))
             await until(lambda: chain.bluez.scanning)
+            if what == "adapter":
+                await chain.bluez.power(on=False)
+                await chain.bluez.power(on=True)
             if what == "bus":
                 await chain.bus.kill()
                 await chain.bus.start()
-            await chain.start_daemon()
+            if what != "adapter":
+                await chain.start_daemon()
             cuff.measure(b"all the same")
         assert reading.result() == [b"all the same"]
 

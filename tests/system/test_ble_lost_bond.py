@@ -7,7 +7,7 @@ import pytest
 from bleak import BleakScanner
 
 from drivers.radio import fake_device
-from drivers.transport import ble
+from drivers.transport import attempt
 from drivers.transport.errors import BondLost
 from edge.ports.driver import DeviceError
 from tests.drivers.radio_cuff import Cuff
@@ -56,7 +56,7 @@ async def test_a_rest_that_ends_while_a_scan_is_started_is_not_slept_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """BlueZ reports a device once in a scan; that was during the rest, and the scan began after it."""
-    monkeypatch.setattr(ble, "CONNECT_WITHIN_S", 1.0)
+    monkeypatch.setattr(attempt, "CONNECT_WITHIN_S", 1.0)
     monkeypatch.setattr(fake_device, "SEEN_AGAIN_S", 3600.0)
     start = BleakScanner.start
 
