@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 from typing import Final
 
+from edge.records.names import PersonName
 from edge.store.normalise import normalise, normalise_identifier
 
 ALIKE: Final = 0.78
@@ -24,6 +25,7 @@ class Traits:
     """What tells one person from another.
 
     Attributes:
+        family, given: in Latin letters, or in whatever ones they were typed.
         birth: YYYY, YYYY-MM or YYYY-MM-DD.
         phone: however its digits are grouped.
     """
@@ -33,19 +35,33 @@ class Traits:
     sex: str = "unknown"
     birth: str | None = None
     phone: str | None = None
+    family_arabic: str = ""
+    given_arabic: str = ""
+
+    @property
+    def spellings(self) -> tuple[tuple[str, str], ...]:
+        """(family, given) in every script in which they are known."""
+        return PersonName(self.family, self.given, self.family_arabic, self.given_arabic).spellings
 
 
 def likeness(one: Traits, other: Traits) -> float:
     """From 0 to 1 how much two may be one person; 0 where something speaks against it."""
     if not _sexes_fit(one.sex, other.sex) or not _births_fit(one.birth, other.birth):
         return 0.0
-    names = difflib.SequenceMatcher(None, _words(one), _words(other), autojunk=False).ratio()
+    names = max(
+        (
+            difflib.SequenceMatcher(None, _words(*mine), _words(*theirs), autojunk=False).ratio()
+            for mine in one.spellings
+            for theirs in other.spellings
+        ),
+        default=0.0,
+    )
     same_phone = one.phone is not None and other.phone is not None and _digits(one) == _digits(other)
     return names if names >= (ALIKE_WITH_PHONE if same_phone else ALIKE) else 0.0
 
 
-def _words(traits: Traits) -> str:
-    return " ".join(sorted(normalise(f"{traits.family} {traits.given}").split()))
+def _words(family: str, given: str) -> str:
+    return " ".join(sorted(normalise(f"{family} {given}").split()))
 
 
 def _digits(traits: Traits) -> str:

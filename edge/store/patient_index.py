@@ -96,15 +96,24 @@ def find(connection: sqlite.Connection, text: str, limit: int) -> list[int]:
     return [int(number) for (number,) in rows.fetchall()]
 
 
-def near(connection: sqlite.Connection, family: str, given: str, phone: str | None, limit: int) -> list[int]:
-    """Numbers of the patients whose names begin alike, in whatever order, or who have this telephone."""
-    beginnings = [normalise(part)[:_BEGINNING] for part in (family, given)]
-    words = " AND ".join(f'"{word}"*' for beginning in beginnings for word in beginning.split()[:1])
-    rows = connection.execute(_PREFIX, (words, limit)).fetchall() if words else []
+def near(
+    connection: sqlite.Connection, names: Sequence[tuple[str, str]], phone: str | None, limit: int
+) -> list[int]:
+    """Numbers of the patients whose names begin alike, in whatever order, or who have this telephone.
+
+    ``names``: (family, given) in each script in which they are known.
+    """
+    found: list[int] = []
+    for pair in names:
+        beginnings = [normalise(part)[:_BEGINNING] for part in pair]
+        words = " AND ".join(f'"{word}"*' for beginning in beginnings for word in beginning.split()[:1])
+        if words:
+            found += [int(number) for (number,) in connection.execute(_PREFIX, (words, limit)).fetchall()]
     digits = "" if phone is None else normalise_identifier(phone)
     if len(digits) >= _SHORTEST_PHONE:
-        rows += connection.execute(_TRIGRAM, (f'"{digits}"', limit)).fetchall()
-    return list(dict.fromkeys(int(number) for (number,) in rows))
+        rows = connection.execute(_TRIGRAM, (f'"{digits}"', limit)).fetchall()
+        found += [int(number) for (number,) in rows]
+    return list(dict.fromkeys(found))
 
 
 def number_and_enter_all(connection: sqlite.Connection) -> None:

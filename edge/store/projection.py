@@ -3,17 +3,19 @@
 The journal is the truth and the rows are what it adds up to; nothing else writes these tables.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeAlias, cast
 
 from edge.cbor import Value
 from edge.records.fields import Field, Kind, Payload, Source, Stream
-from edge.store import patient_index, sqlite
+from edge.store import sqlite
 from edge.store.base import Epoch
-from edge.store.errors import IdentifierTaken, StoreRefused
-from edge.store.normalise import normalise_identifier
+from edge.store.consents import project_consent
+from edge.store.errors import StoreRefused
+from edge.store.merging import project_merged, project_unmerged
+from edge.store.patient_rows import project_patient
+from edge.store.sites import project_site
 from edge.store.waveforms import project_chunk, project_end, project_waveform
 
 _WHO: Final = (Field.MANUFACTURER, Field.MODEL, Field.SERIAL, Field.FIRMWARE)
@@ -35,77 +37,15 @@ def project(connection: sqlite.Connection, epoch: Epoch, kind: Kind, entry: int,
         projector(connection, epoch, entry, payload)
 
 
-def _patient(connection: sqlite.Connection, _epoch: Epoch, _entry: int, payload: Payload) -> None:
-    patient, revision = payload[Field.PATIENT], payload.get(Field.REVISION, 1)
-    old = connection.execute(
-        "SELECT revision, identifiers, number, norm FROM patients WHERE patient = ?", (patient,)
-    ).fetchone()
-    if old is not None and old[0] >= cast("int", revision):
-        return
-    family, given = str(payload[Field.FAMILY]), str(payload.get(Field.GIVEN, ""))
-    phone, village = payload.get(Field.PHONE), payload.get(Field.VILLAGE)
-    identifiers = payload.get(Field.IDENTIFIERS, [])
-    norm = patient_index.searchable(
-        names=(family, given),
-        village=None if village is None else str(village),
-        phone=None if phone is None else str(phone),
-        identifiers=cast("Sequence[Sequence[str]]", identifiers),
-    )
-    if old is None:
-        [(number,)] = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM patients").fetchall()
-    else:
-        number = old[2]
-        patient_index.drop(connection, number, old[3])
-    connection.execute(
-        "INSERT INTO patients (patient, revision, family, given, sex, birth, phone, village, identifiers,"
-        " norm, number) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (patient) DO UPDATE SET revision = excluded.revision, family = excluded.family,"
-        " given = excluded.given, sex = excluded.sex, birth = excluded.birth, phone = excluded.phone,"
-        " village = excluded.village, identifiers = excluded.identifiers, norm = excluded.norm",
-        (
-            patient,
-            revision,
-            family,
-            given,
-            payload.get(Field.SEX, "unknown"),
-            payload.get(Field.BIRTH),
-            phone,
-            village,
-            json.dumps(identifiers, ensure_ascii=False),
-            norm,
-            number,
-        ),
-    )
-    patient_index.put(connection, number, norm)
-    had = set() if old is None else _spellings(json.loads(old[1]))
-    has = _spellings(identifiers)
-    for spelling in had - has:
-        connection.execute("DELETE FROM identifiers WHERE system = ? AND norm = ?", spelling)
-    for spelling in has - had:
-        if connection.execute("SELECT 1 FROM identifiers WHERE system = ? AND norm = ?", spelling).fetchone():
-            raise IdentifierTaken(
-                "Another patient has this identifier: nothing was saved.",
-                next_step="Find that patient by the identifier, or correct the identifier.",
-            )
-        connection.execute(
-            "INSERT INTO identifiers (system, norm, patient) VALUES (?, ?, ?)", (*spelling, patient)
-        )
-
-
-def _spellings(identifiers: Value) -> set[tuple[str, str]]:
-    """(system, value in the one spelling by which it is found and kept unique)."""
-    pairs = cast("Sequence[tuple[str, str]]", identifiers)
-    return {(system, normalise_identifier(value)) for system, value in pairs}
-
-
 def _encounter_opened(connection: sqlite.Connection, _epoch: Epoch, _entry: int, payload: Payload) -> None:
     connection.execute(
-        "INSERT INTO encounters (encounter, patient, operator, opened_ms) VALUES (?, ?, ?, ?)",
+        "INSERT INTO encounters (encounter, patient, operator, opened_ms, site) VALUES (?, ?, ?, ?, ?)",
         (
             payload[Field.ENCOUNTER],
             payload[Field.PATIENT],
             payload.get(Field.OPERATOR, ""),
             payload.get(Field.WALL_MS, 0),
+            payload.get(Field.SITE),
         ),
     )
 
@@ -213,7 +153,11 @@ def _decimal_text(payload: Payload) -> str | None:
 
 
 _PROJECTORS: Final[Mapping[Kind, _Projector]] = {
-    Kind.PATIENT: _patient,
+    Kind.PATIENT: project_patient,
+    Kind.CONSENT: project_consent,
+    Kind.MERGED: project_merged,
+    Kind.UNMERGED: project_unmerged,
+    Kind.SITE: project_site,
     Kind.ENCOUNTER_OPENED: _encounter_opened,
     Kind.ENCOUNTER_CLOSED: _encounter_closed,
     Kind.OBSERVATION: _observation,

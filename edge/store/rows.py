@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from edge.records.fields import Source, Stream
 from edge.records.identity import EntryId
+from edge.records.names import PersonName
 from edge.signals import wavecodec
 from edge.signals.recording import Gap, Marked
 from edge.vitals.identity import Identity
@@ -30,31 +31,74 @@ class Patient:
         patient: UUIDv7, 16 bytes.
         sex: female, male, other or unknown.
         birth: YYYY, YYYY-MM or YYYY-MM-DD.
+        birth_estimated: it was told by guess.
         identifiers: (system, value).
-        tips: the patient's last entry in each stream of the present epoch.
+        tips: the patient's last entry in each stream of the present epoch, and of everybody in ``merged``.
+        merged_into: who this patient turned out to be, entered once more.
+        links: how often that was changed.
+        merged: everybody who turned out to be this patient, where a person was asked for.
     """
 
     patient: bytes
     revision: int
-    family: str
-    given: str
+    name: PersonName
     sex: str
     birth: str | None
     phone: str | None
     village: str | None
     identifiers: tuple[tuple[str, str], ...]
     tips: dict[Stream, int]
+    birth_estimated: bool = False
+    merged_into: bytes | None = None
+    links: int = 0
+    merged: tuple[bytes, ...] = ()
+
+    @property
+    def family(self) -> str:
+        """In Latin letters where it is known in them."""
+        return self.name.shown[0]
+
+    @property
+    def given(self) -> str:
+        """In Latin letters where it is known in them."""
+        return self.name.shown[1]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Consent:
+    """One decision of a patient; ``revision`` counts those about one scope, ``given_by`` says who spoke."""
+
+    patient: bytes
+    scope: str
+    revision: int
+    decision: str
+    given_by: str
+    form: str
+    language: str | None
+    witness: str | None
+    operator: str | None
+    wall_ms: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Site:
+    """A place where the unit works, and when it arrived there last."""
+
+    site: bytes
+    name: str
+    arrived_ms: int | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Encounter:
-    """One visit; open while ``closed_ms`` is None."""
+    """One visit; open while ``closed_ms`` is None; ``site`` where the unit stood."""
 
     encounter: bytes
     patient: bytes
     operator: str
     opened_ms: int
     closed_ms: int | None
+    site: bytes | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from edge.records.fields import Kind, Payload, Stream
 from edge.store import sqlite
 from edge.store.base import Epoch, Whose
 from edge.store.connection import connect
+from edge.store.consents import ConsentReads
 from edge.store.creation import create_file
 from edge.store.devices import DeviceReads
 from edge.store.errors import StoreDamaged, translated
@@ -18,6 +19,7 @@ from edge.store.identity import Identity
 from edge.store.journal import JournalReads
 from edge.store.migrations import bring_up_to_date
 from edge.store.patients import PatientReads
+from edge.store.sites import SiteReads
 from edge.store.sqlite import Row
 from edge.store.transaction import Transaction
 from edge.store.verify import VerifyResult, verify
@@ -25,7 +27,7 @@ from edge.store.visits import VisitReads
 from edge.store.waveforms import WaveReads
 
 
-class Store(JournalReads, PatientReads, VisitReads, DeviceReads, WaveReads):
+class Store(JournalReads, PatientReads, ConsentReads, SiteReads, VisitReads, DeviceReads, WaveReads):
     """One open store. Used by one thread at a time; it has one writer, the agent.
 
     Every method raises `StoreError` when the disk or the file fails; a failed write saved nothing.

@@ -30,6 +30,8 @@ _ROW_OF: Final = {
     Kind.CORRECTION: "UPDATE observations SET entry = ? WHERE entry = ?",
     Kind.ALERT: "UPDATE alerts SET entry = ? WHERE entry = ?",
     Kind.DEVICE: "UPDATE devices SET entry = ? WHERE entry = ?",
+    Kind.CONSENT: "UPDATE consents SET entry = ? WHERE entry = ?",
+    Kind.SITE: "UPDATE arrivals SET entry = ? WHERE entry = ?",
     Kind.WAVEFORM: "UPDATE waveforms SET entry = ? WHERE entry = ?",
     Kind.WAVE_CHUNK: "UPDATE waveform_chunks SET entry = ? WHERE entry = ?",
 }

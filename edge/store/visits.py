@@ -7,11 +7,12 @@ from typing import Final
 from edge.records.fields import Source, Stream
 from edge.records.identity import EntryId
 from edge.store.base import Base
+from edge.store.merging import WHOLE
 from edge.store.rows import Alert, Encounter, Observation
 from edge.store.sqlite import Row
 from edge.vitals.quantity import MissingReason
 
-_ENCOUNTERS: Final = "SELECT encounter, patient, operator, opened_ms, closed_ms FROM encounters"
+_ENCOUNTERS: Final = "SELECT encounter, patient, operator, opened_ms, closed_ms, site FROM encounters"
 _OBSERVATIONS: Final = (
     "SELECT epochs.epoch, journal.seq, encounter, observations.patient, code, value, missing, source,"
     " device, device_record, device_time, reading, flags, confirmed, operator, wall_ms, supersedes_epoch,"
@@ -38,9 +39,9 @@ class VisitReads(Base):
         return next(iter(self.open_encounters()), None)
 
     def encounters_of(self, patient: bytes) -> list[Encounter]:
-        """A patient's visits, newest first."""
+        """The visits of a patient and of everybody merged into them, newest first."""
         rows = self._rows(
-            _ENCOUNTERS + " WHERE patient = ? ORDER BY opened_ms DESC, encounter DESC",
+            f"{_ENCOUNTERS} WHERE patient IN ({WHOLE}) ORDER BY opened_ms DESC, encounter DESC",
             patient,
         )
         return [Encounter(*row) for row in rows]
