@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from cli.commands import central_courier
 from cli.options import AsJson, Home, JsonLog
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sync.central.received import ReceivedPatient
 
 app = typer.Typer(no_args_is_help=True)
+central_courier.register(app)
 
 _BROKER_HELP: Final = "Where the broker listens, as HOST:PORT."
 _NO_TLS_YET: Final = (
@@ -155,13 +157,22 @@ def collect(
 
 @app.command(epilog="Example: qafila central explode --home /srv/qafila")
 def explode(
-    broker: OtherBroker = None, backoff_max: BackoffMax = 30.0, home: Home = None, as_json: JsonLog = False
+    broker: OtherBroker = None,
+    backoff_max: BackoffMax = 30.0,
+    home: Home = None,
+    as_json: JsonLog = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Open what has landed and end; no broker is needed.")
+    ] = False,
 ) -> None:
     """Run the exploder: open what landed, check it against its chain, commit rows, answer *opened*."""
     from edge.clock import SystemClock
     from sync.central import explode as exploder
     from sync.central.home import parse_broker
 
+    if once:
+        _explode_once(_centre(home), as_json=as_json)
+        return
     place, other = _centre(home), None if broker is None else parse_broker(broker)
     _serve(
         lambda stop: exploder.run(place, SystemClock(), stop, broker=other, backoff_max_s=backoff_max),
@@ -276,6 +287,24 @@ def _centre(home: Path | None) -> "CentreHome":
     from sync.central.home import CentreHome
 
     return CentreHome(Places.at(home).central)
+
+
+def _explode_once(centre: "CentreHome", *, as_json: bool) -> None:
+    from cli.output import emit
+    from edge import logs
+    from edge.clock import SystemClock
+    from sync.central import explode
+
+    logs.to_stderr("centre", as_json=as_json)
+    written = explode.once(centre, SystemClock())
+    emit(
+        {"receipts": written},
+        as_json=as_json,
+        human=lambda: (
+            f"What could be opened is opened; {written} receipts written.\n"
+            "Next: qafila central export-receipts DIR, or qafila central explode to send them."
+        ),
+    )
 
 
 def _serve(run: "Callable[[threading.Event], None]", *, json_log: bool) -> None:

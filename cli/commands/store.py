@@ -4,9 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.commands import store_courier
 from cli.options import AsJson, Home, PinStdin
 
 app = typer.Typer(no_args_is_help=True)
+store_courier.register(app)
 
 
 @app.callback()

@@ -17,6 +17,7 @@ from sync.central.broker import Link
 from sync.central.exclusive import exclusive
 from sync.central.exploder import KEY_GRACE_MS, Exploder
 from sync.central.home import CentreHome
+from sync.central.receipts import ReceiptWriter
 from sync.wire.enrolment import Broker
 from sync.wire.keyset import Use
 
@@ -25,6 +26,35 @@ _LOG: Final = logging.getLogger("qafila.central")
 PROCESS: Final = "explode"
 WAIT_S: Final = 0.02
 """How often the landing is looked at; a look costs one pragma."""
+
+
+def once(home: CentreHome, clock: Clock) -> int:
+    """Open what has landed and end; gives how many receipts were written. No broker is needed.
+
+    They are kept in the database: `qafila central export-receipts` carries them back, or the exploder sends
+    them when it runs with a broker.
+
+    Raises:
+        CentreError: a file is missing, or an exploder runs here already.
+        CentreDatabaseError: the database cannot be used.
+    """
+    settings = home.read_settings()
+    writer = ReceiptWriter(
+        Use.OPENED.value, settings.realm, settings.generation, home.read_key(Use.OPENED, settings.realm)
+    )
+    seal_to = home.read_key(Use.SEAL_TO, settings.realm)
+    lock = home.key_file(Use.OPENED).with_suffix(".lock")
+    with trouble.understood(), exclusive(lock, "exploder"):
+        connection = database.connect(home.database)
+        try:
+            # A stick brings what it brings: a batch without its key message is asked for again at once.
+            exploder = Exploder(connection, settings.realm, clock, seal_to, writer, key_grace_ms=0)
+            written = len(exploder.round())
+            while exploder.pending:
+                written += len(exploder.round())
+            return written
+        finally:
+            connection.close()
 
 
 def run(

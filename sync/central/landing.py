@@ -7,6 +7,7 @@ inside; what nobody registered signed is counted by its reason and dropped.
 import dataclasses
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -49,6 +50,23 @@ class _Verified:
         return self.signed.header.epoch.hex()
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Landed:
+    """What became of a group of messages.
+
+    Attributes:
+        receipts: to be published, one for each unit and epoch concerned.
+        new: how many landed now.
+        repeated: how many had landed before; they are answered again.
+        dropped: by code how many may not be believed.
+    """
+
+    receipts: list[SignedReceipt]
+    new: int
+    repeated: int
+    dropped: Counter[str]
+
+
 class _Dropped(Exception):
     """This message may not be believed."""
 
@@ -72,6 +90,11 @@ class Lander:
 
         A batch or key message that landed before is not stored again and is answered again.
         """
+        return self.take(messages).receipts
+
+    def take(self, messages: Sequence[Upward]) -> Landed:
+        """The same, and what became of each."""
+        new = 0
         verified: list[_Verified] = []
         dropped: list[_Dropped] = []
         for message in messages:
@@ -84,16 +107,19 @@ class Lander:
             for stranger in dropped:
                 self._count_dropped(stranger, now_ms)
             for one in verified:
-                if one.signed.header.stream is None:
-                    self._land_session(one, now_ms)
-                else:
-                    self._land_batch(one, now_ms)
+                land = self._land_session if one.signed.header.stream is None else self._land_batch
+                new += land(one, now_ms)
             concerned = dict.fromkeys((one.unit, one.epoch) for one in verified)
             receipts = [
                 self._writer.write(self._connection, unit, epoch, now_ms, always=True)
                 for unit, epoch in concerned
             ]
-        return [receipt for receipt in receipts if receipt is not None]
+        return Landed(
+            [receipt for receipt in receipts if receipt is not None],
+            new,
+            len(verified) - new,
+            Counter(each.code for each in dropped),
+        )
 
     def _verify(self, message: Upward) -> _Verified:
         topic = topics.parse(message.topic)
@@ -116,7 +142,8 @@ class Lander:
             raise _Dropped(topic.unit, "topic")
         return _Verified(signed, message.payload)
 
-    def _land_session(self, message: _Verified, now_ms: int) -> None:
+    def _land_session(self, message: _Verified, now_ms: int) -> bool:
+        """Whether it was not here yet."""
         key = (message.unit, message.signed.session_id)
         known = self._connection.execute(
             "SELECT state FROM sessions WHERE unit = ? AND session = ?", key
@@ -134,8 +161,11 @@ class Lander:
             )
         else:
             database.count(self._connection, "session-repeated", message.unit, 1, now_ms)
+            return False
+        return True
 
-    def _land_batch(self, message: _Verified, now_ms: int) -> None:
+    def _land_batch(self, message: _Verified, now_ms: int) -> bool:
+        """Whether it was not here yet."""
         header = message.signed.header
         stream, first, last, head = header.stream, header.first, header.last, header.head
         assert stream is not None  # noqa: S101  a batch's header is whole or refused by sync.wire
@@ -145,7 +175,7 @@ class Lander:
         digest = hashlib.sha256(message.raw).digest()
         if self._connection.execute("SELECT 1 FROM landing WHERE digest = ?", (digest,)).fetchone():
             database.count(self._connection, "batch-repeated", message.unit, 1, now_ms)
-            return
+            return False
         journal = Journal(message.unit, message.epoch, stream.word)
         rival = self._connection.execute(
             "SELECT head FROM landing WHERE unit = ? AND epoch = ? AND stream = ? AND last = ? ORDER BY id",
@@ -161,6 +191,7 @@ class Lander:
             note_conflicts(self._connection, journal, "landed", cursor.lastrowid, [conflict], now_ms)
         spans.add(self._connection, journal, first, last, head)
         self._need_session(message, now_ms)
+        return True
 
     def _need_session(self, message: _Verified, now_ms: int) -> None:
         key = (message.unit, message.signed.session_id)

@@ -26,7 +26,7 @@ _LOG: Final = logging.getLogger("qafila.uplink")
 MOST_FILES: Final = 1000
 MOST_RECEIPT_BYTES: Final = 16 * 1024
 _MOST_LINES: Final = 64
-_NAME: Final = re.compile(r"(landed|opened)-([0-9a-f]{16})-([0-9]{1,20})-([0-9]{12,20})")
+_NAME: Final = re.compile(r"(landed|opened)-([0-9a-f]{16})-([0-9]{1,20})-([0-9]{12,20})", re.ASCII)
 
 Line: TypeAlias = tuple[str, str, int]
 """Level, epoch in hex, generation: within it the receipt with the highest number says it all."""
@@ -56,13 +56,13 @@ class Incoming:
             if name.startswith(TEMPORARY_PREFIX):  # ours, from a run that was killed while writing
                 self._remove(name)
                 continue
-            parts = _NAME.fullmatch(name)
+            parts = read_name(name)
             if parts is None:
                 continue
-            line = (parts[1], parts[2], int(parts[3]))
+            line, rseq = parts
             if line in self._written:
-                self._remove(_file_name(line, self._written[line]))
-            self._written[line] = int(parts[4])
+                self._remove(file_name(line, self._written[line]))
+            self._written[line] = rseq
             try:
                 raw = (self._directory / name).read_bytes()
                 self._coverage.learn(receipts.verify(raw, self._keyset, self._unit))
@@ -113,13 +113,13 @@ class Incoming:
     def flush(self) -> None:
         """Write what has come since; what the disk does not take now is tried again the next time."""
         for line, (rseq, raw) in list(self._to_write.items()):
-            if not self._write(_file_name(line, rseq), raw):
+            if not self._write(file_name(line, rseq), raw):
                 return
             del self._to_write[line]
             older = self._written.get(line)
             self._written[line] = rseq
             if older is not None:
-                self._remove(_file_name(line, older))
+                self._remove(file_name(line, older))
 
     def _write(self, name: str, raw: bytes) -> bool:
         code = ""
@@ -150,6 +150,13 @@ class Incoming:
             _LOG.warning("message refused", extra=sentences.said(sentences.REFUSED, code))
 
 
-def _file_name(line: Line, rseq: int) -> str:
+def file_name(line: Line, rseq: int) -> str:
+    """Under which name a receipt lies in ``spool/in``."""
     level, epoch, generation = line
     return f"{level}-{epoch}-{generation}-{rseq:012d}"
+
+
+def read_name(name: str) -> tuple[Line, int] | None:
+    """What such a name says: line and number; None for any other name."""
+    parts = _NAME.fullmatch(name)
+    return None if parts is None else ((parts[1], parts[2], int(parts[3])), int(parts[4]))

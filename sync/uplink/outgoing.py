@@ -153,7 +153,7 @@ class Outgoing:
             return None
         if self._at_hand is not None and self._at_hand.name == name:
             return self._at_hand
-        content = _read_regular(self._directory / text)
+        content = read_regular(self._directory / text)
         if content is None:
             return None
         try:
@@ -178,7 +178,7 @@ class Outgoing:
         return True
 
 
-def _read_regular(path: Path) -> bytes | None:
+def read_regular(path: Path) -> bytes | None:
     """A regular file's content; None when it has gone, or is nothing the agent writes."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
