@@ -51,6 +51,8 @@ class Kind(IntEnum):
     MERGED = 16
     UNMERGED = 17
     SITE = 18
+    PURGED = 20
+    ERASED = 21
 
 
 class Field(IntEnum):
@@ -163,6 +165,14 @@ class Field(IntEnum):
     # site: from here on, and in this BOOT only, the unit stands there
     SITE = 150  # 16 bytes, UUIDv7; in an encounter opened: where
     SITE_NAME = 151  # text
+
+    # purged, erased (audit): from here on the payloads of these entries are gone and their leaves stay
+    SPANS = 160  # [[epoch 8 bytes, stream, first, last], ...]
+    ERASURE = 161  # 16 bytes, UUIDv7 of the order to erase
+    PEOPLE = (
+        162  # [16 bytes, ...], UUIDv7: who was erased, first who was named, then who was merged into them
+    )
+    SAMPLES_GONE = 163  # as SPANS: chunks whose samples are gone and whose payloads stay
 
 
 class Source(IntEnum):

@@ -91,7 +91,11 @@ class Site:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Encounter:
-    """One visit; open while ``closed_ms`` is None; ``site`` where the unit stood."""
+    """One visit; open while ``closed_ms`` is None; ``site`` where the unit stood.
+
+    Attributes:
+        purged_ms: its values are not kept here any more since then; they are at the centre.
+    """
 
     encounter: bytes
     patient: bytes
@@ -99,6 +103,7 @@ class Encounter:
     opened_ms: int
     closed_ms: int | None
     site: bytes | None = None
+    purged_ms: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

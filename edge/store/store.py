@@ -173,6 +173,19 @@ class Store(JournalReads, PatientReads, ConsentReads, SiteReads, VisitReads, Dev
         """Move what the WAL holds into the file; for moments when nobody waits."""
         self._rows("PRAGMA wal_checkpoint(PASSIVE)")
 
+    def empty_log(self) -> None:
+        """The same, and leave nothing in the WAL: what was erased stands there as it was before."""
+        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def renew(self) -> None:
+        """Open the file anew, after an error: a connection that has met a bad page refuses to write for good."""
+        if self._connect_again is None or self._connection.in_transaction:
+            return
+        with contextlib.suppress(StoreError):
+            fresh = self._connect_again()
+            former, self._connection = self._connection, fresh
+            former.close()
+
     def close(self) -> None:
         """Close the file; the key goes with the connection."""
         self._connection.close()

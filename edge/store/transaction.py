@@ -13,9 +13,10 @@ from edge.records.fields import Field, Kind, Payload, Stream
 from edge.records.identity import EntryId
 from edge.signals.wavecodec import CODEC, read_header
 from edge.store import sqlite
-from edge.store.base import Base, Epoch, Whose
+from edge.store.base import Epoch, Whose
 from edge.store.errors import StoreRefused, translated
 from edge.store.projection import project
+from edge.store.removing import Removing
 
 SECRET_BYTES: Final = 32
 _PATIENT_TIP: Final = {
@@ -42,7 +43,7 @@ _LEVELS: Final = {
 }
 
 
-class Transaction(Base):
+class Transaction(Removing):
     """One `BEGIN IMMEDIATE` … `COMMIT`; made by `Store.write`, used inside its ``with`` only.
 
     Attributes:
@@ -291,6 +292,7 @@ class Transaction(Base):
         number = self._epoch.number
         row = self._row("SELECT secret, carried, epoch FROM patient_chains WHERE patient = ?", patient)
         if row is None:
+            self._refuse_erased(patient)
             row = os.urandom(SECRET_BYTES), None, number
             self._run(
                 "INSERT INTO patient_chains (patient, secret, epoch) VALUES (?, ?, ?)",

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
+from edge import cbor
 from edge.audit import chain
-from edge.records.fields import Kind, Stream
+from edge.records.fields import Field, Kind, Stream
 from edge.store import sqlite
 from edge.store.base import Whose
+from edge.store.gone import Gone, look_for_gone
 from edge.store.sqlite import Row
-from edge.store.waveforms import samples_fit
+from edge.store.waveforms import samples_are_gone, samples_fit
 
 _REPORT_EVERY: Final = 10_000
 _FAR: Final = 100_000
@@ -21,6 +23,8 @@ _MOST_KEYED: Final = 1024
 _INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 """The two pads of HMAC (RFC 2104)."""
+
+_NOTHING: Final = Gone()
 
 _ROWS: Final = (
     "SELECT seq, kind, patient, payload, leaf, head FROM journal WHERE epoch = ? AND stream = ? ORDER BY seq"
@@ -81,19 +85,24 @@ class _Span:
     instead of once per entry. A test holds that both agree.
     """
 
-    def __init__(self, epoch: bytes, stream: Stream, secrets: Mapping[bytes | None, bytes]) -> None:
+    def __init__(
+        self, epoch: bytes, stream: Stream, secrets: Mapping[bytes | None, bytes], gone: Gone = _NOTHING
+    ) -> None:
         self.epoch = epoch
         self.stream = stream
         self._stream = bytes([stream])
         self._prefix = epoch + self._stream
         self._secrets = secrets
+        self._gone = gone
         self._keyed: dict[bytes | None, tuple[_Hash, _Hash]] = {}
 
     def fits(self, seq: int, row: Row) -> bool:
         """Whether a row's payload and leaf belong together at ``seq``."""
         _, _, patient, payload, leaf, _ = row
+        if payload is None:
+            return self._gone.payload(seq)
         keyed = self._keyed.get(patient) or self._key(patient)
-        if keyed is None or payload is None:
+        if keyed is None:
             return False
         inner, outer = keyed[0].copy(), keyed[1].copy()
         inner.update(self._prefix + seq.to_bytes(8))
@@ -125,20 +134,25 @@ def verify(
 ) -> VerifyResult:
     """Walk all streams of all epochs up to the first entry that does not fit.
 
+    An entry without a payload fits where a later entry says that it is purged or erased, and its leaf is
+    the one that the chain was made with.
+
     ``progress`` is told now and then how many entries have been looked at.
     """
     secrets: dict[bytes | None, bytes] = dict(
         connection.execute("SELECT patient, secret FROM patient_chains").fetchall()
     )
     counts = dict.fromkeys(Stream, 0)
+    gone = look_for_gone(connection)
     epochs = connection.execute("SELECT number, epoch, secret FROM epochs ORDER BY number").fetchall()
     for number, epoch, own_secret in epochs:
         for stream in Stream:
-            span = _Span(epoch, stream, {**secrets, None: own_secret})
+            missing = gone.get((epoch, stream), _NOTHING)
+            span = _Span(epoch, stream, {**secrets, None: own_secret}, missing)
             tip, tip_head = connection.execute(
                 "SELECT tip, head FROM streams WHERE epoch = ? AND stream = ?", (number, stream)
             ).fetchone() or (0, b"")
-            head = chain.first_head(whose.realm, whose.unit, epoch, stream)
+            head = chain.first_head(whose.realm, _unit_of(connection, number, whose), epoch, stream)
             seq = 0
             for seq, row in enumerate(connection.execute(_ROWS, (number, stream)), 1):
                 if not (span.follows(head, seq, row) and span.fits(seq, row)):
@@ -146,7 +160,7 @@ def verify(
                     rest = connection.execute(_REST, (number, stream, seq)).fetchall()
                     [(top,)] = connection.execute(_TOP, (number, stream)).fetchall()
                     return VerifyResult(counts, (stream, seq), epoch, _damage(span, seq, rest, top))
-                if row[1] == Kind.WAVE_CHUNK and not samples_fit(connection, row[3]):
+                if row[1] == Kind.WAVE_CHUNK and not _samples_fit(connection, seq, row[3], missing):
                     counts[stream] += seq - 1
                     return VerifyResult(counts, (stream, seq), epoch, Damage.SAMPLES)
                 head = row[5]
@@ -158,11 +172,34 @@ def verify(
     return VerifyResult(counts)
 
 
+def _samples_fit(connection: sqlite.Connection, seq: int, payload: bytes | None, missing: Gone) -> bool:
+    if payload is None or samples_fit(connection, payload):
+        return True
+    return missing.samples(seq) and samples_are_gone(connection, payload)
+
+
+def _unit_of(connection: sqlite.Connection, epoch: int, whose: Whose) -> str:
+    """Whose an epoch is, by its genesis: a store may go on with what another unit wrote."""
+    row = connection.execute(
+        "SELECT payload FROM journal WHERE epoch = ? AND stream = ? AND seq = 1", (epoch, Stream.ALERT)
+    ).fetchone()
+    try:
+        match None if row is None or row[0] is None else cbor.decode(row[0]):
+            case {Field.UNIT.value: str(unit)}:
+                return unit
+            case _:
+                return whose.unit
+    except cbor.MalformedCbor:
+        return whose.unit
+
+
 def _damage(span: _Span, seq: int, rows: Sequence[Row], top: int) -> Damage:
     """What happened at ``seq``, from the rows that stand there and behind, up to ``top``."""
     first = rows[0]
     if first[0] != seq:
         return Damage.REMOVED
+    if first[3] is None:  # its payload was taken away, and no entry says that it may be missing
+        return Damage.EDITED
     if span.fits(seq, first):  # its kind or its head was changed, or the entry before it renumbered
         return Damage.EDITED
     places = range(max(1, seq - _FAR), min(seq + _FAR, top + len(rows) + 1))

@@ -12,7 +12,9 @@ from edge.store.rows import Alert, Encounter, Observation
 from edge.store.sqlite import Row
 from edge.vitals.quantity import MissingReason
 
-_ENCOUNTERS: Final = "SELECT encounter, patient, operator, opened_ms, closed_ms, site FROM encounters"
+_ENCOUNTERS: Final = (
+    "SELECT encounter, patient, operator, opened_ms, closed_ms, site, purged_ms FROM encounters"
+)
 _OBSERVATIONS: Final = (
     "SELECT epochs.epoch, journal.seq, encounter, observations.patient, code, value, missing, source,"
     " device, device_record, device_time, reading, flags, confirmed, operator, wall_ms, supersedes_epoch,"

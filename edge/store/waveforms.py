@@ -145,6 +145,12 @@ class WaveReads(Base):
 
     def _chunk(self, row: Row) -> WaveformChunk:
         epoch, seq, waveform, number, samples, first_ms, gaps, flaws, hash_, codec, crc32, data = row
+        if data is None:
+            raise StoreRefused(
+                "These samples are not kept on the unit any more; they are at the centre.",
+                next_step="Ask the centre for them.",
+                code="wave-at-centre",
+            )
         if not _is_what_was_saved(hash_, data):
             raise _damaged()
         header = wavecodec.read_header(data)
@@ -170,11 +176,22 @@ def samples_fit(connection: sqlite.Connection, payload: bytes) -> bool:
     A chunk that was journalled again has two entries and one row.
     """
     fields = cast("Payload", cbor.decode(payload))
+    row = _row_of(connection, fields)
+    return row is not None and _is_what_was_saved(cast("bytes", fields.get(Field.HASH)), row[0])
+
+
+def samples_are_gone(connection: sqlite.Connection, payload: bytes) -> bool:
+    """Whether a chunk has a row and no samples; whether it may is for a later entry to say."""
+    row = _row_of(connection, cast("Payload", cbor.decode(payload)))
+    return row is not None and row[0] is None
+
+
+def _row_of(connection: sqlite.Connection, chunk: Payload) -> Row | None:
     row: Row | None = connection.execute(
         "SELECT data FROM waveform_chunks WHERE waveform = ? AND number = ?",
-        (fields.get(Field.WAVEFORM), fields.get(Field.CHUNK)),
+        (chunk.get(Field.WAVEFORM), chunk.get(Field.CHUNK)),
     ).fetchone()
-    return row is not None and _is_what_was_saved(cast("bytes", fields.get(Field.HASH)), row[0])
+    return row
 
 
 def _is_what_was_saved(hash_: bytes, data: bytes | None) -> bool:
