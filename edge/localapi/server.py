@@ -18,6 +18,9 @@ from edge.localapi.unix import peer_uid, short_path
 from edge.ports.caller import Call, CallRefused, Handler
 
 MAX_CONNECTIONS: Final = 32
+APART: Final = ("device.measure",)
+"""A cuff that is told to begin may take seconds to say that it has, and must be told to stop meanwhile."""
+MOST_APART: Final = 4
 _MODE: Final = 0o660
 _BACKLOG: Final = 16
 _LOG: Final = logging.getLogger(__name__)
@@ -38,7 +41,8 @@ async def serve(
 ) -> None:
     """Listen at ``path`` and answer until cancelled.
 
-    Requests of one connection are answered in order, one at a time. A `QafilaError` of a handler is
+    Requests of one connection are answered in order, one at a time; what comes after one of `APART` does
+    not wait for it. A `QafilaError` of a handler is
     that request's answer; any other exception is a bug and ends the server with it.
 
     Raises:
@@ -128,11 +132,13 @@ class _Server:
         try:
             async with asyncio.TaskGroup() as both:
                 both.create_task(connection.write_out(), name="local-api-writer")
-                await self._admit(uid, connection, reader)
+                await self._admit(uid, connection, reader, both)
         finally:
             self._count -= 1
 
-    async def _admit(self, uid: int, connection: Connection, reader: asyncio.StreamReader) -> None:
+    async def _admit(
+        self, uid: int, connection: Connection, reader: asyncio.StreamReader, tasks: asyncio.TaskGroup
+    ) -> None:
         if uid in self._refused_uids:
             _LOG.warning("client refused", extra={"uid": uid})
             connection.end(
@@ -141,10 +147,13 @@ class _Server:
         elif self._count > MAX_CONNECTIONS:
             connection.end("too-many-clients", "Too many screens are connected.", "Close one of them.")
         else:
-            await self._converse(connection, reader)
+            await self._converse(connection, reader, tasks)
             connection.finish()
 
-    async def _converse(self, connection: Connection, reader: asyncio.StreamReader) -> None:
+    async def _converse(
+        self, connection: Connection, reader: asyncio.StreamReader, tasks: asyncio.TaskGroup
+    ) -> None:
+        apart: set[asyncio.Task[None]] = set()
         while not connection.closed:
             try:
                 line = await reader.readuntil(b"\n")
@@ -158,7 +167,17 @@ class _Server:
             except RequestRefused as error:
                 connection.end(error.stable_code, error.sentence, error.next_step)
                 return
-            connection.answer(_id_of(raw), await self._answer(connection, raw))
+            if raw.get("do") not in APART:
+                await self._reply(connection, raw)
+                continue
+            if len(apart) >= MOST_APART:
+                await asyncio.wait(apart, return_when=asyncio.FIRST_COMPLETED)
+            task = tasks.create_task(self._reply(connection, raw), name="local-api-apart")
+            apart.add(task)
+            task.add_done_callback(apart.discard)
+
+    async def _reply(self, connection: Connection, raw: dict[str, Any]) -> None:
+        connection.answer(_id_of(raw), await self._answer(connection, raw))
 
     async def _answer(self, connection: Connection, raw: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -36,7 +36,19 @@ class Desk:
             "sign-in": self.sign_in,
             "subscribe": self.subscribe,
             "observe": self.observe,
+            "device.measure": self.measure,
+            "device.stop": self.stop,
         }
+
+    async def measure(self, call: Call, *, device: str, mode: str) -> Answer:
+        await self.gate.wait()
+        self.calls.append((call.method, {"device": device, "mode": mode}))
+        return NOTHING
+
+    async def stop(self, call: Call, *, device: str) -> Answer:
+        self.calls.append((call.method, {"device": device}))
+        self.gate.set()
+        return NOTHING
 
     async def status(self, call: Call) -> Answer:
         await self.gate.wait()
@@ -377,3 +389,14 @@ async def test_a_client_that_was_never_served_is_closed() -> None:
     assert writer.transport.is_closing()
     if far is not None:
         far.close()
+
+
+async def test_a_cuff_is_stopped_though_it_has_not_said_yet_that_it_began(sock: Path) -> None:
+    desk = Desk()
+    desk.gate.clear()
+    async with serving(sock, desk), connect(sock) as api, asyncio.timeout(30), asyncio.TaskGroup() as group:
+        for mode in ("child", "adult"):
+            group.create_task(api.call("device.measure", device="cuff-1", mode=mode))
+        await asyncio.sleep(0)
+        await api.call("device.stop", device="cuff-1")
+    assert [method for method, _ in desk.calls] == ["device.stop", "device.measure", "device.measure"]
