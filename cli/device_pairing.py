@@ -2,12 +2,13 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cli import unit_toml
 from cli.device_calls import aside, ask, signed_in
 from cli.waiting import Waiting, waiting
-from cli.workshop import check_port, known_kind
+from cli.workshop import check_port, checked_options, known_kind
 from drivers.transport.serial_nodes import udev_rule
 from edge.config import DeviceSection, Places, load
 from edge.errors import QafilaError
@@ -17,7 +18,16 @@ _RULES: Final = "udev"
 
 
 def pair_new(
-    places: Places, user: str, pin: str, key: str, kind: str, port: str, *, simulated: bool, seconds: int
+    places: Places,
+    user: str,
+    pin: str,
+    key: str,
+    kind: str,
+    port: str,
+    options: Mapping[str, str],
+    *,
+    simulated: bool,
+    seconds: int,
 ) -> dict[str, Any]:
     """Pair a device that is not configured yet, and write it into unit.toml.
 
@@ -35,12 +45,14 @@ def pair_new(
             next_step=f"pair it again with qafila devices pair {key}, or give another key.",
             code="device-taken",
         )
-    asyncio.run(check_port(known_kind(kind), port))
-    section = _section(key, kind, port, simulated=simulated)
+    known = known_kind(kind)
+    asyncio.run(check_port(known, port))
+    checked_options(known, options)
+    section = _section(key, kind, port, options, simulated=simulated)
     unit_toml.check(places, section)
     answer = _meet(
         places, user, pin, seconds, bluetooth=bluetooth,
-        device=key, kind=kind, port=port, simulated=simulated,
+        device=key, kind=kind, port=port, options=dict(options), simulated=simulated,
     )  # fmt: skip
     unit_toml.add(places, section)
     if not bluetooth:
@@ -114,9 +126,30 @@ def _number(typed: str) -> int | None:
     return int(digits) if ascii_digits and len(digits) <= _PASSKEY_DIGITS else None
 
 
-def _section(key: str, kind: str, port: str, *, simulated: bool) -> DeviceSection:
+def options_of(given: Sequence[str], *, new: bool) -> dict[str, str]:
+    """``NAME=VALUE`` each.
+
+    Raises:
+        QafilaError: one is not, or the device has its options already.
+    """
+    if given and not new:
+        raise QafilaError(
+            "A device that is in unit.toml has its options there.",
+            next_step="change them there, and restart the agent.",
+            code="usage",
+        )
+    options: dict[str, str] = {}
+    for each in given:
+        name, sign, value = each.partition("=")
+        if not (name and sign and value):
+            raise QafilaError(f"{each} is no option.", next_step="write it as NAME=VALUE.", code="usage")
+        options[name] = value
+    return options
+
+
+def _section(key: str, kind: str, port: str, options: Mapping[str, str], *, simulated: bool) -> DeviceSection:
     try:
-        return DeviceSection(key=key, kind=kind, port=port, simulated=simulated)
+        return DeviceSection(key=key, kind=kind, port=port, simulated=simulated, options=dict(options))
     except ValueError:
         raise QafilaError(
             f"{key} cannot be a device's key.",

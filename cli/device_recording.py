@@ -10,7 +10,7 @@ from cli.device_calls import ask, signed_in
 from cli.files import FileRefused, write_new_file
 from cli.signed_in import agent_runs, ask_agent_as, unlocked
 from cli.waiting import waiting
-from cli.workshop import known_kind
+from cli.workshop import checked_options, known_kind
 from drivers.decoding import Decoded
 from drivers.kinds import DriverContext
 from drivers.setup import trace as traces
@@ -138,6 +138,8 @@ def write_trace(places: Places, file: Path, text: bytes) -> None:
 def play(text: bytes, *, real_time: bool) -> dict[str, Any]:
     """Play a trace through its kind's driver; what came of it, as JSON.
 
+    What unlocks a device is not in a trace (`drivers.setup.tap`), so the driver has as many zeros.
+
     Raises:
         RecordingRefused: it is no trace.
         QafilaError: its kind is not known here.
@@ -154,7 +156,10 @@ def play(text: bytes, *, real_time: bool) -> dict[str, Any]:
     lines = ReplayLines(trace, pace=1.0 if real_time else 0.0)
     first = str(trace.sessions[0][0].get("address") or "") if trace.sessions else ""
     port = first if first.startswith("/") else f"ble:{first}"
-    driver = kind.make_driver(DriverContext("replay", port, lines=lines))
+    context = DriverContext(
+        "replay", port, lines=lines, options=checked_options(kind, trace.options), secret=kind.no_secret
+    )
+    driver = kind.make_driver(context)
     events: list[DeviceEvent] = []
     refused: list[str] = []
 

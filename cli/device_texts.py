@@ -112,6 +112,25 @@ def heard_for_people(name: str, data: Mapping[str, Any], time: str) -> str:
     return "  ".join(parts) + "".join(f"  [{flag}]" for flag in data["flags"])
 
 
+def measured_for_people(answer: Mapping[str, Any]) -> str:
+    """What a cuff measured, or why it measured nothing."""
+    if not answer["measured"]:
+        why = [flag for flag in answer["flags"] if flag != "measurement-failed"] or ["no result"]
+        return (
+            f"{answer['device']} measured nothing: {', '.join(why)}. (code: measurement-failed)\n"
+            f"Next: see how the cuff sits, keep the arm still, and measure again."
+        )
+    lines = [f"{answer['device']}:"]
+    for value in answer["values"]:
+        word = WORDS.get(value["code"], value["code"])
+        if value.get("value") is None:
+            lines.append(f"  {word} — ({value['missing']})")
+        else:
+            lines.append(f"  {word} {value['value']} {value['unit']}")
+    flags = "".join(f"  [{flag}]" for flag in answer["flags"])
+    return "\n".join(lines) + flags + "\nIt goes to the open visit; without one it waits in the tray."
+
+
 def played_for_people(answer: Mapping[str, Any]) -> str:
     """What a recording said, and whether all of it was played."""
     sessions = "1 session" if answer["sessions"] == 1 else f"{answer['sessions']} sessions"

@@ -80,6 +80,9 @@ def block(device: DeviceSection) -> str:
     ]
     if device.simulated:
         lines.append("simulated = true")
+    if device.options:
+        said = ", ".join(f"{_quoted(name)} = {_quoted(value)}" for name, value in device.options.items())
+        lines.append(f"options = {{ {said} }}")
     return "\n".join(lines) + "\n"
 
 

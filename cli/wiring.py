@@ -23,6 +23,7 @@ from edge.config import ConfigRefused, DeviceSection, Places, UnitConfig, load
 from edge.errors import QafilaError
 from edge.localapi.server import serve
 from edge.security import process
+from edge.ports.workshop import DeviceRefused
 from edge.security.errors import SecurityError
 from edge.security.exclusive import ExclusiveLock
 from edge.security.lockout import Lockout
@@ -166,7 +167,12 @@ def _device(section: DeviceSection, workshop: UnitWorkshop) -> Device:
             f"The device {section.key} is of an unknown kind, {section.kind!r}.",
             next_step=f"Did you mean {near[0]}?" if near else "See qafila devices kinds.",
         )
-    driver = workshop.driver(section.key, kind, section.port)
+    try:
+        driver = workshop.driver(section.key, kind, section.port, section.options)
+    except DeviceRefused as error:
+        raise ConfigRefused(
+            f"The device {section.key} in unit.toml: {error.sentence}", next_step=error.next_step
+        ) from None
     return Device(driver, simulated=section.simulated, port=section.port)
 
 

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import datetime
 import difflib
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from cli.radio_on_demand import RadioOnDemand
@@ -18,7 +19,7 @@ from drivers.transport.link import SCHEME, Wanted
 from drivers.transport.serial_nodes import DEV, SerialNode, serial_nodes
 from edge.clock import Clock
 from edge.errors import QafilaError
-from edge.ports.driver import DeviceError, Driver
+from edge.ports.driver import DeviceError, DeviceUnavailable, Driver
 from edge.ports.workshop import AskPasskey, DeviceRefused, Nearby, Scanned, Sink
 
 WINDOW_S: Final = 3600.0
@@ -46,22 +47,63 @@ class UnitWorkshop:
         self._dev = dev
         self._taps: dict[str, TappedLines] = {}
         self._ports: dict[str, str] = {}
+        self._secrets: Mapping[str, bytes] | None = None
 
-    def driver(self, key: str, kind: DeviceKind, port: str) -> Driver:
-        """The driver of a configured device; whether it can be there shows when it is opened."""
-        tap = self._taps[key] = TappedLines(DeviceLines(self._radio), kind.kind, self._clock.monotonic_s)
-        self._ports[key] = port
+    def driver(
+        self, key: str, kind: DeviceKind, port: str, options: Mapping[str, str] = MappingProxyType({})
+    ) -> Driver:
+        """The driver of a configured device; whether it can be there shows when it is opened.
+
+        Raises:
+            DeviceRefused: its kind has no such option.
+        """
+        options = checked_options(kind, options)
+
+        def known() -> bytes | None:
+            return None if self._secrets is None else self._secrets.get(key)
+
+        tap = TappedLines(DeviceLines(self._radio), kind.kind, self._clock.monotonic_s, options, known)
+        self._taps[key], self._ports[key] = tap, port
         context = DriverContext(
-            key, port, self._radio, self._wall, tap, lambda heard: looks.kinds_of(KINDS, heard)
+            key,
+            port,
+            self._radio,
+            self._wall,
+            tap,
+            lambda heard: looks.kinds_of(KINDS, heard),
+            options,
+            lambda: self._secret(key),
         )
         return kind.make_driver(context)
 
+    def _secret(self, key: str) -> bytes | None:
+        if self._secrets is None:
+            raise DeviceUnavailable(
+                f"What unlocks {key} is in the store, and the store is locked.",
+                next_step="sign in.",
+                code="secret-locked",
+            )
+        return self._secrets.get(key)
+
     # ── edge.ports.workshop.Workshop ─────────────────────────────────────────────────────────────
 
-    async def make(self, key: str, kind: str, port: str) -> Driver:
+    async def make(self, key: str, kind: str, port: str, options: Mapping[str, str]) -> Driver:
         known = known_kind(kind)
         await check_port(known, port)
-        return self.driver(key, known, port)
+        return self.driver(key, known, port, options)
+
+    def secret_size(self, kind: str) -> int | None:
+        known = KINDS.get(kind)
+        return None if known is None or known.secret is None else known.secret.size
+
+    async def give_secret(self, key: str, kind: str, port: str, secret: bytes) -> None:
+        known = known_kind(kind)
+        assert known.secret is not None  # noqa: S101  nobody gives what a kind does not have
+        # not through the tap: a recording has no business with it
+        await known.secret.give(DriverContext(key, port, self._radio, self._wall), secret)
+
+    def unlock(self, secrets: Mapping[str, bytes] | None) -> None:
+        self._secrets = secrets
 
     async def scan(self, for_s: float, *, air: bool, cables: bool) -> Scanned:
         found: dict[str, Sequence[Nearby]] = {"air": (), "cables": ()}
@@ -180,6 +222,26 @@ def known_kind(kind: str) -> DeviceKind:
             code="unknown-kind",
         )
     return known
+
+
+def checked_options(kind: DeviceKind, given: Mapping[str, str]) -> Mapping[str, str]:
+    """What unit.toml says of a device beside, if its kind takes that.
+
+    Raises:
+        DeviceRefused: there is no such option, or no such value of it.
+    """
+    known = {option.name: option for option in kind.options}
+    for name, value in given.items():
+        if name not in known:
+            has = f"it has: {', '.join(known)}." if known else "leave options out."
+            raise DeviceRefused(f"A {kind.kind} has no option {name}.", next_step=has, code="option-unknown")
+        if value not in known[name].values:
+            raise DeviceRefused(
+                f"The option {name} of a {kind.kind} cannot be {value}.",
+                next_step=f"give one of: {', '.join(known[name].values)}.",
+                code="option-unknown",
+            )
+    return dict(given)
 
 
 async def check_port(kind: DeviceKind, port: str) -> None:

@@ -5,6 +5,7 @@ package that a technician adds may be mended later, and the other devices go on 
 faults, not malice: such code runs with everything that the process around it may do.
 """
 
+import dataclasses
 import inspect
 import logging
 import traceback
@@ -15,7 +16,7 @@ from types import TracebackType
 from typing import ClassVar, Final, cast
 
 from drivers.decoding import Chunk, Decode, Decoded
-from drivers.kinds import Origin
+from drivers.kinds import DriverContext, Origin, Secret
 from edge.ports.driver import DeviceError, DeviceEvent, DeviceMisbehaved, Driver
 
 _LOG: Final = logging.getLogger(__name__)
@@ -55,6 +56,20 @@ def decode(origin: Origin, theirs: Decode) -> Decode:
             raise _failed(origin, fault) from fault
 
     return contained
+
+
+def secret(origin: Origin, theirs: Secret) -> Secret:
+    """The same; what giving it did not expect of itself is a `DriverFailed`."""
+
+    async def give(context: DriverContext, given: bytes) -> None:
+        try:
+            await theirs.give(context, given)
+        except DeviceError:
+            raise
+        except Exception as fault:
+            raise _failed(origin, fault) from fault
+
+    return dataclasses.replace(theirs, give=give)
 
 
 def driver(origin: Origin, theirs: Driver) -> Driver:

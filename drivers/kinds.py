@@ -2,8 +2,9 @@
 
 import dataclasses
 import datetime
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
+from typing import TypeAlias
 
 from drivers.decoding import Decode
 from drivers.setup.line import Lines
@@ -43,6 +44,21 @@ class Looks:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Option:
+    """Something that has to be said of one device because it does not say it itself.
+
+    Attributes:
+        name: as in unit.toml.
+        values: what may stand there.
+        meaning: in a few words.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    meaning: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Origin:
     """The installed distribution that a kind comes from."""
 
@@ -65,6 +81,9 @@ class DriverContext:
             clock is set and judged by it.
         lines: who opens the device's line, where it is not the device itself: a recorder, a replay.
         looks_like: which kinds bytes of a serial port are of; an error then says what is plugged in there.
+        options: what unit.toml says of this device beside; only what its kind knows.
+        secret: what unlocks the device, or None when none is kept for it. Asked for at each meeting.
+            Raises `DeviceUnavailable` while the store that keeps it is locked.
     """
 
     key: str
@@ -73,6 +92,25 @@ class DriverContext:
     wall: Callable[[], datetime.datetime | None] = lambda: None
     lines: Lines | None = None
     looks_like: Callable[[bytes], tuple[str, ...]] = lambda _: ()
+    options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    secret: Callable[[], bytes | None] = lambda: None
+
+
+GiveSecret: TypeAlias = Callable[[DriverContext, bytes], Awaitable[None]]
+"""Gives a device in its pairing mode what unlocks it from then on; raises `DeviceError`."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Secret:
+    """What unlocks the devices of a kind: made for each of them, and kept by whoever opens the store.
+
+    Attributes:
+        size: how many bytes.
+        give: gives a device one.
+    """
+
+    size: int
+    give: GiveSecret
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,6 +122,8 @@ class DeviceKind:
         decode: bytes in, everything they said out; needs no port.
         make_driver: opens nothing yet.
         looks: how it advertises; nothing for what is on a cable.
+        options: what unit.toml may say of one of them beside.
+        secret: what unlocks them; None for those that speak to everybody, or to whom they are bonded with.
         origin: whose it is, filled in by the registry; None for our own.
     """
 
@@ -95,4 +135,10 @@ class DeviceKind:
     decode: Decode
     make_driver: Callable[[DriverContext], Driver]
     looks: Looks = Looks()
+    options: tuple[Option, ...] = ()
+    secret: Secret | None = None
     origin: Origin | None = None
+
+    def no_secret(self) -> bytes | None:
+        """Zeros in place of a secret, for what meets no device."""
+        return None if self.secret is None else bytes(self.secret.size)

@@ -36,7 +36,7 @@ def kinds_by_advertisement(
 async def opening_of(kind: DeviceKind, port: str) -> Opening | None:
     """How a kind's driver opens such a port; None when it opens it by itself, unasked."""
     asked = _Asked()
-    driver = kind.make_driver(DriverContext("asked", port, lines=asked))
+    driver = kind.make_driver(DriverContext("asked", port, lines=asked, secret=kind.no_secret))
     with contextlib.suppress(DeviceError):
         async with asyncio.timeout(1.0), driver.session():
             pass

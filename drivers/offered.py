@@ -19,7 +19,7 @@ from importlib import metadata
 from typing import ClassVar, Final
 
 from drivers import contained
-from drivers.kinds import DeviceKind, DriverContext, Evidence, Looks, Medium, Origin
+from drivers.kinds import DeviceKind, DriverContext, Evidence, Looks, Medium, Option, Origin, Secret
 from edge.ports.driver import DeviceEvent, DeviceUnavailable, Driver
 
 GROUP: Final = "qafila.drivers"
@@ -192,7 +192,8 @@ def _checked(name: str, offered: Sequence[_Offer], taken: Mapping[str, DeviceKin
             "see drivers/kinds.py for the types; a type checker finds it.",
         )
     decode, make = contained.decode(origin, kind.decode), _making(kind, origin)
-    return dataclasses.replace(kind, decode=decode, make_driver=make, origin=origin)
+    secret = None if kind.secret is None else contained.secret(origin, kind.secret)
+    return dataclasses.replace(kind, decode=decode, make_driver=make, secret=secret, origin=origin)
 
 
 def _wrong_field(kind: DeviceKind) -> str | None:
@@ -204,6 +205,8 @@ def _wrong_field(kind: DeviceKind) -> str | None:
         "models": _is_texts,
         "decode": callable,
         "make_driver": callable,
+        "options": lambda value: isinstance(value, tuple) and all(isinstance(one, Option) for one in value),
+        "secret": lambda value: value is None or isinstance(value, Secret),
         "looks": lambda value: (
             isinstance(value, Looks) and _is_texts(value.services) and _is_texts(value.names)
         ),

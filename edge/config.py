@@ -214,6 +214,10 @@ class DeviceSection(_Section):
         ),
     ]
     simulated: Annotated[bool, Field(description="true for a simulator; training realm only")] = False
+    options: Annotated[
+        dict[str, str],
+        Field(max_length=8, description='what the kind has to be told beside, such as { model = "…" }'),
+    ] = {}
 
     @property
     def bluetooth(self) -> bool:

@@ -94,6 +94,12 @@ def pair(
         str | None,
         typer.Argument(help="Where it is, as scan shows it: ble: and an address, or a serial port."),
     ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What its kind has to be told beside, such as model=HEM-7322T.", metavar="NAME=VALUE"
+        ),
+    ] = None,
     simulated: Annotated[
         bool, typer.Option("--simulated", help="It is a simulator; training realm only.")
     ] = False,
@@ -104,9 +110,10 @@ def pair(
 ) -> None:
     """Pair a device and write it into unit.toml; with its key alone, pair it again.
 
-    Nothing else can be paired meanwhile. When the device shows a passkey, it is asked for.
+    Nothing else can be paired meanwhile. When the device shows a passkey, it is asked for. A device that is
+    unlocked with a key gets a new one, which the store keeps.
     """
-    from cli.device_pairing import pair_again, pair_new
+    from cli.device_pairing import options_of, pair_again, pair_new
     from cli.device_texts import paired_for_people
     from cli.output import emit
     from edge.errors import QafilaError
@@ -118,11 +125,12 @@ def pair(
             next_step="see them with qafila devices scan; to pair a device again give its key alone.",
             code="usage",
         )
+    options = options_of(option or [], new=kind is not None)
     pin = _pin(user, pin_stdin=pin_stdin)
     if kind is None or port is None:
         answer = pair_again(places, user, pin, key, seconds)
     else:
-        answer = pair_new(places, user, pin, key, kind, port, simulated=simulated, seconds=seconds)
+        answer = pair_new(places, user, pin, key, kind, port, options, simulated=simulated, seconds=seconds)
     emit(answer, as_json=as_json, human=lambda: paired_for_people(answer))
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.commands import device_care
+from cli.commands import device_care, device_use
 from cli.options import AsJson, Home
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 device_care.register(app)
+device_use.register(app)
 
 
 @app.command(epilog="Example: qafila devices kinds --json")

@@ -1,7 +1,8 @@
 """Lines with somebody listening in: all that passes is told to a sink, as a `drivers.setup.trace`."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from drivers.setup.line import Line, Lines, Opening
@@ -22,16 +23,27 @@ class TappedLines:
         lines: who opens them.
         kind: of the device, as a trace names it.
         now_s: monotonic seconds.
+        options: what its driver is told of the device beside.
+        secret: what unlocks the device now, or None; a trace has zeros in its place.
 
     Attributes:
         sink: who listens, from the next session on; None for nobody, at once.
     """
 
-    def __init__(self, lines: Lines, kind: str, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        lines: Lines,
+        kind: str,
+        now_s: Callable[[], float],
+        options: Mapping[str, str] = MappingProxyType({}),
+        secret: Callable[[], bytes | None] = lambda: None,
+    ) -> None:
         self.sink: Sink | None = None
         self._lines = lines
         self._kind = kind
         self._now_s = now_s
+        self._options = options
+        self._secret = secret
         self._began_s = 0.0
         self._last: Sink | None = None
 
@@ -45,18 +57,19 @@ class TappedLines:
                 return
             if sink is not self._last:
                 self._began_s, self._last = self._now_s(), sink
-                sink(head(self._kind))
+                sink(head(self._kind, self._options))
 
             def tell(what: What, channel: str = "", data: bytes = b"", **more: str | int | bool) -> None:
                 if self.sink is sink:
-                    sink(
-                        Event(
-                            self._now_s() - self._began_s, what, channel, data, tuple(more.items())
-                        ).as_line()
-                    )
+                    at_s, shown = self._now_s() - self._began_s, self._without_secret(data)
+                    sink(Event(at_s, what, channel, shown, tuple(more.items())).as_line())
 
             tell(What.OPEN, bond=bond, address=line.address, mtu=line.mtu)
             yield _TappedLine(line, tell)
+
+    def _without_secret(self, data: bytes) -> bytes:
+        secret = self._secret()
+        return data if secret is None else data.replace(secret, bytes(len(secret)))
 
 
 class _TappedLine:

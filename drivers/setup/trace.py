@@ -4,8 +4,9 @@ A trace is text, one JSON object a line. The first says what it is::
 
     {"trace": 1, "kind": "sig-bp"}
 
-Every other one is an event: ``s`` is when, in monotonic seconds since the trace began, ``t`` what happened,
-``c`` the channel (empty for a stream), ``d`` bytes in hex. Each session begins with ``open``::
+with ``"options": {"model": "…"}`` where the device has some. Every other one is an event: ``s`` is when, in
+monotonic seconds since the trace began, ``t`` what happened, ``c`` the channel (empty for a stream), ``d``
+bytes in hex. Each session begins with ``open``::
 
     {"s": 0.0, "t": "open", "bond": true, "address": "C0:FF:EE:00:00:01", "mtu": 247}
     {"s": 0.1, "t": "has", "c": "00002a35-…", "yes": true}
@@ -22,8 +23,9 @@ Every other one is an event: ``s`` is when, in monotonic seconds since the trace
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 VERSION: Final = 1
@@ -104,10 +106,15 @@ _ON_A_CHANNEL: Final = _WITH_DATA | {What.HAS, What.SUBSCRIBED, What.REFUSED}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Trace:
-    """A whole trace: the device's kind, and its sessions in order, each beginning with `What.OPEN`."""
+    """A whole trace: the device's kind, and its sessions in order, each beginning with `What.OPEN`.
+
+    Attributes:
+        options: what its driver was told of it beside.
+    """
 
     kind: str
     sessions: tuple[tuple[Event, ...], ...]
+    options: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def lasts_s(self) -> float:
@@ -116,14 +123,19 @@ class Trace:
         return last - (self.sessions[0][0].at_s if self.sessions else 0.0)
 
 
-def head(kind: str) -> bytes:
+def head(kind: str, options: Mapping[str, str] = MappingProxyType({})) -> bytes:
     """The first line."""
-    return json.dumps({"trace": VERSION, "kind": kind}, separators=(",", ":")).encode() + b"\n"
+    said: dict[str, Any] = {"trace": VERSION, "kind": kind}
+    if options:
+        said["options"] = dict(options)
+    return json.dumps(said, separators=(",", ":")).encode() + b"\n"
 
 
 def write(trace: Trace) -> bytes:
     """A trace as text."""
-    return head(trace.kind) + b"".join(event.as_line() for each in trace.sessions for event in each)
+    return head(trace.kind, trace.options) + b"".join(
+        event.as_line() for each in trace.sessions for event in each
+    )
 
 
 def read(text: bytes) -> Trace:
@@ -133,7 +145,7 @@ def read(text: bytes) -> Trace:
         NoTrace: it is none, or of another version.
     """
     first, *rest = text.splitlines() or [b""]
-    kind = _kind_of(first)
+    kind, options = _kind_of(first)
     if len(rest) > MOST_LINES:
         raise NoTrace(f"it has more than {MOST_LINES} lines")
     sessions: list[list[Event]] = []
@@ -142,18 +154,19 @@ def read(text: bytes) -> Trace:
             sessions.append([])
         if sessions:
             sessions[-1].append(event)
-    return Trace(kind, tuple(tuple(session) for session in sessions))
+    return Trace(kind, tuple(tuple(session) for session in sessions), options)
 
 
-def _kind_of(line: bytes) -> str:
+def _kind_of(line: bytes) -> tuple[str, dict[str, str]]:
     try:
         said = dict(json.loads(line))
         version, kind = said["trace"], said["kind"]
+        options = {str(name): str(value) for name, value in dict(said.get("options", {})).items()}
     except (ValueError, TypeError, KeyError, RecursionError):
         raise NoTrace("its first line is not that of a trace") from None
     if version != VERSION or not isinstance(kind, str):
         raise NoTrace(f"it is of version {version!r:.20}, and here is {VERSION}")
-    return kind
+    return kind, options
 
 
 def _events(lines: Sequence[bytes]) -> Iterable[Event]:

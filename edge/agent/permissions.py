@@ -52,6 +52,7 @@ ALLOWED: Final[dict[str, frozenset[Role]]] = {
     "device.pair": _TECHNICAL,
     "device.passkey": _TECHNICAL,
     "device.forget": _TECHNICAL,
+    "device.secret": _TECHNICAL,
     "device.test": _TECHNICAL,
     "device.listen": _EVERYONE,
     "device.record": _TECHNICAL,

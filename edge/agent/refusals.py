@@ -136,6 +136,12 @@ class PairingFailed(CallRefused):
     code: ClassVar[str] = "pairing-failed"
 
 
+class SecretRefused(CallRefused):
+    """It cannot be what unlocks such a device; what is kept stays."""
+
+    code: ClassVar[str] = "secret-refused"
+
+
 class CannotMeasure(CallRefused):
     """The device measures when its own button is pressed, and not when it is told to."""
 

@@ -16,6 +16,7 @@ from edge.agent.commands.records import RecordCommands
 from edge.agent.commands.recovery import RecoveryCommands
 from edge.agent.commands.sessions import SessionCommands
 from edge.agent.commands.tray import TrayCommands
+from edge.agent.commands.secrets import Secrets
 from edge.agent.commands.users import UserCommands
 from edge.agent.commands.visits import VisitCommands
 from edge.agent.commands.watching import WatchCommands
@@ -123,6 +124,7 @@ class Agent:
             "sign-in": sessions.sign_in,
             "sign-out": sessions.sign_out,
             "present": sessions.present,
+            Secrets(self._ledger, self._parts.entropy),
             "lock": sessions.lock,
             "patient.register": patients.register,
             "patient.likely": patients.likely,
@@ -161,6 +163,7 @@ class Agent:
             "recording.open": watch.open_recording,
             "store.verify": records.verify,
         }
+            "device.secret": devices.secret,
         return {method: self._guarded(method, handler) for method, handler in methods.items()}
 
     async def run(self) -> None:

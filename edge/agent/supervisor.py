@@ -50,6 +50,12 @@ class Look:
     error: DeviceError | None = None
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclasses.dataclass(slots=True)
 class _Watched:
     """One device, the task that listens to it, and how it does."""
@@ -61,6 +67,8 @@ class _Watched:
     identity: Identity | None = None
     session: "_Session | None" = None
     look: "Look" = dataclasses.field(default_factory=Look)
+    wanted: asyncio.Event = dataclasses.field(default_factory=_set)
+    """Set while it is to be listened to."""
 
 
 class Supervisor:
@@ -124,6 +132,23 @@ class Supervisor:
         self._now(watched, Presence.STARTING, None)
         return self.look(key)
 
+    @contextlib.asynccontextmanager
+    async def paused(self, key: str) -> AsyncGenerator[None]:
+        """Leave a device alone for as long as this lasts; one that is not listened to anyway, too."""
+        watched = self._watched.get(key)
+        if watched is None:
+            yield
+            return
+        watched.wanted.clear()
+        try:
+            session = watched.session
+            if session is not None:
+                session.end()
+                await session.over.wait()
+            yield
+        finally:
+            watched.wanted.set()
+
     def look(self, key: str) -> Look:
         """Begin to look: what happens with the device from now on."""
         watched = self._watched[key]
@@ -174,6 +199,7 @@ class Supervisor:
         key = watched.driver.key
         while True:
             code, error = ENDED, None
+            await watched.wanted.wait()
             session = watched.session = _Session()
             try:
                 async with session.interruptible(), watched.driver.session() as events:

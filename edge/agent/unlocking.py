@@ -75,11 +75,14 @@ class Unlocking:
                 await self._room.open(lambda: self._open(key, slots))
                 visit = await self._room.do(_open_visit)
             except BaseException:
+                secrets = await self._room.do(lambda opened: opened.store.device_secrets())
                 await self._room.close(lambda _: None)
                 self._move(Event.REFUSED)
                 raise
             self._move(Event.OPENED)
             self._capture.begin(visit)
+            if self._parts.workshop is not None:
+                self._parts.workshop.unlock(secrets)
             self._audience.tell("unlocked", {})
             if self._forked is not None:
                 self._audience.tell("forked", view.fork(self._forked))
@@ -134,6 +137,8 @@ class Unlocking:
 
     def _seal_all(self, opened: OpenStore) -> None:
         while opened.sealing.upkeep(self._parts.clock.monotonic_s(), all_audit=True):
+        if self._parts.workshop is not None:
+            self._parts.workshop.unlock(None)
             pass
 
     def _open(self, key: bytes, slots: Slots) -> OpenStore:

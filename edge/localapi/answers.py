@@ -195,6 +195,13 @@ class Paired(Message):
     identity: IdentityShown | None
 
 
+class SecretKept(Message):
+    """Whether something is kept that unlocks the device; what it is never leaves the store."""
+
+    device: str
+    kept: bool
+
+
 class Forgotten(Message):
     """A device is listened to no more; ``had_keys``: this unit's half of a pairing was removed."""
 

@@ -131,6 +131,11 @@ METHODS: Final[dict[str, Method]] = {
     "device.forget": Method(
         requests.Forget, answers.Forgotten, "Give up the keys for a device and listen to it no more."
     ),
+    "device.secret": Method(
+        requests.DeviceSecret,
+        answers.SecretKept,
+        "What unlocks a device, typed once where it is known; `device.pair` makes one by itself.",
+    ),
     "device.test": Method(
         requests.WatchDevice, answers.Tested, "Open a device anew and say how far it comes, step by step."
     ),

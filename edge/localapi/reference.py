@@ -112,7 +112,8 @@ def _name(annotation: type, parts: dict[str, type[BaseModel]]) -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    return "none" if field.default in {None, ()} else f"`{field.default}`"
+    empty = field.default_factory is not None or field.default in {None, ()}
+    return "none" if empty else f"`{field.default}`"
 
 
 if __name__ == "__main__":

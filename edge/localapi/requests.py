@@ -138,6 +138,7 @@ class Pair(Message):
     device: DeviceKey
     kind: Code | None = None
     port: Port | None = None
+    options: Annotated[dict[Code, Line], Field(max_length=8, default_factory=dict)]
     simulated: bool = False
     seconds: Seconds = 120
 
@@ -154,6 +155,13 @@ class Forget(Message):
 
     device: DeviceKey
     port: Port | None = None
+
+
+class DeviceSecret(Message):
+    """What unlocks a device, in hex digits; null to forget it."""
+
+    device: DeviceKey
+    secret: Secret | None
 
 
 class DeviceNamed(Message):

@@ -58,13 +58,29 @@ class Workshop(Protocol):
         """What is near: the strongest first, then the cables."""
         ...
 
-    async def make(self, key: str, kind: str, port: str) -> Driver:
+    async def make(self, key: str, kind: str, port: str, options: Mapping[str, str]) -> Driver:
         """A driver for this device.
 
         Raises:
-            DeviceRefused: there is no such kind (``unknown-kind``), or it cannot be at such a port
-                (``port-unusable``).
+            DeviceRefused: there is no such kind (``unknown-kind``), it cannot be at such a port
+                (``port-unusable``), or it has no such option (``option-unknown``).
         """
+        ...
+
+    def secret_size(self, kind: str) -> int | None:
+        """How many bytes unlock a device of this kind; None where there is nothing to unlock."""
+        ...
+
+    async def give_secret(self, key: str, kind: str, port: str, secret: bytes) -> None:
+        """Wait for a device in its pairing mode, and give it what unlocks it from then on.
+
+        Raises:
+            DeviceError: it took none; what it had before still holds.
+        """
+        ...
+
+    def unlock(self, secrets: Mapping[str, bytes] | None) -> None:
+        """From now on this is what unlocks each device; None while the store that keeps it is locked."""
         ...
 
     def pairing(self, port: str, ask: AskPasskey, *, again: bool) -> AbstractAsyncContextManager[None]:

@@ -187,6 +187,22 @@ async def test_a_tap_without_a_sink_leaves_the_line_alone() -> None:
         assert opened is line
 
 
+async def test_what_unlocks_a_device_stands_in_no_trace_and_its_options_do() -> None:
+    secret, heard = bytes(range(0x40, 0x50)), list[bytes]()
+    line, loop = Device({STREAM: b""}, ()), asyncio.get_running_loop()
+    tapped = TappedLines(OwnLines(line), "omron-hem", loop.time, {"model": "HEM-7322T"}, lambda: secret)
+    tapped.sink = heard.append
+    async with tapped.open("ble:any", BleOpening(service="any"), bond=False) as opened:
+        await opened.write(STREAM, b"\x01" + secret, response=True)
+        await opened.write(STREAM, b"\x02" + secret[:-1], response=True)
+    assert line.done[0] == (STREAM, b"\x01" + secret)  # the device is told the truth
+    trace = traces.read(b"".join(heard))
+    wrote = [event.data for event in trace.sessions[0] if event.what is What.WROTE]
+    assert wrote == [b"\x01" + bytes(16), b"\x02" + secret[:-1]]
+    assert (trace.kind, trace.options) == ("omron-hem", {"model": "HEM-7322T"})
+    assert traces.read(traces.write(trace)) == trace
+
+
 async def test_a_sink_taken_away_hears_no_more() -> None:
     tapped, lines = record(OwnLines(cuff_line(READING)))
     async with tapped.open("ble:x", BleOpening(), bond=True) as opened:

@@ -16,7 +16,6 @@ from typing import Final
 import pytest
 from bleak.backends.bluezdbus import version
 
-from drivers.devices.omron_hem.driver import OmronHem
 from drivers.kinds import DriverContext, Medium
 from drivers.radio.world import make_peripheral
 from drivers.registry import BUILT_IN
@@ -235,8 +234,8 @@ async def box(directory: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> As
 
 
 def _driver(chain: ChainB, kind: str, key: str, address: str) -> Driver:
-    context = DriverContext(key, f"ble:{address}", chain.owner, _wall)
-    return OmronHem(context, key=OMRON_KEY) if kind == "omron-hem" else BUILT_IN[kind].make_driver(context)
+    context = DriverContext(key, f"ble:{address}", chain.owner, _wall, secret=lambda: OMRON_KEY)
+    return BUILT_IN[kind].make_driver(context)
 
 
 def _wall() -> datetime.datetime:

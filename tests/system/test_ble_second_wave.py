@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from decimal import Decimal
 from pathlib import Path
@@ -196,6 +197,10 @@ async def test_a_monitor_tells_pressure_temperature_and_ecg_as_they_are_measured
 # ── Omron's own protocol ─────────────────────────────────────────────────────────────────────────
 
 
+def with_key(context: DriverContext, key: bytes | None) -> DriverContext:
+    return dataclasses.replace(context, secret=lambda: key)
+
+
 async def readings_of(driver: OmronHem) -> list[Reading]:
     async with driver.session() as events:
         return [event async for event in events if isinstance(event, Reading)]
@@ -210,7 +215,7 @@ async def test_a_cuff_is_paired_once_and_read_whole_oldest_first(
         await at.order("pairing on")
         await pair(at.context, KEY)
         await at.order("measure 151 93 77")
-        readings = await readings_of(OmronHem(at.context, key=KEY))
+        readings = await readings_of(OmronHem(with_key(at.context, KEY)))
     assert [number(reading, Code.SYSTOLIC) for reading in readings] == [
         *(110 + back % 40 for back in range(min(kept, 59), 0, -1)),
         151,
@@ -228,7 +233,7 @@ async def test_without_its_key_a_cuff_stays_locked(tmp_path: Path, monkeypatch: 
         for key, code in ((None, "key-missing"), (bytes(16), "key-refused")):
             await at.order("wake")
             with pytest.raises(DeviceError) as refused:
-                await readings_of(OmronHem(at.context, key=key))
+                await readings_of(OmronHem(with_key(at.context, key)))
             assert refused.value.stable_code == code
             assert refused.value.next_step
             assert KEY.hex() not in str(refused.value)
@@ -249,7 +254,7 @@ async def test_a_cuff_that_stops_answering_keeps_what_it_has_and_is_read_the_nex
 ) -> None:
     monkeypatch.setattr("drivers.devices.omron_hem.driver.ANSWER_WITHIN_S", 0.2)
     async with stage(tmp_path, monkeypatch, "omron-hem", f"unlock={KEY.hex()},kept=2") as at:
-        driver = OmronHem(at.context, key=KEY)
+        driver = OmronHem(with_key(at.context, KEY))
         await at.order("mute on")
         await at.order("wake")
         with pytest.raises(DeviceUnavailable) as silent:

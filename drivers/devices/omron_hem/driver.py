@@ -4,7 +4,8 @@ Nothing is written to its memory, so the cuff goes on counting what it has as no
 """
 
 import asyncio
-from collections.abc import Iterable
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from typing import Final
 
 from drivers.devices.omron_hem.codec import (
@@ -37,7 +38,7 @@ from drivers.setup.line import BleOpening
 from drivers.setup.opening import DeviceLines
 from drivers.setup.session import Family, SetUpDriver
 from drivers.setup.steps import Ask, ReadIdentity, Require, Step, Subscribe
-from edge.ports.driver import DeviceError, DeviceMisbehaved, DeviceUnavailable
+from edge.ports.driver import DeviceError, DeviceEvent, DeviceMisbehaved, DeviceUnavailable
 
 ANSWER_WITHIN_S: Final = 2.0
 TRIES: Final = 5
@@ -143,16 +144,13 @@ class MemoryEar(Ear):
 class OmronHem(SetUpDriver):
     """One configured cuff.
 
-    Args:
-        context: what every driver is made from.
-        key: the 16 bytes that unlock it; ours, one for each box, kept encrypted by whoever gives them.
-            Without them a session is refused: it is `pair` that gives them to a cuff.
-        model: which model it is, where the cuff does not say (``HEM-7322T``).
+    Its key, the 16 bytes that unlock it, is looked up at each meeting (`DriverContext.secret`); without it
+    a session is refused before the cuff is waited for. It is `pair` that gives a cuff its key.
     """
 
-    def __init__(self, context: DriverContext, *, key: bytes | None = None, model: str = "") -> None:
+    def __init__(self, context: DriverContext) -> None:
         def ear(known: Known) -> Ear:
-            return MemoryEar(known, _model(known, model))
+            return MemoryEar(known, _model(known, context.options.get("model", "")))
 
         super().__init__(
             context,
@@ -160,14 +158,21 @@ class OmronHem(SetUpDriver):
                 kind="omron-hem",
                 words=WORDS,
                 opening=_OPENING,
-                steps=unlocking(key),
+                steps=unlocking(lambda: _key(context)),
                 ear=ear,
                 manner=Manner(patience_s=SILENCE_S, tick_s=ANSWER_WITHIN_S / 4),
             ),
         )
 
+    @contextlib.asynccontextmanager
+    async def session(self) -> AsyncGenerator[AsyncIterator[DeviceEvent]]:
+        """See `SetUpDriver.session`; without a key a person is needed, not the cuff."""
+        _key(self._context)
+        async with super().session() as events:
+            yield events
 
-def unlocking(key: bytes | None) -> tuple[Step, ...]:
+
+def unlocking(key: Callable[[], bytes]) -> tuple[Step, ...]:
     """What there is to do before the memory can be read."""
     return (
         Require(UNLOCK, "is no Omron cuff of this kind"),
@@ -175,7 +180,7 @@ def unlocking(key: bytes | None) -> tuple[Step, ...]:
         Subscribe(UNLOCK),
         Ask(
             "unlock",
-            lambda known: unlock(_have(key, known)),
+            lambda _: unlock(key()),
             _is_answer,
             channel=UNLOCK,
             learn=_unlocked,
@@ -213,10 +218,11 @@ async def pair(context: DriverContext, key: bytes) -> None:
         await Interpreter(Conversation(line, now_s), known, WORDS, {}).run(steps)
 
 
-def _have(key: bytes | None, known: Known) -> bytes:
+def _key(context: DriverContext) -> bytes:
+    key = context.secret()
     if key is None:
         raise DeviceUnavailable(
-            f"No key is kept for the cuff at {known.port}.",
+            f"No key is kept for the cuff at {context.port}.",
             next_step="hold its Bluetooth button until it shows P, and pair it.",
             code="key-missing",
         )

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Final
 
 from edge.agent import view
 from edge.agent.capture import Capture
+from edge.agent.commands.secrets import Secrets
 from edge.agent.ledger import Ledger
 from edge.agent.parts import Device
 from edge.agent.refusals import (
@@ -21,6 +22,7 @@ from edge.agent.refusals import (
 from edge.agent.supervisor import Look, Supervisor
 from edge.errors import QafilaError
 from edge.ports.caller import Answer, Call, Json
+from edge.ports.driver import DeviceUnavailable
 from edge.ports.workshop import Nearby, Reply, Workshop
 
 LOOK_EVERY_S: Final = 0.05
@@ -37,6 +39,8 @@ USELESS: Final = frozenset(
         "port-unusable",
         "radio-missing",
         "radio-down",
+        "key-missing",
+        "key-refused",
     }
 )
 """How a first meeting ends that another try would not end otherwise."""
@@ -52,6 +56,7 @@ class DeviceCommands:
         supervisor: Supervisor,
         devices: dict[str, Device],
         workshop: Workshop | None,
+        secrets: Secrets,
         *,
         production: bool,
     ) -> None:
@@ -60,6 +65,7 @@ class DeviceCommands:
         self.supervisor = supervisor
         self.devices = devices
         self._shop = workshop
+        self._secrets = secrets
         self._production = production
         self._replies: dict[str, Reply] = {}
         self._pairing: str | None = None
@@ -95,6 +101,7 @@ class DeviceCommands:
         device: str,
         kind: str | None,
         port: str | None,
+        options: Mapping[str, str],
         simulated: bool,
         seconds: int,
     ) -> Answer:
@@ -106,16 +113,21 @@ class DeviceCommands:
             PairingFailed: it was not met in time, or not as what it was said to be; nothing was kept.
         """
         await self._ledger.audit(call, call.method, device)
-        new = await self._checked_new(device, kind, port, simulated=simulated)
+        new = await self._checked_new(device, kind, port, options, simulated=simulated)
         known = self.devices[device] if new is None else new
+        size = self.workshop.secret_size(known.driver.kind)
         async with self._one_at_a_time(device):
             try:
                 async with self.workshop.pairing(
                     known.port, lambda reply: self._ask(call, device, reply), again=new is None
                 ):
-                    look = await self._begin(new, device)
                     try:
-                        await self._until_met(device, look, seconds)
+                        if size is None:
+                            await self._until_met(device, await self._begin(new, device), seconds)
+                        else:
+                            async with self.supervisor.paused(device):
+                                await self._give_secret(call, known, size, seconds)
+                            await self._begin(new, device)
                     except BaseException:
                         if new is not None:
                             with contextlib.suppress(QafilaError):  # why it was not met is what counts
@@ -132,7 +144,7 @@ class DeviceCommands:
             "kind": known.driver.kind,
             "port": known.port,
             "simulated": known.simulated,
-            "paired": await self.workshop.paired(known.port),
+            "paired": size is not None or await self.workshop.paired(known.port),
             "identity": self._identity(device),
         }
 
@@ -155,7 +167,15 @@ class DeviceCommands:
         self.refuse_during_visit()
         await self._ledger.audit(call, call.method, device)
         had_keys = await self._drop(device, where)
+        if device in await self._ledger.read(lambda store: store.device_secrets()):
+            await self._secrets.keep(call, self.workshop, device, None)
+            had_keys = True
         return {"device": device, "port": where, "had_keys": had_keys}
+
+    async def secret(self, call: Call, *, device: str, secret: str | None) -> Answer:
+        """What unlocks a device, where somebody knows it; at pairing it is made."""
+        kind = self.known(device).driver.kind
+        return await self._secrets.typed(call, self.workshop, device, kind, secret)
 
     def refuse_during_visit(self) -> None:
         """Nothing is taken away from a nurse who is measuring.
@@ -173,7 +193,13 @@ class DeviceCommands:
     # ── pairing ──────────────────────────────────────────────────────────────────────────────────
 
     async def _checked_new(
-        self, device: str, kind: str | None, port: str | None, *, simulated: bool
+        self,
+        device: str,
+        kind: str | None,
+        port: str | None,
+        options: Mapping[str, str],
+        *,
+        simulated: bool,
     ) -> Device | None:
         """The device to be added, or None when it is there already and is to be paired again."""
         if kind is None or port is None:
@@ -191,7 +217,7 @@ class DeviceCommands:
                 f"There is a device {whose} already at {self.devices[str(whose)].port}.",
                 next_step="To pair it again give its key alone; otherwise give another key and another port.",
             )
-        return Device(await self.workshop.make(device, kind, port), simulated, port)
+        return Device(await self.workshop.make(device, kind, port, options), simulated, port)
 
     @contextlib.asynccontextmanager
     async def _one_at_a_time(self, device: str) -> AsyncGenerator[None]:
@@ -213,6 +239,27 @@ class DeviceCommands:
             return self.supervisor.look(device)
         return await self.supervisor.reopen(device)
 
+    async def _give_secret(self, call: Call, known: Device, size: int, seconds: int) -> None:
+        """Make what unlocks the device, and keep it once the device has taken it.
+
+        In this order: one that takes none keeps the one it has, and so do we.
+        """
+        device, secret, last = known.driver.key, self._secrets.make(size), None
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    try:
+                        await self.workshop.give_secret(device, known.driver.kind, known.port, secret)
+                        break
+                    except DeviceUnavailable as error:
+                        if error.stable_code in USELESS:
+                            raise
+                        last = error
+                    await asyncio.sleep(LOOK_EVERY_S)
+        except TimeoutError:
+            raise last or _not_heard(seconds) from None
+        await self._secrets.keep(call, self.workshop, device, secret)
+
     async def _until_met(self, device: str, look: Look, seconds: int) -> None:
         """Wait for the first meeting.
 
@@ -232,11 +279,7 @@ class DeviceCommands:
         except TimeoutError:
             if look.error is not None:
                 raise look.error from None
-            raise PairingFailed(
-                f"The device was not heard within {seconds} s.",
-                next_step="Put it into its pairing mode close to the box, see its batteries, and try again.",
-                code="not-heard",
-            ) from None
+            raise _not_heard(seconds) from None
 
     def _met(self, device: str, look: Look) -> bool:
         return look.events > 0 or self.supervisor.ready(device)
@@ -291,6 +334,14 @@ class DeviceCommands:
             "paired": each.paired,
             "device": configured,
         }
+
+
+def _not_heard(seconds: int) -> PairingFailed:
+    return PairingFailed(
+        f"The device was not heard within {seconds} s.",
+        next_step="Put it into its pairing mode close to the box, see its batteries, and try again.",
+        code="not-heard",
+    )
 
 
 def no_such_device() -> Unknown:

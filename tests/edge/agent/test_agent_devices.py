@@ -4,7 +4,7 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,12 @@ class Shop:
         self.ask: AskPasskey | None = None
         self.tried: list[str] = []
         self.sinks: dict[str, Sink] = {}
+        self.options: dict[str, str] = {}
+        self.locks = False
+        self.given: list[tuple[str, str]] = []
+        self.refuses: DeviceError | None = None
+        self.cuff_has = b""
+        self.secrets: dict[str, bytes] | None = None
 
     async def scan(self, for_s: float, *, air: bool, cables: bool) -> Scanned:
         assert for_s == 3
@@ -78,10 +84,11 @@ class Shop:
         found += [Nearby("/dev/ttyUSB0", ("/dev/serial/by-id/one",))] if cables else []
         return Scanned(found, {} if air else {"air": "radio-down"})
 
-    async def make(self, key: str, kind: str, port: str) -> Driver:
+    async def make(self, key: str, kind: str, port: str, options: Mapping[str, str]) -> Driver:
         if kind != "sig-bp":
             raise DeviceRefused("There is no such kind.", next_step="See kinds.", code="unknown-kind")
         assert port
+        self.options = dict(options)
         self.made[key] = Recorded(self, key)
         return self.made[key]
 
@@ -109,6 +116,19 @@ class Shop:
             self.sinks.pop(key)
         else:
             self.sinks[key] = sink
+
+    def secret_size(self, kind: str) -> int | None:
+        return 16 if self.locks and kind == "sig-bp" else None
+
+    async def give_secret(self, key: str, kind: str, port: str, secret: bytes) -> None:
+        assert (kind, len(secret)) == ("sig-bp", 16)
+        self.given.append((key, port))
+        if self.refuses is not None:
+            raise self.refuses
+        self.cuff_has = secret
+
+    def unlock(self, secrets: Mapping[str, bytes] | None) -> None:
+        self.secrets = None if secrets is None else dict(secrets)
 
     def tell(self, key: str, line: bytes) -> None:
         if key in self.sinks:
@@ -153,6 +173,7 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("device.pair", {"device": "cuff-1"}),
     ("device.passkey", {"device": "cuff-1", "passkey": 1}),
     ("device.forget", {"device": "cuff-1"}),
+    ("device.secret", {"device": "cuff-1", "secret": None}),
     ("device.test", {"device": "cuff-1"}),
     ("device.record", {"device": "cuff-1"}),
     ("recording.open", {"head": "AAAA"}),

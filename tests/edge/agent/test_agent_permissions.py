@@ -52,6 +52,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
 }
 """Something to ask with, for methods that take anything. What becomes of it does not matter here."""
 NO: Final = {"not-allowed", "sign-in-needed", "store-locked", "screen-locked"}
+    "device.secret": {"device": "no-device", "secret": None},
 
 
 async def outcome(nurse: Nurse, method: str, **fields: Any) -> str:  # noqa: ANN401  as wide as JSON
