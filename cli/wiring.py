@@ -22,8 +22,8 @@ from edge.clock import Clock, ClockQuality, SystemClock
 from edge.config import ConfigRefused, DeviceSection, Places, UnitConfig, load
 from edge.errors import QafilaError
 from edge.localapi.server import serve
-from edge.security import process
 from edge.ports.workshop import DeviceRefused
+from edge.security import process
 from edge.security.errors import SecurityError
 from edge.security.exclusive import ExclusiveLock
 from edge.security.lockout import Lockout

@@ -14,9 +14,9 @@ from edge.agent.commands.devices import DeviceCommands
 from edge.agent.commands.patients import PatientCommands
 from edge.agent.commands.records import RecordCommands
 from edge.agent.commands.recovery import RecoveryCommands
+from edge.agent.commands.secrets import Secrets
 from edge.agent.commands.sessions import SessionCommands
 from edge.agent.commands.tray import TrayCommands
-from edge.agent.commands.secrets import Secrets
 from edge.agent.commands.users import UserCommands
 from edge.agent.commands.visits import VisitCommands
 from edge.agent.commands.watching import WatchCommands
@@ -116,6 +116,7 @@ class Agent:
             self._supervisor,
             self._devices,
             self._parts.workshop,
+            Secrets(self._ledger, self._parts.entropy),
             production=self._parts.realm == "production",
         )
         watch = WatchCommands(self._ledger, self._audience, devices, self._parts.unit)
@@ -124,7 +125,6 @@ class Agent:
             "sign-in": sessions.sign_in,
             "sign-out": sessions.sign_out,
             "present": sessions.present,
-            Secrets(self._ledger, self._parts.entropy),
             "lock": sessions.lock,
             "patient.register": patients.register,
             "patient.likely": patients.likely,
@@ -155,6 +155,7 @@ class Agent:
             "device.pair": devices.pair,
             "device.passkey": devices.passkey,
             "device.forget": devices.forget,
+            "device.secret": devices.secret,
             "device.test": watch.test,
             "device.listen": watch.listen,
             "device.record": watch.record,
@@ -163,7 +164,6 @@ class Agent:
             "recording.open": watch.open_recording,
             "store.verify": records.verify,
         }
-            "device.secret": devices.secret,
         return {method: self._guarded(method, handler) for method, handler in methods.items()}
 
     async def run(self) -> None:

@@ -74,8 +74,8 @@ class Unlocking:
             try:
                 await self._room.open(lambda: self._open(key, slots))
                 visit = await self._room.do(_open_visit)
-            except BaseException:
                 secrets = await self._room.do(lambda opened: opened.store.device_secrets())
+            except BaseException:
                 await self._room.close(lambda _: None)
                 self._move(Event.REFUSED)
                 raise
@@ -123,6 +123,8 @@ class Unlocking:
             return
         self._move(Event.LOCK_ASKED)
         self._capture.end()
+        if self._parts.workshop is not None:
+            self._parts.workshop.unlock(None)
         self._audience.sign_everybody_out()
         await self._capture.recorder.finish()
         await self._room.close(self._seal_all)
@@ -137,8 +139,6 @@ class Unlocking:
 
     def _seal_all(self, opened: OpenStore) -> None:
         while opened.sealing.upkeep(self._parts.clock.monotonic_s(), all_audit=True):
-        if self._parts.workshop is not None:
-            self._parts.workshop.unlock(None)
             pass
 
     def _open(self, key: bytes, slots: Slots) -> OpenStore:

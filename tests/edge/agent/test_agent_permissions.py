@@ -44,6 +44,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "break-glass": {"reason": "nurse is ill", "minutes": 1},
     "device.pair": {"device": "new-1", "kind": "contec-cms50", "port": "/dev/null"},
     "device.passkey": {"device": "no-device", "passkey": None},
+    "device.secret": {"device": "no-device", "secret": None},
     "recording.open": {"head": "AAAA"},
     **{
         f"device.{word}": {"device": "no-device"}
@@ -52,7 +53,6 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
 }
 """Something to ask with, for methods that take anything. What becomes of it does not matter here."""
 NO: Final = {"not-allowed", "sign-in-needed", "store-locked", "screen-locked"}
-    "device.secret": {"device": "no-device", "secret": None},
 
 
 async def outcome(nurse: Nurse, method: str, **fields: Any) -> str:  # noqa: ANN401  as wide as JSON
