@@ -111,10 +111,12 @@ class CaptureScreen(QafilaScreen):
     def on_screen_resume(self) -> None:
         if self._frames is not None:
             self._frames.resume()
+        self._waves.resume()
 
     def on_screen_suspend(self) -> None:
         if self._frames is not None:
-            self._frames.pause()  # nobody sees them
+            self._frames.pause()
+        self._waves.pause()  # a box leaves them in sight, and what stands still must not look alive
 
     # ── news ────────────────────────────────────────────────────────────────────────────────────
 

@@ -72,6 +72,16 @@ class LiveWaves:
             wave.set_live(live=self._hub.present)
             wave.tick()
 
+    def pause(self) -> None:
+        """Something is above: what is behind a box is sent whole for each frame, and lines are slow."""
+        for wave in self.views.values():
+            wave.pause()
+
+    def resume(self) -> None:
+        """Nothing is above any more."""
+        for wave in self.views.values():
+            wave.resume()
+
     def frame(self) -> None:
         """Draw what is due by now."""
         for wave in self.views.values():
@@ -99,6 +109,8 @@ class LiveWaves:
         silent_s = wave.silent_s
         if silent_s is None:
             return f"{name}  {say('wave.none')}"
+        if wave.paused:
+            return f"{name}  {say('wave.paused')}"
         if wave.silent:
             return f"{name}  {say('wave.stopped', age=self._hub.age(silent_s))}"
         return "  ".join(part for part in (name, say("wave.sweep", s=wave.sweep_s), more) if part)

@@ -37,6 +37,9 @@ class WaveView(Widget):
         least_span: sample units that fill the height at least.
         millivolts: whether samples are microvolts, so that a bar of 1 mV can be drawn.
         now_s: a clock for measuring.
+
+    Attributes:
+        paused: whether it is not drawn, and says so.
     """
 
     DEFAULT_CSS: ClassVar[str] = "WaveView { height: 1fr; width: 1fr; }"
@@ -66,6 +69,7 @@ class WaveView(Widget):
         self._fed_s: float | None = None
         self._words = ""
         self._live = True
+        self.paused = False
 
     # ── what the screen tells it ────────────────────────────────────────────────────────────────
 
@@ -74,7 +78,8 @@ class WaveView(Widget):
         if self._playout is None or self._playout.rate != rate:
             self._playout = Playout(rate)
         self._fed_s = self._now_s()
-        self._playout.feed(samples, self._fed_s)
+        if not self.paused:
+            self._playout.feed(samples, self._fed_s)
 
     def set_live(self, *, live: bool) -> None:
         """Grey the trace, or colour it again."""
@@ -82,9 +87,26 @@ class WaveView(Widget):
             self._live = live
             self.refresh()
 
+    def pause(self) -> None:
+        """Show a word and no trace: another screen is above.
+
+        A box may cover the word and leave the trace in sight, and not every terminal has a grey.
+        """
+        self.paused = True
+        self._begin()
+
+    def resume(self) -> None:
+        """Begin again with an empty trace; nothing may join over what was not drawn."""
+        if not self.paused:
+            return
+        self.paused = False
+        if self._playout is not None:
+            self._playout = Playout(self._playout.rate)
+        self._begin()
+
     def frame(self) -> None:
         """Draw what is due by now."""
-        if self._playout is None:
+        if self._playout is None or self.paused:
             return
         samples = self._playout.due(self._now_s())
         self.draw(samples, self._playout.rate)
@@ -141,6 +163,9 @@ class WaveView(Widget):
 
     def on_resize(self) -> None:
         """Begin again in the new size."""
+        self._begin()
+
+    def _begin(self) -> None:
         width, height = max(0, self.size.width - _GUTTER), max(0, self.size.height - 1)
         self._sweep = Sweep(width, height, self._level, least_span=self._least_span)
         self._words = self._label(self)
