@@ -30,6 +30,7 @@ from edge.security.lockout import Lockout
 from edge.security.slots import Slots
 from edge.spool import Inbox, Outbox
 from edge.store.ballast import Ballast
+from edge.store import card
 from edge.store.connection import check_file
 from edge.store.errors import StoreError
 from edge.store.rekey import open_settled
@@ -95,6 +96,7 @@ def agent_parts(places: Places, config: UnitConfig, clock: Clock, workshop: Unit
         reserve=Ballast(places.store / "ballast"),
         preconditions=lambda: what_is_wrong(places, config),
         notes=lambda: [
+        card=lambda: card.what_is_wrong(places.slots),
             *secret_sources(places, config).notes(),
             *([process.SWAP_ON] if process.swap_is_on() else []),
         ],

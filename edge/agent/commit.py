@@ -28,16 +28,22 @@ from edge.spool import Prepared
 from edge.store.ballast import Ballast
 from edge.store.errors import (
     IdentifierTaken,
+    StoreDamaged,
     StoreError,
     StoreFull,
     StoreMissing,
     StoreNearlyFull,
+    StoreReadOnly,
     StoreRefused,
+    StoreUnreadable,
+    of_the_disk,
 )
 from edge.store.store import Store
 from edge.store.transaction import Transaction
 
 T = TypeVar("T")
+OF_THE_DISK: Final = (StoreDamaged, StoreReadOnly, StoreUnreadable)
+"""Errors that are the disk's, and nobody's fault."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -55,9 +61,19 @@ class Committed(Generic[T]):
 
 @dataclasses.dataclass(slots=True)
 class Saves:
-    """Whether saving works: the code of the last error of the store, until a save succeeds again."""
+    """Whether saving works, and what is wrong with what is kept.
 
-    problem: str | None = None
+    Attributes:
+        failing: the code of the last error of saving, until a save succeeds again.
+        damaged: the code of what does not read back, until all of it is found whole.
+        card: what is wrong with the disk by itself, whoever uses it, as last seen.
+        look_at_card: the same, seen now.
+    """
+
+    failing: str | None = None
+    damaged: str | None = None
+    card: Callable[[], str | None] = lambda: None
+    look_at_card: Callable[[], str | None] = lambda: None
     reserve: Ballast | None = None
     """The room that is left for the open visit when the disk is full."""
     short: bool = False
@@ -65,12 +81,32 @@ class Saves:
 
     def failed(self, error: StoreError) -> None:
         """Note an error, unless it is the request's own fault or is looked up afresh each time."""
-        if not isinstance(error, (StoreRefused, IdentifierTaken, StoreMissing)):
-            self.problem = error.stable_code
+        if isinstance(error, StoreDamaged):
+            self.met(error)
+        elif not isinstance(error, (StoreRefused, IdentifierTaken, StoreMissing)):
+            self.failing = error.stable_code
+
+    def met(self, error: StoreError) -> None:
+        """Note what reading has come upon: it stays damaged, however well something else is saved."""
+        if isinstance(error, StoreDamaged) and self.damaged is None:
+            self.damaged = error.stable_code
+            _LOG.error("the store is damaged", extra={"code": error.stable_code})
+
+    def said(self, error: StoreError) -> StoreError:
+        """An error in the words that fit: SQLite blames a page, or the file, for a disk that has failed."""
+        if not isinstance(error, OF_THE_DISK):
+            return error
+        found = self.look_at_card()
+        return error if found is None else of_the_disk(found)
+
+    @property
+    def problem(self) -> str | None:
+        """The code of what is wrong, the disk before what is on it."""
+        return self.card() or self.damaged or self.failing
 
     def succeeded(self) -> None:
         """A save succeeded; while it is the reserve that made room for it, the disk is still full."""
-        self.problem = StoreNearlyFull.code if self.short else None
+        self.failing = StoreNearlyFull.code if self.short else None
 
     def check_room(self) -> None:
         """Refuse to begin something new on a full disk.
@@ -81,7 +117,7 @@ class Saves:
         self.look()
         if self.reserve is not None and not self.reserve.held:
             self.short = True
-            self.problem = StoreNearlyFull.code
+            self.failing = StoreNearlyFull.code
             raise StoreNearlyFull
 
     def look(self) -> None:
@@ -90,8 +126,8 @@ class Saves:
             return
         _LOG.info("there is room on the disk again")
         self.short = False
-        if self.problem == StoreNearlyFull.code:
-            self.problem = None
+        if self.failing == StoreNearlyFull.code:
+            self.failing = None
 
     def give_up_reserve(self) -> bool:
         """Make room for what is under way; whether there was any to make."""
@@ -120,8 +156,9 @@ class OpenStore:
             with self.store.write(before_commit) as tx:
                 yield tx
         except StoreError as error:
-            self.saves.failed(error)
-            raise
+            said = self.saves.said(error)
+            self.saves.failed(said)
+            raise said from None
         self.saves.succeeded()
 
     def commit(self, work: Callable[[Transaction], T], *, begins: bool = False) -> Committed[T]:
@@ -262,7 +299,14 @@ class StoreRoom:
         def run() -> T:
             if self._open is None:
                 raise StoreLocked
-            return job(self._open)
+            try:
+                return job(self._open)
+            except StoreError as error:
+                said = self.saves.said(error)
+                self.saves.met(said)
+                if isinstance(said, OF_THE_DISK):
+                    self._open.store.renew()
+                raise said from None
 
         return await self._in_thread(run)
 

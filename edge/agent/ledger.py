@@ -11,10 +11,11 @@ from edge.agent.commit import Committed, Job, OpenStore, StoreRoom
 from edge.agent.link import NO_LINK, Link
 from edge.agent.refusals import StoreLocked
 from edge.agent.states import Progress
+from edge.agent.unwritten import Unwritten
 from edge.agent.whereabouts import Whereabouts
 from edge.clock import Clock, Moment
 from edge.ports.caller import Answer, Call
-from edge.records.fields import Kind, Payload, Stream
+from edge.records.fields import Payload, Stream
 from edge.records.identity import EntryId
 from edge.records.uuid7 import RANDOM_BYTES, uuid7
 from edge.store.errors import StoreError
@@ -30,6 +31,7 @@ class Ledger:
     Attributes:
         link: what the uplink last noted; set by whoever reads the note.
         whereabouts: where the unit stands; told by whoever hears a receiver.
+        unwritten: entries of the audit trail that the disk does not take.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Ledger:
         self._entropy = entropy
         self.link: Link = NO_LINK
         self.whereabouts: Final = Whereabouts()
+        self.unwritten: Final = Unwritten()
 
     def now(self) -> Moment:
         return self._clock.now()
@@ -125,13 +128,8 @@ class Ledger:
 
         def job(opened: OpenStore) -> T:
             seen = look(opened.store)
-
-            def note(tx: Transaction) -> None:
-                for identifier in about(seen):
-                    entry = stamp | payloads.access(call.method, identifier)
-                    tx.append(Stream.AUDIT, Kind.ACCESS, entry)
-
-            opened.commit(note)
+            accesses = [stamp | payloads.access(call.method, identifier) for identifier in about(seen)]
+            self.unwritten.note(opened, accesses)
             return seen
 
         return await self._room.do(job)
@@ -139,11 +137,7 @@ class Ledger:
     async def audit(self, call: Call, action: str, about: bytes | str | None = None) -> None:
         """Commit one audit entry."""
         entry = self.stamp(call) | payloads.access(action, about)
-
-        def note(tx: Transaction) -> None:
-            tx.append(Stream.AUDIT, Kind.ACCESS, entry)
-
-        await self._room.do(lambda opened: opened.commit(note))
+        await self._room.do(lambda opened: self.unwritten.note(opened, [entry]))
 
     async def do(self, job: Job[T]) -> T:
         """Run a job that needs more than the store."""

@@ -87,6 +87,7 @@ class Parts:
         version: of this software, for `status`.
         open_store: opens the store with its key; called in the store's own thread.
         load_slots: reads the key slots with the device secret as they are now.
+        card_s: between looks at the disk.
         lockout: counts wrong PINs.
         enrolled: what is pinned now, or None; asked every few looks, so a unit may be enrolled while it
             runs. It must be cheap when nothing has changed.
@@ -97,6 +98,7 @@ class Parts:
         preconditions: why nobody could sign in, such as a missing store or a damaged slot file, or None.
         database: the store's file, for giving it another key; None where that is not done.
         notes: what somebody should look after though everything works, as codes.
+    card_s: float = 1.0
         workshop: for those who look after devices; None where devices are fixed.
     """
 
@@ -116,7 +118,9 @@ class Parts:
     batch: int = 200
     reserve: Ballast | None = None
     preconditions: Callable[[], QafilaError | None] = lambda: None
+        card: asks what is wrong with the disk of the store, as a code, or None; it may take its time.
     database: Path | None = None
     notes: Callable[[], list[str]] = list
     pace: Pace = dataclasses.field(default_factory=Pace)
     workshop: Workshop | None = None
+    card: Callable[[], str | None] = lambda: None

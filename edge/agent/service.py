@@ -10,6 +10,8 @@ from typing import Final
 from edge.agent import view
 from edge.agent.audience import Audience
 from edge.agent.capture import Capture
+from edge.agent.card import CardWatch
+from edge.agent.commands.backups import BackupCommands
 from edge.agent.commands.devices import DeviceCommands
 from edge.agent.commands.patients import PatientCommands
 from edge.agent.commands.records import RecordCommands
@@ -57,6 +59,9 @@ class Agent:
         self._room = StoreRoom()
         self._room.saves.reserve = parts.reserve
         self._audience = Audience()
+        self._card = CardWatch(parts.card, parts.pace.card_s)
+        self._room.saves.card = self._card
+        self._room.saves.look_at_card = parts.card
         self._ledger = Ledger(self._room, parts.clock, self._audience, parts.entropy)
         self._devices = {device.driver.key: device for device in parts.devices}
         self._capture = Capture(
@@ -177,7 +182,7 @@ class Agent:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         try:
-            async with asyncio.TaskGroup() as group:
+            async with self._card.running(), asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(self._parts_serve(), name="local-api"),
                     group.create_task(self._supervisor.run(), name="devices"),
@@ -304,8 +309,10 @@ class Agent:
         """In the store's thread: whether sealing has more to do, and what the mail has changed."""
         self._room.saves.look()
         news = News()
-        if self._looks % _LOOK_FOR_ENROLMENT_EVERY == 0 and self._pinned.again(opened.sealing):
-            _LOG.info("enrolled: sealing to the pinned keys")
+        if self._looks % _LOOK_FOR_ENROLMENT_EVERY == 0:
+            self._ledger.unwritten.catch_up(opened)
+            if self._pinned.again(opened.sealing):
+                _LOG.info("enrolled: sealing to the pinned keys")
         self._looks += 1
         if self._pinned.present is not None:
             news = take_mail(

@@ -4,8 +4,12 @@ Only counts are kept on disk. The wait is measured on monotonic time from the la
 restart, from the start: turning the power off and on does not shorten it, setting the clock does
 nothing. Without a TPM whoever can write the disk can also remove the file; this is said in the security
 page, and a unit at high risk takes passphrases.
+
+On a disk that takes no writes at all nobody would get in, and what can still be read would help nobody. There
+the counts are kept in memory, and the wait begins with the first failure.
 """
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable
@@ -22,6 +26,7 @@ _MOST_NAMES: Final = 64
 _OTHERS: Final = "others"
 _LONGEST_FILE: Final = 64 * 1024
 _COUNT_LIMIT: Final = 1000
+_DISK_IS_DEAD: Final = (errno.EROFS, errno.EIO)
 
 
 def wait_after(failures: int) -> float:
@@ -45,6 +50,7 @@ class Lockout:
         self._started_s = monotonic_s()
         self._failed_s: dict[str, float] = {}
         self._everyone = 0
+        self._kept = True
         self._counts = self._read()
 
     def wait_s(self, user: str) -> float:
@@ -52,6 +58,8 @@ class Lockout:
         key = self._key(user)
         since = self._failed_s.get(key, self._started_s)
         failures = self._counts.get(key, self._everyone)
+        if failures and not self._kept:
+            failures += FREE_FAILURES
         return max(0.0, since + wait_after(failures) - self._monotonic_s())
 
     def begin(self, user: str) -> None:
@@ -93,9 +101,12 @@ class Lockout:
     def _write(self, counts: dict[str, int]) -> None:
         try:
             write_private(self._path, json.dumps(counts, sort_keys=True).encode())
-        except OSError:
-            raise SecretNotKept(
-                "The attempt cannot be counted, so the PIN is not tried.",
-                next_step="Free space on the unit, or check the disk.",
-            ) from None
+            self._kept = True
+        except OSError as error:
+            if error.errno not in _DISK_IS_DEAD:
+                raise SecretNotKept(
+                    "The attempt cannot be counted, so the PIN is not tried.",
+                    next_step="Free space on the unit, or check the disk.",
+                ) from None
+            self._kept = False
         self._counts = counts

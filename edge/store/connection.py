@@ -73,6 +73,14 @@ def connect(path: Path, key: bytes) -> sqlite.Connection:
     return _opened(path, key)
 
 
+def reconnect(path: Path, key: bytes) -> sqlite.Connection:
+    """Open a store once more that this process has open: without looking at its file beside SQLite.
+
+    A descriptor of the file that is closed takes along the locks that SQLite holds on it in this process.
+    """
+    return _opened(path, key)
+
+
 def connect_new(path: Path, key: bytes) -> sqlite.Connection:
     """Open a file that the caller has just made, empty, with the right permissions."""
     check_library(sqlite.VERSION)

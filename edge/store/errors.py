@@ -60,6 +60,12 @@ class StoreDamaged(StoreError):
     code: ClassVar[str] = "store-damaged"
 
 
+class StorePageUnreadable(StoreDamaged):
+    """The disk does not give back a page; nothing is known of what stands in it."""
+
+    code: ClassVar[str] = "store-page-unreadable"
+
+
 class StoreFull(StoreError):
     """No room on the disk; nothing was saved, everything saved before can be read."""
 
@@ -108,6 +114,16 @@ class IdentifierTaken(StoreError):
     code: ClassVar[str] = "identifier-taken"
 
 
+_SALVAGE: Final = (
+    "Call the technician: `qafila store salvage` takes out what can be read. The rest of the store can still"
+    " be read here."
+)
+
+_BY_EXTENDED_CODE: Final[dict[int, tuple[type[StoreError], str, str]]] = dict.fromkeys(
+    (sqlite.IOERR_READ, sqlite.IOERR_SHORT_READ),
+    (StorePageUnreadable, "The disk does not give back a page of the store.", _SALVAGE),
+)
+
 _BY_PRIMARY_CODE: Final[dict[int, tuple[type[StoreError], str, str]]] = {
     sqlite.FULL: (
         StoreFull,
@@ -141,13 +157,13 @@ _BY_PRIMARY_CODE: Final[dict[int, tuple[type[StoreError], str, str]]] = {
     ),
     sqlite.NOTADB: (
         StoreDamaged,
-        "The store is damaged: its first page does not read back as it was written.",
-        "Leave the file as it is, and call those who answer for this unit.",
+        "A page of the store does not read back as it was written.",
+        _SALVAGE,
     ),
     sqlite.CORRUPT: (
         StoreDamaged,
-        "The store is damaged: a page does not read back as it was written.",
-        "Leave the file as it is, and call those who answer for this unit.",
+        "A page of the store does not read back as it was written.",
+        _SALVAGE,
     ),
     sqlite.CONSTRAINT: (
         StoreRefused,
@@ -159,11 +175,21 @@ _BY_PRIMARY_CODE: Final[dict[int, tuple[type[StoreError], str, str]]] = {
 
 def from_sqlite(error: Exception) -> StoreError:
     """The `StoreError` for an exception of the driver, without its text."""
-    code = getattr(error, "sqlite_errorcode", None)
-    kind, sentence, next_step = _BY_PRIMARY_CODE.get(
-        code & 0xFF if isinstance(code, int) else -1,
+    found = getattr(error, "sqlite_errorcode", None)
+    code = found if isinstance(found, int) else -1
+    if code == sqlite.IOERR_SHMSIZE:
+        code = sqlite.FULL  # the log's index is a file too, and finds no room
+    kind, sentence, next_step = _BY_EXTENDED_CODE.get(code) or _BY_PRIMARY_CODE.get(
+        code & 0xFF if code >= 0 else code,
         (StoreError, "The store refused a command: nothing was saved.", "Report it with the code."),
     )
+    return kind(sentence, next_step=next_step)
+
+
+def of_the_disk(code: str) -> StoreError:
+    """What is said of a disk that takes no writes, or fails, however it was found out."""
+    number = sqlite.READONLY if code == StoreReadOnly.code else sqlite.IOERR
+    kind, sentence, next_step = _BY_PRIMARY_CODE[number]
     return kind(sentence, next_step=next_step)
 
 

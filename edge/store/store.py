@@ -9,11 +9,11 @@ from edge.clock import Moment
 from edge.records.fields import Kind, Payload, Stream
 from edge.store import sqlite
 from edge.store.base import Epoch, Whose
-from edge.store.connection import connect
+from edge.store.connection import connect, reconnect
 from edge.store.consents import ConsentReads
 from edge.store.creation import create_file
 from edge.store.devices import DeviceReads
-from edge.store.errors import StoreDamaged, translated
+from edge.store.errors import StoreDamaged, StoreError, translated
 from edge.store.fork import begin_after
 from edge.store.identity import Identity
 from edge.store.journal import JournalReads
@@ -39,6 +39,7 @@ class Store(JournalReads, PatientReads, ConsentReads, SiteReads, VisitReads, Dev
 
     @staticmethod
     def create(path: Path, key: bytes, *, unit: str, realm: str, moment: Moment) -> "Store":
+        self._connect_again: Callable[[], sqlite.Connection] | None = None
         """Make a store, its keys and its first epoch, and open it.
 
         Raises:
@@ -65,6 +66,8 @@ class Store(JournalReads, PatientReads, ConsentReads, SiteReads, VisitReads, Dev
 
     @property
     def unit(self) -> str:
+        store._connect_again = lambda: reconnect(path, key)
+        return store
         return self._whose.unit
 
     @property

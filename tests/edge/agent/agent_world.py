@@ -36,6 +36,7 @@ from edge.store.store import Store
 from edge.vitals.codes import Code
 from edge.vitals.quantity import Measured, Missing, MissingReason, Quantity, Unit
 from edge.vitals.reading import Mode, Reading
+from sync.boxend.orders import BoxOrderReader
 from sync.boxend.receipts import BoxReceiptReader
 from sync.boxend.sealer import BoxSealer
 from sync.wire import batches, keys, receipts
@@ -140,6 +141,7 @@ class Centre:
         self.landed = keys.make_signing()
         self.opened = keys.make_signing()
         self.sealing = keys.make_sealing()
+        self.records = keys.make_signing(), keys.make_signing()
         self.keyset = Keyset(
             1,
             realm,
@@ -148,6 +150,7 @@ class Centre:
                 Key(keys.signing_public(self.landed), Use.LANDED),
                 Key(keys.signing_public(self.opened), Use.OPENED),
                 Key(keys.sealing_public(self.sealing), Use.SEAL_TO),
+                *(Key(keys.signing_public(each), Use.RECORDS) for each in self.records),
             ),
         )
         self.rseq = {"landed": 0, "opened": 0}
@@ -166,11 +169,12 @@ class Centre:
         nacks: Iterable[Nack] = (),
         private: bytes | None = None,
         realm: str | None = None,
+        centre_ms: int = 0,
     ) -> bytes:
         self.rseq[level] = self.rseq[level] + 1 if rseq is None else rseq
         receipt = Receipt(
             *(level, unit, epoch, generation, self.rseq[level], streams),
-            *(tuple(holds), tuple(needed), tuple(nacks), 0, 0, 0),
+            *(tuple(holds), tuple(needed), tuple(nacks), 0, 0, centre_ms),
         )
         own = self.landed if level == "landed" else self.opened
         return receipts.sign(receipt, private or own, realm or self.realm)
@@ -218,6 +222,7 @@ class World:
     bundle: int = 1
     preconditions: Callable[[], QafilaError | None] = lambda: None
     workshop: Workshop | None = None
+    card: Callable[[], str | None] = lambda: None
 
     @property
     def socket(self) -> Path:
@@ -260,7 +265,9 @@ class World:
 
         reader = BoxReceiptReader(UNIT, self.realm, self.centre.keyset)
         to = None if self.recovery_key is None else recovery.public(self.recovery_key)
-        return Enrolled(bytes([self.bundle]), make_sealer, reader, self.centre.keyset.generations, to)
+        orders = BoxOrderReader(UNIT, self.centre.keyset)
+        generations = self.centre.keyset.generations
+        return Enrolled(bytes([self.bundle]), make_sealer, reader, generations, to, orders)
 
     def parts(self) -> Parts:
         clock = self.clock or SystemClock(self.clock_quality)
@@ -288,6 +295,7 @@ class World:
             pace=self.pace,
             preconditions=self.preconditions,
             workshop=self.workshop,
+            card=self.card,
         )
 
     @asynccontextmanager

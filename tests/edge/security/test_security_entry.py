@@ -1,5 +1,6 @@
 """PINs, the delay after wrong ones, the device secret, the one-agent lock, the process's memory."""
 
+import errno
 import resource
 import signal
 import stat
@@ -20,7 +21,7 @@ from edge.security.errors import (
     TooManyAttempts,
 )
 from edge.security.exclusive import ExclusiveLock
-from edge.security.lockout import Lockout, wait_after
+from edge.security.lockout import FIRST_WAIT_S, Lockout, wait_after
 from edge.security.pins import check_pin
 
 
@@ -291,3 +292,36 @@ def test_a_hardened_process_dumps_no_memory() -> None:
     said = subprocess.run([sys.executable, "-c", HARDEN], check=True, capture_output=True, text=True).stdout
     assert said.split() == ["True", "(0,", "0)", "0", "0"]
     assert resource.getrlimit(resource.RLIMIT_CORE) == before
+
+
+def test_on_a_disk_that_takes_no_writes_attempts_are_counted_in_memory_and_wait_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [0.0]
+    lockout = Lockout(tmp_path / "lockout", lambda: now_s[0])
+
+    def dead(_path: Path, _content: bytes) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("edge.security.lockout.write_private", dead)
+    lockout.begin("amina")
+    lockout.succeeded("amina")
+    assert lockout.wait_s("amina") == 0
+    lockout.begin("amina")
+    assert lockout.wait_s("amina") == FIRST_WAIT_S
+    with pytest.raises(TooManyAttempts):
+        lockout.begin("amina")
+    now_s[0] = FIRST_WAIT_S
+    lockout.begin("amina")
+    assert lockout.wait_s("amina") == 2 * FIRST_WAIT_S
+
+
+def test_on_a_full_disk_a_pin_that_cannot_be_counted_is_not_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path, _content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("edge.security.lockout.write_private", full)
+    with pytest.raises(SecretNotKept):
+        Lockout(tmp_path / "lockout", lambda: 0.0).begin("amina")
