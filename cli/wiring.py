@@ -29,8 +29,8 @@ from edge.security.exclusive import ExclusiveLock
 from edge.security.lockout import Lockout
 from edge.security.slots import Slots
 from edge.spool import Inbox, Outbox
-from edge.store.ballast import Ballast
 from edge.store import card
+from edge.store.ballast import Ballast
 from edge.store.connection import check_file
 from edge.store.errors import StoreError
 from edge.store.rekey import open_settled
@@ -94,9 +94,9 @@ def agent_parts(places: Places, config: UnitConfig, clock: Clock, workshop: Unit
         entropy=os.urandom,
         batch=config.seal.batch,
         reserve=Ballast(places.store / "ballast"),
+        card=lambda: card.what_is_wrong(places.slots),
         preconditions=lambda: what_is_wrong(places, config),
         notes=lambda: [
-        card=lambda: card.what_is_wrong(places.slots),
             *secret_sources(places, config).notes(),
             *([process.SWAP_ON] if process.swap_is_on() else []),
         ],

@@ -67,6 +67,7 @@ class Pace:
         screen_lock_s: how long a session lasts without a sign of a person.
         store_lock_s: how long the store stays open without visit, numbers of a device, or requests.
         lock_look_s: between looks whether a lock is due.
+        card_s: between looks at the disk.
     """
 
     device_retry_s: float = 2.0
@@ -77,6 +78,7 @@ class Pace:
     screen_lock_s: float = 120.0
     store_lock_s: float = 900.0
     lock_look_s: float = 1.0
+    card_s: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,7 +89,6 @@ class Parts:
         version: of this software, for `status`.
         open_store: opens the store with its key; called in the store's own thread.
         load_slots: reads the key slots with the device secret as they are now.
-        card_s: between looks at the disk.
         lockout: counts wrong PINs.
         enrolled: what is pinned now, or None; asked every few looks, so a unit may be enrolled while it
             runs. It must be cheap when nothing has changed.
@@ -97,8 +98,8 @@ class Parts:
         reserve: what is given up when the disk is full, so that the open visit can be finished.
         preconditions: why nobody could sign in, such as a missing store or a damaged slot file, or None.
         database: the store's file, for giving it another key; None where that is not done.
+        card: asks what is wrong with the disk of the store, as a code, or None; it may take its time.
         notes: what somebody should look after though everything works, as codes.
-    card_s: float = 1.0
         workshop: for those who look after devices; None where devices are fixed.
     """
 
@@ -118,9 +119,8 @@ class Parts:
     batch: int = 200
     reserve: Ballast | None = None
     preconditions: Callable[[], QafilaError | None] = lambda: None
-        card: asks what is wrong with the disk of the store, as a code, or None; it may take its time.
     database: Path | None = None
+    card: Callable[[], str | None] = lambda: None
     notes: Callable[[], list[str]] = list
     pace: Pace = dataclasses.field(default_factory=Pace)
     workshop: Workshop | None = None
-    card: Callable[[], str | None] = lambda: None

@@ -11,7 +11,6 @@ from edge.agent import view
 from edge.agent.audience import Audience
 from edge.agent.capture import Capture
 from edge.agent.card import CardWatch
-from edge.agent.commands.backups import BackupCommands
 from edge.agent.commands.devices import DeviceCommands
 from edge.agent.commands.patients import PatientCommands
 from edge.agent.commands.records import RecordCommands
@@ -58,10 +57,10 @@ class Agent:
         self._parts = parts
         self._room = StoreRoom()
         self._room.saves.reserve = parts.reserve
-        self._audience = Audience()
         self._card = CardWatch(parts.card, parts.pace.card_s)
         self._room.saves.card = self._card
         self._room.saves.look_at_card = parts.card
+        self._audience = Audience()
         self._ledger = Ledger(self._room, parts.clock, self._audience, parts.entropy)
         self._devices = {device.driver.key: device for device in parts.devices}
         self._capture = Capture(

@@ -36,10 +36,10 @@ class Store(JournalReads, PatientReads, ConsentReads, SiteReads, VisitReads, Dev
     def __init__(self, connection: sqlite.Connection, whose: Whose, epoch: Epoch) -> None:
         """Made by `create` and `open`."""
         super().__init__(connection, whose, epoch)
+        self._connect_again: Callable[[], sqlite.Connection] | None = None
 
     @staticmethod
     def create(path: Path, key: bytes, *, unit: str, realm: str, moment: Moment) -> "Store":
-        self._connect_again: Callable[[], sqlite.Connection] | None = None
         """Make a store, its keys and its first epoch, and open it.
 
         Raises:
@@ -59,15 +59,15 @@ class Store(JournalReads, PatientReads, ConsentReads, SiteReads, VisitReads, Dev
         try:
             with translated():
                 bring_up_to_date(connection)
-                return Store(connection, *_whose(connection))
+                store = Store(connection, *_whose(connection))
         except BaseException:
             connection.close()
             raise
+        store._connect_again = lambda: reconnect(path, key)
+        return store
 
     @property
     def unit(self) -> str:
-        store._connect_again = lambda: reconnect(path, key)
-        return store
         return self._whose.unit
 
     @property
