@@ -34,6 +34,7 @@ from edge.store.ballast import Ballast
 from edge.store.connection import check_file
 from edge.store.errors import StoreError
 from edge.store.rekey import open_settled
+from sync.boxend.orders import BoxOrderReader
 from sync.boxend.receipts import BoxReceiptReader
 from sync.boxend.sealer import BoxSealer
 from sync.wire.keyset import Use
@@ -152,6 +153,7 @@ class Pinned:
             make_sealer=make_sealer,
             receipts=BoxReceiptReader(pinned.unit, pinned.realm, pinned.keyset),
             generations=pinned.keyset.generations,
+            orders=BoxOrderReader(pinned.unit, pinned.keyset),
             recovery=next((key.key for key in pinned.keyset.of_use(Use.RECOVERY)), None),
         )
 

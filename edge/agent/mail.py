@@ -12,15 +12,18 @@ from typing import Final
 from edge.agent import payloads
 from edge.agent.commit import OpenStore
 from edge.agent.history import leave, send_all_again
+from edge.agent.keeping import Keeper
 from edge.agent.parts import Enrolled
 from edge.agent.receipts import LANDED, OPENED, Judgement, Standing, judge
 from edge.clock import Moment
+from edge.ports.orders import OrderRefused
 from edge.ports.sealing import Receipt, ReceiptRefused
 from edge.records.fields import Kind, Stream
 from edge.spool import Inbox
 from edge.store.rows import Fork
 from edge.store.store import Store
 
+DOWN: Final = "down"
 _LEVELS: Final = (LANDED, OPENED)
 _LOG: Final = logging.getLogger(__name__)
 
@@ -52,9 +55,14 @@ class News:
 
 
 def take_mail(
-    opened: OpenStore, inbox: Inbox, enrolled: Enrolled, moment: Moment, refusals: Refusals
+    opened: OpenStore,
+    inbox: Inbox,
+    enrolled: Enrolled,
+    moment: Moment,
+    refusals: Refusals,
+    keeper: Keeper,
 ) -> News:
-    """Judge and apply every receipt that has come.
+    """Judge and apply every receipt that has come, and note what the centre orders.
 
     Raises:
         StoreError: what has not been applied stays in the spool.
@@ -63,10 +71,12 @@ def take_mail(
     removed_before = inbox.refused
     for name, raw in inbox.take():
         level = name.partition("-")[0]
-        if level not in _LEVELS:
+        if level == DOWN:
+            _take_orders(opened, raw, enrolled, refusals, keeper)
+        elif level not in _LEVELS:
             refusals.count("mail-unknown")
         else:
-            found = _take_receipt(opened, level, raw, enrolled, moment, refusals)
+            found = _take_receipt(opened, level, raw, enrolled, moment, refusals, keeper)
             news = News(news.changed or found.changed, found.forked or news.forked)
         inbox.remove(name)
     for _ in range(inbox.refused - removed_before):
@@ -74,8 +84,28 @@ def take_mail(
     return news
 
 
+def _take_orders(
+    opened: OpenStore, raw: bytes, enrolled: Enrolled, refusals: Refusals, keeper: Keeper
+) -> None:
+    if enrolled.orders is None:
+        refusals.count("mail-unknown")
+        return
+    try:
+        orders = enrolled.orders.read(raw, opened.store.identity().recv_private)
+    except OrderRefused as error:
+        refusals.count(f"order-{error.stable_code.removeprefix('order-')}")
+        return
+    keeper.ordered(opened, orders)
+
+
 def _take_receipt(
-    opened: OpenStore, level: str, raw: bytes, enrolled: Enrolled, moment: Moment, refusals: Refusals
+    opened: OpenStore,
+    level: str,
+    raw: bytes,
+    enrolled: Enrolled,
+    moment: Moment,
+    refusals: Refusals,
+    keeper: Keeper,
 ) -> News:
     try:
         receipt = enrolled.receipts.read(raw)
@@ -103,6 +133,8 @@ def _take_receipt(
         send_all_again(opened.store, opened.sealing)
     if judgement.believed:
         opened.sealing.clean(judgement.holds)
+        if receipt.level == OPENED:
+            keeper.opened_at(opened, receipt.centre_ms)
     opened.sealing.seal_again(judgement.reseal)
     opened.sealing.session_needed(judgement.needed)
     return News(changed=bool(judgement.moves))

@@ -9,6 +9,7 @@ from edge.clock import Clock
 from edge.errors import QafilaError
 from edge.ports.caller import Handler
 from edge.ports.driver import Driver
+from edge.ports.orders import OrderReader
 from edge.ports.sealing import ReceiptReader, Sealer
 from edge.ports.workshop import Workshop
 from edge.security.lockout import Lockout
@@ -31,6 +32,7 @@ class Enrolled:
         receipts: believes the keys of the pinned keyset.
         generations: the centre's generations that the keyset lists.
         recovery: the public recovery key, or None when the keyset has none.
+        orders: believes orders to erase somebody; None where none are taken.
     """
 
     version: bytes
@@ -38,6 +40,7 @@ class Enrolled:
     receipts: ReceiptReader
     generations: tuple[int, ...]
     recovery: bytes | None = None
+    orders: OrderReader | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,6 +55,23 @@ class Device:
     driver: Driver
     simulated: bool = False
     port: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Periods:
+    """How many days things are kept on the box after the centre has opened them.
+
+    Attributes:
+        values: of visits, their alerts, and who looked at what; a patient's last visit stays.
+        waves: samples of waves.
+        frames: the bytes that devices sent.
+        answers: what requests were answered, by the box's own clock.
+    """
+
+    values: int = 400
+    waves: int = 7
+    frames: int = 7
+    answers: int = 30
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -123,4 +143,5 @@ class Parts:
     card: Callable[[], str | None] = lambda: None
     notes: Callable[[], list[str]] = list
     pace: Pace = dataclasses.field(default_factory=Pace)
+    periods: Periods = dataclasses.field(default_factory=Periods)
     workshop: Workshop | None = None

@@ -116,6 +116,10 @@ class Sealing:
         """Something was appended that is not sealed."""
         self._incomplete = True
 
+    def seal_audit_soon(self) -> None:
+        """Something in the audit stream is news to the centre; it does not wait for its hour."""
+        self._audit_sealed_s = None
+
     def is_of_this_epoch(self, name: SpoolName) -> bool:
         """Whether a file of the spool holds entries of the present epoch."""
         return bool(self._leftovers.without([name]))
@@ -324,9 +328,12 @@ class Sealing:
             for span in self._missing(stream, names)
             for piece in cut(span, self._batch)
         ]
-        for stream, piece in pieces[:_BATCHES_A_STEP]:
-            self._seal_span(stream, piece)
-        return len(pieces) > _BATCHES_A_STEP
+        sealed = 0
+        for stream, piece in pieces:
+            if sealed >= _BATCHES_A_STEP:
+                return True
+            sealed += bool(self._seal_span(stream, piece))
+        return False
 
     def _merge(self) -> bool:
         """Join small files of a stream that has many; whether anything was joined."""
@@ -346,9 +353,15 @@ class Sealing:
         return False
 
     def _seal_span(self, stream: Stream, span: Span) -> list[SpoolName]:
-        """Seal one range from the store; halved until it fits into a message."""
+        """Seal one range from the store; halved until it fits into a message.
+
+        What was purged or erased is left out: only a centre that has lost what it had opened asks for it.
+        """
         assert self._sealer is not None  # noqa: S101  callers have looked
         entries = self._store.entries(stream, *span)
+        if any(entry.payload is None for entry in entries):
+            kept = [(entry.seq, entry.seq) for entry in entries if entry.payload is not None]
+            return [name for run in runs(kept) for name in self._seal_span(stream, run)]
         try:
             file: SealedFile = self._sealer.seal(entries, self._store.tips())
         except BatchTooLarge:

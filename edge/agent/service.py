@@ -25,6 +25,7 @@ from edge.agent.commands.waves import WaveCommands
 from edge.agent.commit import OpenStore, StoreRoom
 from edge.agent.doorkeeper import Doorkeeper
 from edge.agent.glass import Glass
+from edge.agent.keeping import Keeper
 from edge.agent.ledger import Ledger
 from edge.agent.link import read_link
 from edge.agent.locks import Locks
@@ -93,6 +94,7 @@ class Agent:
         self._glass = Glass(self._ledger, self._audience, parts.clock.monotonic_s)
         self._locks.also = self._glass.look
         self._refusals = Refusals()
+        self._keeper = Keeper(parts.periods)
         self._link_read: bytes | None = None
         self._looks = 0
         self._troubled = False
@@ -315,9 +317,12 @@ class Agent:
         self._looks += 1
         if self._pinned.present is not None:
             news = take_mail(
-                opened, self._parts.inbox, self._pinned.present, self._parts.clock.now(), self._refusals
+                *(opened, self._parts.inbox, self._pinned.present, self._parts.clock.now(), self._refusals),
+                self._keeper,
             )
-        return opened.sealing.upkeep(self._parts.clock.monotonic_s()), news
+        now_s = self._parts.clock.monotonic_s()
+        more = self._keeper.keep_up(opened, self._parts.clock.now(), now_s)
+        return opened.sealing.upkeep(now_s) or more, news
 
     async def _look_at_link(self) -> None:
         raw = await asyncio.to_thread(self._parts.inbox.link)

@@ -18,6 +18,7 @@ from edge.agent.recorder import end_interrupted
 from edge.agent.sealing import Sealing
 from edge.agent.visit import Visit
 from edge.records.fields import Kind, Payload, Stream
+from edge.security.errors import SecurityError
 from edge.security.slots import KEY_BYTES, Slots
 from edge.store import rekey
 from edge.store.errors import StoreError
@@ -80,9 +81,9 @@ class Unlocking:
                 self._move(Event.REFUSED)
                 raise
             self._move(Event.OPENED)
-            self._capture.begin(visit)
             if self._parts.workshop is not None:
                 self._parts.workshop.unlock(secrets)
+            self._capture.begin(visit)
             self._audience.tell("unlocked", {})
             if self._forked is not None:
                 self._audience.tell("forked", view.fork(self._forked))
@@ -100,7 +101,7 @@ class Unlocking:
             StoreError, SecurityError: which key holds is settled at the next unlock.
         """
         async with self._one_at_a_time:
-            await self._lock()
+            await self._lock(renew=False)
             if self._parts.database is not None:
                 await asyncio.to_thread(self._rekey, self._parts.database, old)
 
@@ -111,6 +112,7 @@ class Unlocking:
         def mark(store: Store) -> None:
             with store.write() as tx:
                 tx.set_slots_generation(new.generation)
+                tx.set_key_due(due=False)
                 tx.append(Stream.AUDIT, Kind.ACCESS, self._stamp() | payloads.access(ROTATED))
 
         rekey.prepare(database, old, key, mark)
@@ -118,7 +120,19 @@ class Unlocking:
         rekey.finish(database)
         _LOG.info("store has a new key")
 
-    async def _lock(self) -> None:
+    async def _renew_key(self, old: bytes) -> None:
+        """Somebody was erased: the copy under a new key holds nothing of them, and the old key goes.
+
+        Nobody has asked for it now, so what keeps it from being done is told, and the next lock does it.
+        """
+        if self._parts.database is None:
+            return
+        try:
+            await asyncio.to_thread(self._rekey, self._parts.database, old)
+        except (StoreError, SecurityError) as error:
+            _LOG.warning("the store keeps its key for now", extra={"code": error.stable_code})
+
+    async def _lock(self, *, renew: bool = True) -> None:
         if self.locked:
             return
         self._move(Event.LOCK_ASKED)
@@ -127,11 +141,20 @@ class Unlocking:
             self._parts.workshop.unlock(None)
         self._audience.sign_everybody_out()
         await self._capture.recorder.finish()
-        await self._room.close(self._seal_all)
+        due: list[bytes] = []
+
+        def finish(opened: OpenStore) -> None:
+            self._seal_all(opened)
+            if opened.store.key_due:
+                due.append(opened.key)
+
+        await self._room.close(finish)
         self._capture.recorder.forget()
         self._move(Event.CLOSED)
         self._audience.tell("locked", {})
         _LOG.info("store locked")
+        if renew and due:
+            await self._renew_key(due[0])
 
     async def seal_audit(self) -> None:
         """Seal the audit entries that wait for their hour."""

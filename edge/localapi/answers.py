@@ -109,11 +109,12 @@ class EncounterClosed(Saved):
 
 
 class Encounter(Message):
-    """An encounter, its observations and its recordings."""
+    """An encounter, its observations and its recordings; ``purged``: its older values are at the centre."""
 
     encounter: uuid.UUID
     patient: uuid.UUID
     open: bool
+    purged: bool = False
     observations: tuple[ObservationShown, ...]
     recordings: tuple[RecordingShown, ...] = ()
 

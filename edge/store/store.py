@@ -17,6 +17,7 @@ from edge.store.errors import StoreDamaged, StoreError, translated
 from edge.store.fork import begin_after
 from edge.store.identity import Identity
 from edge.store.journal import JournalReads
+from edge.store.keeping import KeepingReads
 from edge.store.migrations import bring_up_to_date
 from edge.store.patients import PatientReads
 from edge.store.sites import SiteReads
@@ -27,7 +28,9 @@ from edge.store.visits import VisitReads
 from edge.store.waveforms import WaveReads
 
 
-class Store(JournalReads, PatientReads, ConsentReads, SiteReads, VisitReads, DeviceReads, WaveReads):
+class Store(
+    JournalReads, PatientReads, ConsentReads, SiteReads, VisitReads, DeviceReads, WaveReads, KeepingReads
+):
     """One open store. Used by one thread at a time; it has one writer, the agent.
 
     Every method raises `StoreError` when the disk or the file fails; a failed write saved nothing.
@@ -181,7 +184,7 @@ class Store(JournalReads, PatientReads, ConsentReads, SiteReads, VisitReads, Dev
         self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def renew(self) -> None:
-        """Open the file anew, after an error: a connection that has met a bad page refuses to write for good."""
+        """Open the file anew after an error: a connection that has met a bad page takes no more writes."""
         if self._connect_again is None or self._connection.in_transaction:
             return
         with contextlib.suppress(StoreError):

@@ -251,6 +251,13 @@ class Transaction(Removing):
         else:
             self._set_meta("slots-intent", intent)
 
+    def set_key_due(self, *, due: bool) -> None:
+        """Somebody was erased: the store is to get a new key, whose file the old one does not open."""
+        if due:
+            self._set_meta("key-due", b"")
+        else:
+            self._run("DELETE FROM meta WHERE name = 'key-due'")
+
     def finish(self) -> None:
         """Write the tips; `Store.write` calls it before the commit.
 

@@ -92,6 +92,7 @@ class VisitCommands:
                 "encounter": str(encounter),
                 "patient": view.uuid_text(visit.patient),
                 "open": visit.closed_ms is None,
+                "purged": visit.purged_ms is not None,
                 "observations": [
                     view.observation(each, progress) for each in store.observations(visit.encounter)
                 ],

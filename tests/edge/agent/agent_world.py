@@ -285,6 +285,7 @@ class World:
             open_store=self.open_store or (lambda key: open_settled(self.home / "store" / "qafila.db", key)),
             load_slots=lambda: Slots.load(self.home / "store" / "slots", SECRET),
             lockout=Lockout(self.home / "store" / "lockout", clock.monotonic_s),
+            papers=lambda: {"slots": (self.home / "store" / "slots").read_bytes()},
             enrolled=self.look_pinned,
             outbox=self.outbox,
             inbox=Inbox(self.home / "in"),
