@@ -81,7 +81,7 @@ def _out(done: "CopiedOut", van: "Van") -> str:
     if done.covered:
         lines.append(f"{done.covered} are not needed: the centre has signed for them.")
     if done.removed:
-        lines.append(f"{done.removed} removed from the stick for the same reason.")
+        lines.append(f"{done.removed} removed from the stick: the centre has signed for them.")
     if done.unsendable:
         lines.append(f"{done.unsendable} files in the spool are damaged; the agent seals them again.")
     if done.copied + done.there == 0:

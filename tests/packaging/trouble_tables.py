@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from cli import courier_texts
 from sync.central import sentences as centre
 from sync.uplink import sentences as uplink
 
@@ -23,6 +24,7 @@ TABLES: Final[Mapping[Path, Mapping[str, Mapping[str, tuple[str, str]]]]] = {
         "broker": centre.BROKER,
     },
     _REFERENCE / "uplink.md": {"link": uplink.LINK, "refused": uplink.REFUSED, "files": uplink.FILES},
+    _REFERENCE / "courier.md": {"stick": courier_texts.REFUSED},
 }
 """What each page shows, by the name of the table."""
 
