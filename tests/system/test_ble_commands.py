@@ -94,8 +94,12 @@ class Technician:
 
 
 @contextlib.asynccontextmanager
-async def unit(home: Path) -> AsyncGenerator[Technician]:
-    """A training unit with a technician, and its agent in a process of its own."""
+async def unit(home: Path, devices: str = "") -> AsyncGenerator[Technician]:
+    """A training unit with a technician, and its agent in a process of its own.
+
+    Args:
+        devices: what stands in its unit.toml beside.
+    """
     technician = Technician(home)
     made = await technician.types(
         *("unit", "init", "--realm", "training", "--id", "van-07", "--user", "fatima", "--pin-stdin"),
@@ -107,6 +111,8 @@ async def unit(home: Path) -> AsyncGenerator[Technician]:
         typed=f"{PIN}\n{TECHNICIANS_PIN}\n",
     )
     assert added.status == 0, added
+    with (home / "unit.toml").open("a") as config:
+        config.write(devices)
     with (home / "agent.log").open("wb") as log:
         agent = await asyncio.create_subprocess_exec(QAFILA, "agent", "--home", str(home), stderr=log)
         try:
