@@ -3,8 +3,7 @@
 Everything a receipt says is computed in here, inside the transaction that commits what it speaks of,
 so that any process may be killed at any moment and a second collector would say the same.
 
-Identities stand in the clear: ``epoch`` as hex text, ``stream`` as its word. Opened batches fill the
-tables from ``entries`` down; a row there has passed its signature and its chain.
+`sync.central.schema` has the tables.
 """
 
 import contextlib
@@ -15,10 +14,9 @@ from typing import Any, Final, TypeAlias
 
 import sqlcipher3.dbapi2
 
-from sync.central import trouble
+from sync.central import schema, trouble
 from sync.central.trouble import CentreDatabaseError
 
-SCHEMA: Final = 2
 _OLDEST_SQLITE: Final = (3, 51, 3)
 """Below this two writing connections can corrupt a database in WAL mode."""
 _BUSY_MS: Final = 15_000
@@ -32,246 +30,6 @@ Connection: TypeAlias = Any
 """An `sqlcipher3` connection; the library ships no types."""
 
 
-_TABLES: Final = """
-CREATE TABLE units (
-    unit        TEXT PRIMARY KEY,
-    kid         BLOB NOT NULL,      -- which key signs: first 8 bytes of its SHA-256
-    sign_public BLOB NOT NULL,      -- Ed25519
-    recv_public BLOB NOT NULL,      -- ML-KEM-768 + X25519, for what goes down
-    request     BLOB NOT NULL,      -- the request as it was accepted
-    enrolled_ms INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE landing (              -- verified batches, sealed as they came
-    id        INTEGER PRIMARY KEY,
-    unit      TEXT NOT NULL,
-    epoch     TEXT NOT NULL,
-    stream    TEXT NOT NULL,
-    first     INTEGER NOT NULL,
-    last      INTEGER NOT NULL,
-    head      BLOB NOT NULL,        -- the signed head after last, 16 bytes
-    session   BLOB NOT NULL,        -- which session's key opens it
-    state     TEXT NOT NULL,        -- waiting, opened, covered by others; key, decode, head: nacked
-    settled   INTEGER NOT NULL,     -- 1 once opened or covered
-    landed_ms INTEGER NOT NULL,
-    digest    BLOB NOT NULL UNIQUE, -- SHA-256 of raw
-    raw       BLOB NOT NULL
-) STRICT;
-CREATE INDEX landing_unsettled ON landing (unit, epoch, stream, first, id) WHERE settled = 0;
-CREATE INDEX landing_sessions ON landing (unit, session) WHERE settled = 0;
-CREATE INDEX landing_ends ON landing (unit, epoch, stream, last);
-
-CREATE TABLE sessions (             -- key messages, and the sessions that lack one
-    unit     TEXT NOT NULL,
-    session  BLOB NOT NULL,
-    epoch    TEXT NOT NULL,
-    state    TEXT NOT NULL,         -- missing; landed; opened; refused: sealed to no key of ours
-    since_ms INTEGER NOT NULL,      -- landed, or missed first
-    raw      BLOB,                  -- the verified key message
-    PRIMARY KEY (unit, session)
-) STRICT;
-CREATE INDEX sessions_by_epoch ON sessions (unit, epoch, since_ms);
-CREATE INDEX sessions_new ON sessions (unit) WHERE state = 'landed';
-
-CREATE TABLE spans (                -- what landed, as the fewest ranges that cover it
-    unit   TEXT NOT NULL,
-    epoch  TEXT NOT NULL,
-    stream TEXT NOT NULL,
-    first  INTEGER NOT NULL,
-    last   INTEGER NOT NULL,
-    head   BLOB NOT NULL,           -- the signed head after last; of two, the one that landed first
-    PRIMARY KEY (unit, epoch, stream, first)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE receipts (             -- the last receipt of each level, as it was signed
-    level      TEXT NOT NULL,
-    unit       TEXT NOT NULL,
-    epoch      TEXT NOT NULL,
-    generation INTEGER NOT NULL,
-    rseq       INTEGER NOT NULL,
-    made_ms    INTEGER NOT NULL,
-    content    BLOB NOT NULL,       -- digest of what it says beside rseq and time
-    raw        BLOB NOT NULL,
-    PRIMARY KEY (level, unit, epoch)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE chains (               -- how far each stream has been opened without a gap
-    unit    TEXT NOT NULL,
-    epoch   TEXT NOT NULL,
-    stream  TEXT NOT NULL,
-    through INTEGER NOT NULL,
-    head    BLOB NOT NULL,          -- all 32 bytes
-    PRIMARY KEY (unit, epoch, stream)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE secrets (              -- S_p of each patient; S_0 under an empty patient
-    unit    TEXT NOT NULL,
-    epoch   TEXT NOT NULL,
-    patient BLOB NOT NULL,
-    secret  BLOB NOT NULL,
-    PRIMARY KEY (unit, epoch, patient)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE entries (              -- identity plus leaf: another leaf is another row, and a conflict
-    unit          TEXT NOT NULL,
-    epoch         TEXT NOT NULL,
-    stream        TEXT NOT NULL,
-    seq           INTEGER NOT NULL,
-    leaf          BLOB NOT NULL,
-    head          BLOB NOT NULL,
-    kind          INTEGER NOT NULL,
-    patient       TEXT,             -- hex, as the identifiers below
-    request       TEXT,
-    device_record TEXT,
-    code          TEXT,
-    origin_epoch  TEXT,             -- of an entry that was journalled again
-    origin_stream TEXT,
-    origin_seq    INTEGER,
-    batch         INTEGER NOT NULL, -- landing.id
-    payload       BLOB NOT NULL,
-    PRIMARY KEY (unit, epoch, stream, seq, leaf)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE patients (             -- every revision; the highest is what is known now
-    unit       TEXT NOT NULL, epoch TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
-    leaf       BLOB NOT NULL,
-    patient    TEXT NOT NULL,
-    revision   INTEGER NOT NULL,
-    family     TEXT, given TEXT, sex TEXT, birth TEXT, phone TEXT, village TEXT,
-    wall_ms    INTEGER,
-    PRIMARY KEY (unit, epoch, stream, seq, leaf)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX patients_by_id ON patients (patient, revision);
-
-CREATE TABLE identifiers (          -- of one revision of a patient
-    unit     TEXT NOT NULL, epoch TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
-    leaf     BLOB NOT NULL,
-    position INTEGER NOT NULL,
-    patient  TEXT NOT NULL,
-    system   TEXT NOT NULL,
-    value    TEXT NOT NULL,
-    PRIMARY KEY (unit, epoch, stream, seq, leaf, position)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE encounters (           -- one row when opened, one when closed
-    unit      TEXT NOT NULL, epoch TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
-    leaf      BLOB NOT NULL,
-    encounter TEXT NOT NULL,
-    patient   TEXT,
-    event     TEXT NOT NULL,        -- opened, closed
-    count     INTEGER,              -- observations, when closed
-    operator  TEXT,
-    wall_ms   INTEGER,
-    PRIMARY KEY (unit, epoch, stream, seq, leaf)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX encounters_by_patient ON encounters (patient);
-
-CREATE TABLE observations (
-    unit          TEXT NOT NULL, epoch TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
-    leaf          BLOB NOT NULL,
-    patient       TEXT,             -- none: taken into the tray
-    encounter     TEXT,
-    code          TEXT NOT NULL,
-    value         TEXT,             -- decimal, in the unit of the code
-    missing       TEXT,             -- why there is no value
-    source        INTEGER,
-    device        TEXT,
-    reading       INTEGER,
-    operator      TEXT,
-    wall_ms       INTEGER,
-    clock_quality INTEGER,
-    PRIMARY KEY (unit, epoch, stream, seq, leaf)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX observations_by_patient ON observations (patient);
-
-CREATE TABLE alerts (
-    unit      TEXT NOT NULL, epoch TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
-    leaf      BLOB NOT NULL,
-    patient   TEXT,
-    encounter TEXT,
-    code      TEXT NOT NULL,
-    text      TEXT,
-    operator  TEXT,
-    wall_ms   INTEGER,
-    PRIMARY KEY (unit, epoch, stream, seq, leaf)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE assignments (          -- one row for each tray observation that found its patient
-    unit      TEXT NOT NULL, epoch TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
-    leaf      BLOB NOT NULL,
-    assigned  INTEGER NOT NULL,     -- seq of the observation
-    patient   TEXT,
-    encounter TEXT,
-    reason    TEXT,
-    operator  TEXT,
-    PRIMARY KEY (unit, epoch, stream, seq, leaf, assigned)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE conflicts (            -- one identity, two contents; both are kept
-    unit     TEXT NOT NULL,
-    epoch    TEXT NOT NULL,
-    stream   TEXT NOT NULL,
-    seq      INTEGER NOT NULL,
-    level    TEXT NOT NULL,         -- landed: two heads; opened: two leaves
-    other    BLOB NOT NULL,         -- the head or leaf that came second
-    kept     BLOB NOT NULL,         -- the one that came first
-    batch    INTEGER NOT NULL,      -- landing.id of the second
-    found_ms INTEGER NOT NULL,
-    PRIMARY KEY (unit, epoch, stream, seq, level, other)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE quarantine (           -- validly signed, cannot be opened; never counts as opened
-    batch    INTEGER PRIMARY KEY,   -- landing.id
-    reason   TEXT NOT NULL,         -- key, decode, head
-    code     TEXT NOT NULL,         -- the error's own code
-    found_ms INTEGER NOT NULL
-) STRICT;
-
-CREATE TABLE alarms (               -- what an operator has to look at
-    id        INTEGER PRIMARY KEY,
-    code      TEXT NOT NULL,
-    unit      TEXT NOT NULL,
-    detail    TEXT NOT NULL,        -- identities, never contents
-    raised_ms INTEGER NOT NULL
-) STRICT;
-
-CREATE TABLE counters (             -- dropped and repeated, by reason; unit is empty for strangers
-    unit    TEXT NOT NULL,
-    code    TEXT NOT NULL,
-    n       INTEGER NOT NULL,
-    last_ms INTEGER NOT NULL,
-    PRIMARY KEY (unit, code)
-) STRICT, WITHOUT ROWID;
-"""
-
-_ADDED_IN_2: Final = """
-ALTER TABLE assignments ADD COLUMN assigned_epoch TEXT; -- of what was assigned, as it was called first
-
-CREATE INDEX entries_by_origin ON entries (origin_epoch, origin_stream, origin_seq)
-    WHERE origin_epoch IS NOT NULL;
-
-CREATE TABLE lineage (              -- epochs that came after another one: the store went back in time
-    unit     TEXT NOT NULL,
-    epoch    TEXT NOT NULL,
-    parent   TEXT NOT NULL,
-    matched  TEXT NOT NULL,         -- JSON: up to which entry of each stream the parent is its history
-    began_ms INTEGER NOT NULL,      -- by the unit's clock
-    PRIMARY KEY (unit, epoch)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX lineage_by_parent ON lineage (unit, parent);
-
-CREATE TABLE clones (               -- an epoch that was written to after another had come after it
-    unit     TEXT NOT NULL,
-    epoch    TEXT NOT NULL,
-    stream   TEXT NOT NULL,
-    seq      INTEGER NOT NULL,      -- the first such entry that was seen
-    found_ms INTEGER NOT NULL,
-    PRIMARY KEY (unit, epoch)
-) STRICT, WITHOUT ROWID;
-"""
-"""What made schema 2 of schema 1: going back in time."""
-
-
 def create(path: Path) -> None:
     """Make the database file with its tables.
 
@@ -281,9 +39,10 @@ def create(path: Path) -> None:
     connection = _connect(path)
     try:
         with write(connection):
-            _run(connection, _TABLES)
-            _run(connection, _ADDED_IN_2)
-            connection.execute(f"PRAGMA user_version={SCHEMA}")
+            _run(connection, schema.TABLES)
+            for step in schema.STEPS.values():
+                _run(connection, step)
+            connection.execute(f"PRAGMA user_version={schema.VERSION}")
     finally:
         connection.close()
     path.chmod(0o600)
@@ -363,6 +122,7 @@ def _connect(path: Path) -> Connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA trusted_schema=OFF")
+            connection.execute("PRAGMA secure_delete=ON")  # who is erased is overwritten
             connection.execute("PRAGMA cache_size=-16384")
             connection.execute("PRAGMA journal_size_limit=67108864")
         except BaseException:
@@ -378,22 +138,23 @@ def _run(connection: Connection, statements: str) -> None:
 
 
 def _bring_up_to_date(connection: Connection) -> None:
-    """Take a database of schema 1 to schema 2, in one transaction, whichever process comes first."""
-    if connection.execute("PRAGMA user_version").fetchone() != (1,):
-        return
-    with write(connection):
-        if connection.execute("PRAGMA user_version").fetchone() == (1,):
-            _run(connection, _ADDED_IN_2)
-            connection.execute("UPDATE assignments SET assigned_epoch = epoch")
-            connection.execute("PRAGMA user_version=2")
+    """Take a database to the present schema, a transaction for each step, whichever process comes first."""
+    for number, step in schema.STEPS.items():
+        if connection.execute("PRAGMA user_version").fetchone() != (number - 1,):
+            continue
+        with write(connection):
+            if connection.execute("PRAGMA user_version").fetchone() == (number - 1,):
+                _run(connection, step)
+                _run(connection, schema.COMPUTED.get(number, ""))
+                connection.execute(f"PRAGMA user_version={number}")
 
 
 def _check_schema(connection: Connection) -> None:
     _bring_up_to_date(connection)
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != SCHEMA:
+    if version != schema.VERSION:
         raise CentreDatabaseError(
-            f"The centre's database has schema {version}; this program knows schema {SCHEMA}.",
+            f"The centre's database has schema {version}; this program knows schema {schema.VERSION}.",
             next_step="run the version of Qafila that made it.",
             code="centre-schema",
         )

@@ -10,7 +10,7 @@ import pytest
 from edge import cbor
 from edge.audit.chain import Entry
 from edge.records.fields import Field, Kind, Stream
-from sync.central import database, standing
+from sync.central import database, schema, standing
 from sync.central.landing import Upward
 from tests.sync.central_world import Centre, Unit, make_centre
 
@@ -185,6 +185,7 @@ def test_a_database_of_the_first_schema_is_brought_along(centre: Centre, unit: U
         "DROP INDEX entries_by_origin",
         "DROP TABLE lineage",
         "DROP TABLE clones",
+        *(f"DROP TABLE {table}" for table in ("erasures", "erased_people", "erasures_of_units", "orders")),
         "ALTER TABLE assignments DROP COLUMN assigned_epoch",
         "PRAGMA user_version = 1",
     ):
@@ -193,7 +194,7 @@ def test_a_database_of_the_first_schema_is_brought_along(centre: Centre, unit: U
     fresh = make_centre(centre.home.directory.parent / "other")
     brought = database.connect(centre.home.database)
     assert brought.execute(look).fetchall() == fresh.rows(look)
-    assert brought.execute("PRAGMA user_version").fetchone() == (database.SCHEMA,)
+    assert brought.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
     brought.close()
     centre.restart()
     unit.visit()
