@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
 from cli.radio_on_demand import RadioOnDemand
+from cli.unit_papers import papers
 from cli.unit_secret import secret_sources
 from cli.unit_setup import BUNDLE_FILE, installed
 from cli.workshop import UnitWorkshop
@@ -101,6 +102,7 @@ def agent_parts(places: Places, config: UnitConfig, clock: Clock, workshop: Unit
             *secret_sources(places, config).notes(),
             *([process.SWAP_ON] if process.swap_is_on() else []),
         ],
+        papers=lambda: papers(places),
         workshop=workshop,
         pace=Pace(screen_lock_s=config.locks.screen_s, store_lock_s=config.locks.store_s),
     )

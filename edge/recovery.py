@@ -104,16 +104,31 @@ def answer(private: bytes, said: str, unit: str, user: str, reason: Reason) -> s
             next_step="have it read again, and check all three with the person who calls.",
             code="challenge-refused",
         )
+    secret = secret_of(private, point, unit)
+    if secret is None:
+        raise RecoveryRefused(
+            "The challenge was not made by a box.", next_step="have it read again.", code="challenge-refused"
+        )
+    return _letters(secret + _tag(secret, unit, user, reason), 4)
+
+
+def secret_of(private: bytes, point: bytes, unit: str) -> bytes | None:
+    """What the holder of the recovery key makes of a box's point; None for a point that no box made."""
     try:
         agreed = X25519PrivateKey.from_private_bytes(private).exchange(
             X25519PublicKey.from_public_bytes(point)
         )
-    except ValueError:  # a point of low order: nobody's box made it
-        raise RecoveryRefused(
-            "The challenge was not made by a box.", next_step="have it read again.", code="challenge-refused"
-        ) from None
-    secret = _secret(agreed, unit, point)
-    return _letters(secret + _tag(secret, unit, user, reason), 4)
+    except ValueError:  # of low order, or no point at all
+        return None
+    return _secret(agreed, unit, point)
+
+
+def unwrap(slot: RecoverySlot, secret: bytes) -> bytes | None:
+    """What a slot holds, for the secret of its point; None for any other."""
+    try:
+        return _wrapping(secret).decrypt(bytes(12), slot.wrapped, slot.point)
+    except InvalidTag:
+        return None
 
 
 def unseal(slot: RecoverySlot, code: str, unit: str, user: str, reason: Reason) -> bytes:
@@ -126,10 +141,9 @@ def unseal(slot: RecoverySlot, code: str, unit: str, user: str, reason: Reason) 
     if raw is not None:
         secret, tag = raw[:_SECRET_BYTES], raw[_SECRET_BYTES:]
         if hmac.compare_digest(tag, _tag(secret, unit, user, reason)):
-            try:
-                return _wrapping(secret).decrypt(bytes(12), slot.wrapped, slot.point)
-            except InvalidTag:
-                pass
+            key = unwrap(slot, secret)
+            if key is not None:
+                return key
     raise RecoveryRefused(
         "The code does not open this unit for this user and reason.",
         next_step="Have it read again; a code answers one challenge only.",

@@ -1,5 +1,6 @@
 """`qafila store …`."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -45,6 +46,77 @@ def verify(
     emit(answer, as_json=as_json, human=lambda: _human(answer))
     if not answer["valid"]:
         raise SystemExit(1)
+
+
+@app.command(epilog="Example: qafila store backup /media/stick --user fatima")
+def backup(
+    directory: Annotated[Path, typer.Argument(help="A folder on another medium; the backup is one in it.")],
+    user: Annotated[str, typer.Option(help="Who signs in for this.")],
+    pin_stdin: PinStdin = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the whole store to another medium, sealed, and read it back from there.
+
+    The unit may be in use meanwhile. Whoever finds the copy can read nothing of it: this unit's slots and
+    device secret open it, and a grant of the centre.
+    """
+    from cli.output import emit, read_secrets
+    from cli.store_copies import make_backup
+    from edge.config import Places
+
+    (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
+    answer = make_backup(Places.at(home), user, pin, directory.absolute())
+
+    def human() -> str:
+        megabytes = answer["size"] / 1e6
+        lines = [f"Backed up into {directory / answer['folder']}."]
+        lines.append(f"{answer['entries']} entries, {megabytes:.1f} MB, read back and found whole.")
+        if not answer["for_recovery"]:
+            lines.append("The unit is not enrolled: only this unit with its device secret can open it.")
+        lines.append("Next: keep it away from the unit. It is put back with qafila store restore.")
+        return "\n".join(lines)
+
+    emit(answer, as_json=as_json, human=human)
+
+
+@app.command(
+    epilog="Example: qafila store restore /media/stick/van-07-20261122-194500-1f2e3d4c.backup --user f"
+)
+def restore(
+    folder: Annotated[Path, typer.Argument(help="The folder that `qafila store backup` wrote.")],
+    user: Annotated[str, typer.Option(help="The supervisor who signs in for this.")],
+    grant: Annotated[
+        Path | None, typer.Option(help="The centre's grant; for a backup of another unit, or of lost keys.")
+    ] = None,
+    pin_stdin: PinStdin = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup in the place of a store that is lost or damaged. The agent must be stopped.
+
+    The file that is there is set aside, never written over. What the centre may not have of the backup is
+    sent again, once. On a box without configuration and slots, those of the backup are used.
+    """
+    from cli.output import emit, read_secrets
+    from cli.store_copies import restore_backup
+    from edge.config import Places
+
+    (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
+    answer = restore_backup(Places.at(home), user, pin, folder.absolute(), grant)
+
+    def human() -> str:
+        lines = [f"The store is that of {answer['made']}: {answer['entries']} entries."]
+        lines.append(f"{answer['again']} of them are sent again, once each.")
+        if answer["set_aside"]:
+            lines.append(f"What was there is set aside as {answer['set_aside']}.")
+        if answer["former"]:
+            lines.append(f"What was saved by {answer['former']} is continued by {answer['unit']}.")
+        lines.append("Next: start the agent and sign in. What was saved after the backup and is in no spool")
+        lines.append("and not at the centre is lost: compare with paper.")
+        return "\n".join(lines)
+
+    emit(answer, as_json=as_json, human=human)
 
 
 @app.command(epilog="Example: qafila store lock --user fatima")

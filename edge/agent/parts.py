@@ -120,6 +120,7 @@ class Parts:
         database: the store's file, for giving it another key; None where that is not done.
         card: asks what is wrong with the disk of the store, as a code, or None; it may take its time.
         notes: what somebody should look after though everything works, as codes.
+        papers: what lies beside the store and goes into a backup, by name.
         workshop: for those who look after devices; None where devices are fixed.
     """
 
@@ -142,6 +143,7 @@ class Parts:
     database: Path | None = None
     card: Callable[[], str | None] = lambda: None
     notes: Callable[[], list[str]] = list
+    papers: Callable[[], dict[str, bytes]] = dict
     pace: Pace = dataclasses.field(default_factory=Pace)
     periods: Periods = dataclasses.field(default_factory=Periods)
     workshop: Workshop | None = None

@@ -59,9 +59,15 @@ ALLOWED: Final[dict[str, frozenset[Role]]] = {
     "device.measure": _CARE,
     "device.stop": _CARE,
     "recording.open": _TECHNICAL,
+    "store.backup": _TECHNICAL,
     "store.verify": _TECHNICAL,
 }
 """Roles by method. A method that is missing here is for nobody; a test holds that none is."""
+
+WHILE_STOPPED: Final[dict[str, frozenset[Role]]] = {
+    "store.restore": _SUPERVISOR,
+}
+"""The same for what a command does with the store while no agent runs; no connection can ask for it."""
 
 PATIENT_TOPICS: Final = frozenset({"readings", "waves", "saved"})
 """Events that show a patient's values or name a patient; only for those who care for patients."""
@@ -69,7 +75,7 @@ PATIENT_TOPICS: Final = frozenset({"readings", "waves", "saved"})
 
 def may(role: str, method: str) -> bool:
     """Whether somebody with this role may call this method."""
-    return role in ALLOWED.get(method, frozenset())
+    return role in (ALLOWED.get(method) or WHILE_STOPPED.get(method, frozenset()))
 
 
 def may_follow(role: str, topic: str) -> bool:

@@ -11,6 +11,7 @@ from edge.agent import view
 from edge.agent.audience import Audience
 from edge.agent.capture import Capture
 from edge.agent.card import CardWatch
+from edge.agent.commands.backups import BackupCommands
 from edge.agent.commands.devices import DeviceCommands
 from edge.agent.commands.patients import PatientCommands
 from edge.agent.commands.records import RecordCommands
@@ -116,6 +117,7 @@ class Agent:
         visits = VisitCommands(self._ledger, self._capture)
         tray = TrayCommands(self._ledger)
         records = RecordCommands(self._ledger)
+        backups = BackupCommands(self._ledger, self._parts)
         devices = DeviceCommands(
             self._ledger,
             self._capture,
@@ -168,6 +170,7 @@ class Agent:
             "device.measure": watch.measure,
             "device.stop": watch.stop,
             "recording.open": watch.open_recording,
+            "store.backup": backups.backup,
             "store.verify": records.verify,
         }
         return {method: self._guarded(method, handler) for method, handler in methods.items()}

@@ -245,6 +245,20 @@ class RecordingKey(Message):
     key: str
 
 
+class BackedUp(Message):
+    """A backup that was written and read back from its medium.
+
+    ``folder`` is its name below the one asked for; ``for_recovery``: the centre can let another box have it.
+    """
+
+    folder: str
+    backup: str
+    entries: int
+    size: int
+    made_ms: int
+    for_recovery: bool
+
+
 class Verified(Message):
     """What a walk over the whole store found."""
 

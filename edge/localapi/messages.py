@@ -157,6 +157,11 @@ METHODS: Final[dict[str, Method]] = {
     "recording.open": Method(
         requests.OpenRecording, answers.RecordingKey, "The key of a recording that was made on this unit."
     ),
+    "store.backup": Method(
+        requests.Backup,
+        answers.BackedUp,
+        "Copy the store into a new folder there, sealed under keys of its own, and read it back.",
+    ),
     "store.verify": Method(
         Nothing, answers.Verified, "Check every entry against its leaf, its chain and its stream's tip."
     ),

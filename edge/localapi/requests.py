@@ -233,6 +233,12 @@ class ChangePin(Message):
     new: Secret
 
 
+class Backup(Message):
+    """Where a backup is to be written: a folder of this machine, as seen by the agent."""
+
+    into: Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f\x7f]*$", max_length=1024)]
+
+
 RecoveryReason: TypeAlias = Literal["forgotten-pin", "supervisor-left", "handover"]
 
 

@@ -217,8 +217,8 @@ class StreamShown(Message):
 class ForkShown(Message):
     """The store turned out to be an old copy, and began another epoch of its journal.
 
-    ``reason``: ``spool-ahead``, ``head-mismatch`` or ``beyond-tip``; ``again``: how many entries were
-    journalled again, so that the centre gets what it may not have.
+    ``reason``: ``spool-ahead``, ``head-mismatch``, ``beyond-tip`` or ``restored``; ``again``: how many
+    entries were journalled again, so that the centre gets what it may not have.
     """
 
     reason: str

@@ -88,6 +88,36 @@ def connect_new(path: Path, key: bytes) -> sqlite.Connection:
     return _opened(path, key)
 
 
+def connect_still(path: Path, key: bytes) -> sqlite.Connection:
+    """Open a file that nobody writes to, such as a backup on a stick, without writing a byte beside it.
+
+    Raises:
+        StoreTooOld, StoreMissing, StoreUnprotected, StoreUnreadable, WrongKey, StoreDamaged.
+    """
+    check_library(sqlite.VERSION)
+    check_key(key)
+    if not path.is_file():
+        raise StoreMissing("There is no store in the backup.", next_step="Name the folder of a whole backup.")
+    check_sealed(path)
+    if not key_fits(path, key):
+        raise WrongKey(
+            "The key does not open this store; nothing was changed.",
+            next_step="Check that manifest and store come from one backup.",
+        )
+    with translated():
+        connection = sqlite.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1")
+    try:
+        with translated():
+            _give_key(connection, key)
+            connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.set_authorizer(_authorize)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def check_library(version: str) -> None:
     """Refuse a library with the WAL-reset bug."""
     if tuple(int(part) for part in version.split(".")) < OLDEST_SQLITE:
@@ -154,10 +184,7 @@ def _opened(path: Path, key: bytes) -> sqlite.Connection:
         connection = sqlite.connect(f"{path.absolute().as_uri()}?mode=rw")  # never creates
     try:
         with translated():
-            connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
-            connection.execute("PRAGMA cipher_log = off")  # it would write to the screen
-            _check_cipher(connection)
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            _give_key(connection, key)
             for name, value in SETTINGS:
                 connection.execute(f"PRAGMA {name} = {value}")
             _check_settings(connection)
@@ -166,6 +193,13 @@ def _opened(path: Path, key: bytes) -> sqlite.Connection:
         connection.close()
         raise
     return connection
+
+
+def _give_key(connection: sqlite.Connection, key: bytes) -> None:
+    connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+    connection.execute("PRAGMA cipher_log = off")  # it would write to the screen
+    _check_cipher(connection)
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
 
 
 def _check_cipher(connection: sqlite.Connection) -> None:

@@ -6,7 +6,15 @@ from typing import Any, Final
 
 import pytest
 
-from edge.agent.permissions import ALLOWED, PATIENT_TOPICS, WITHOUT_SESSION, Role, may, may_follow
+from edge.agent.permissions import (
+    ALLOWED,
+    PATIENT_TOPICS,
+    WHILE_STOPPED,
+    WITHOUT_SESSION,
+    Role,
+    may,
+    may_follow,
+)
 from edge.localapi.client import connect
 from edge.localapi.lines import read_fields
 from edge.localapi.messages import METHODS
@@ -46,6 +54,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "device.passkey": {"device": "no-device", "passkey": None},
     "device.secret": {"device": "no-device", "secret": None},
     "recording.open": {"head": "AAAA"},
+    "store.backup": {"into": "/nowhere"},
     **{
         f"device.{word}": {"device": "no-device"}
         for word in ("forget", "test", "listen", "record", "measure", "stop")
@@ -128,7 +137,7 @@ def put_into(text: str) -> str:
     rows = [f"| what is asked | {' | '.join(roles)} |", "| --- |" + " --- |" * len(roles)]
     rows += [
         f"| `{method}` | " + " | ".join("yes" if role in allowed else "no" for role in roles) + " |"
-        for method, allowed in sorted(ALLOWED.items())
+        for method, allowed in sorted({**ALLOWED, **WHILE_STOPPED}.items())
     ]
     rows += [
         f"| events `{topic}` | "

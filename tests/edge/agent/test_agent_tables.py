@@ -42,11 +42,12 @@ def test_every_method_has_roles_or_needs_no_session() -> None:
 def test_a_technician_meets_no_patient() -> None:
     allowed = {method for method in METHODS if may(Role.TECHNICIAN, method)}
     of_devices = {
-        f"device.{what}" for what in ("scan", "pair", "passkey", "forget", "test", "listen", "record")
+        f"device.{what}"
+        for what in ("scan", "pair", "passkey", "forget", "secret", "test", "listen", "record")
     }
     assert allowed - of_devices - {"recording.open"} == {
         *("sign-out", "lock", "snapshot", "subscribe", "users.list", "pin.change", "present", "store.verify"),
-        "break-glass",
+        *("break-glass", "store.backup"),
     }
     assert of_devices < allowed
     assert not any(may_follow(Role.TECHNICIAN, topic) for topic in PATIENT_TOPICS)

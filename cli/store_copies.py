@@ -1,0 +1,189 @@
+"""Backups of a unit's store: made through the running agent or with its lock, put back with its lock."""
+
+import datetime
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from cli import unit_papers
+from cli.signed_in import agent_runs, ask_agent_as, unlocked
+from cli.unit_secret import secret_sources
+from edge.agent import payloads, restoring
+from edge.agent.commands.backups import told
+from edge.agent.permissions import may
+from edge.agent.refusals import NotAllowed
+from edge.agent.restoring import Restoration
+from edge.backups import BackupRefused, Manifest
+from edge.clock import SystemClock
+from edge.config import Places, load
+from edge.records.fields import Kind, Stream
+from edge.records.people import user_id
+from edge.security import device_secret, process
+from edge.security.errors import SecurityError, WrongPin
+from edge.security.exclusive import ExclusiveLock
+from edge.security.files import make_private_directory, write_private
+from edge.security.lockout import Lockout
+from edge.security.slots import Slots, copies_of
+from edge.spool import Outbox
+from edge.store import backup
+
+BACKUP: Final = "store.backup"
+RESTORE: Final = "store.restore"
+_HISTORY: Final = logging.getLogger("edge.agent.history")
+
+
+def make_backup(places: Places, user: str, pin: str, into: Path) -> dict[str, Any]:
+    """Back the store up below ``into``.
+
+    Raises:
+        BackupFailed: there is none. NotAllowed, CallRefused: this person may not.
+    """
+    if agent_runs(places):
+        return ask_agent_as(places, user, pin, BACKUP, into=str(into))
+    with unlocked(places, user, pin, BACKUP) as (_, store, key):
+        from cli.wiring import Pinned  # only here: it knows all parts by name
+
+        clock = SystemClock()
+        enrolled = Pinned(places, clock)()
+        stamp = payloads.stamp(clock.now(), user_id(user))
+        with store.write() as tx:
+            tx.append(Stream.AUDIT, Kind.ACCESS, stamp | payloads.access(BACKUP))
+        recovery_to = None if enrolled is None else enrolled.recovery
+        order = backup.Order(key, clock.now(), recovery_to, unit_papers.papers(places))
+        return dict(told(backup.write(places.database, into, order), order))
+
+
+def restore_backup(places: Places, user: str, pin: str, folder: Path, grant: Path | None) -> dict[str, Any]:
+    """Put a backup in the store's place.
+
+    Raises:
+        BackupRefused: it is not this unit's and there is no grant, or is damaged; nothing was changed.
+        NotAllowed, SecurityError, StoreError: the store is as it was.
+    """
+    from cli.wiring import Pinned  # only here: it knows all parts by name
+
+    manifest = backup.look(folder)
+    process.harden()
+    make_private_directory(places.store)
+    _HISTORY.addHandler(logging.NullHandler())  # what it says is in our answer
+    with ExclusiveLock(places.agent_lock):
+        brought = [] if places.config.exists() else _settle_in(places, manifest, user_id(user), pin)
+        config = load(places.config)
+        _check_unit(config.unit.id, manifest, grant)
+        secret = secret_sources(places, config).read()
+        slots, key = _sign_in(places, manifest, secret, user_id(user), pin)
+        backup_key = _backup_key(places, manifest, secret, user_id(user), pin, key)
+        if config.unit.id == manifest.header.unit and not restoring.is_lost(places.database, key):
+            raise BackupRefused(
+                "The store of this unit is whole: nothing was restored.",
+                next_step="Use it. If an older state is wanted all the same, set its files aside first.",
+                code="store-not-lost",
+            )
+        clock = SystemClock()
+        _put_slots_back(places, manifest)
+        for directory in (places.spool_out, places.spool_in):
+            directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        enrolled = Pinned(places, clock)()
+        done = restoring.restore(
+            *(places.database, folder, manifest, backup_key),
+            Restoration(
+                *(config.unit.id, config.unit.realm, slots, key),
+                None if enrolled is None else enrolled.make_sealer,
+                *(Outbox(places.spool_out), clock, user_id(user), config.seal.batch),
+            ),
+        )
+    made = datetime.datetime.fromtimestamp(manifest.header.made_ms / 1000, datetime.UTC)
+    former = manifest.header.unit if manifest.header.unit != config.unit.id else None
+    return {
+        "unit": config.unit.id,
+        "former": former,
+        "made": f"{made:%Y-%m-%d %H:%M} UTC",
+        "entries": done.entries,
+        "again": done.again,
+        "set_aside": None if done.aside is None else done.aside.name,
+        "brought": brought,
+    }
+
+
+def _settle_in(places: Places, manifest: Manifest, user: str, pin: str) -> list[str]:
+    """A box without configuration becomes the unit of the backup, once somebody of that unit has signed in.
+
+    The device secret is looked for where a new unit has it: a configuration may name a program to ask, and
+    none is believed that only lay on a medium.
+    """
+    slots, key = _unlock_brought(places, manifest, device_secret.read(places.device_secret), user, pin)
+    _check_role(slots, user)
+    if manifest.opened_by(key) is None:
+        raise _other_key()
+    return unit_papers.put_back(places, dict(manifest.papers))
+
+
+def _put_slots_back(places: Places, manifest: Manifest) -> None:
+    slots = {name: paper for name, paper in manifest.papers.items() if name == unit_papers.SLOTS}
+    unit_papers.put_back(places, slots)
+
+
+def _check_unit(unit: str, manifest: Manifest, grant: Path | None) -> None:
+    if manifest.header.unit != unit and grant is None:
+        raise BackupRefused(
+            f"The backup is of {manifest.header.unit}, this unit is {unit}: nothing was restored.",
+            next_step="Restore it on its own unit, or ask the centre for a grant (qafila central grant).",
+            code="backup-of-another-unit",
+        )
+
+
+def _sign_in(places: Places, manifest: Manifest, secret: bytes, user: str, pin: str) -> tuple[Slots, bytes]:
+    """Slots and the store's key: of this unit, or of the backup where this unit has none."""
+    lockout = Lockout(places.store / "lockout", SystemClock().monotonic_s)
+    lockout.begin(user)
+    if any(copy.exists() for copy in copies_of(places.slots)):
+        slots = Slots.load(places.slots, secret)
+        key = slots.unlock(user, pin)
+    else:
+        slots, key = _unlock_brought(places, manifest, secret, user, pin)
+    lockout.succeeded(user)
+    _check_role(slots, user)
+    return slots, key
+
+
+def _check_role(slots: Slots, user: str) -> None:
+    asking = next(each for each in slots.users() if each.user == user)
+    if not may(asking.role, RESTORE):
+        raise NotAllowed
+
+
+def _backup_key(places: Places, manifest: Manifest, secret: bytes, user: str, pin: str, key: bytes) -> bytes:
+    """What opens the backup: the store's key, or the one that it had when the backup was made."""
+    opened = manifest.opened_by(key)
+    if opened is not None:
+        return opened
+    try:
+        _, then = _unlock_brought(places, manifest, secret, user, pin)
+        opened = manifest.opened_by(then)
+    except SecurityError:
+        opened = None
+    if opened is None:
+        raise _other_key()
+    return opened
+
+
+def _unlock_brought(
+    places: Places, manifest: Manifest, secret: bytes, user: str, pin: str
+) -> tuple[Slots, bytes]:
+    """The backup's own slots, read from a folder that is gone afterwards; the key they give."""
+    if unit_papers.SLOTS not in manifest.papers:
+        raise WrongPin
+    with tempfile.TemporaryDirectory(dir=places.store, prefix=".slots-") as folder:
+        path = Path(folder) / "slots"
+        write_private(path, manifest.papers[unit_papers.SLOTS])
+        slots = Slots.load(path, secret)
+        return slots, slots.unlock(user, pin)
+
+
+def _other_key() -> BackupRefused:
+    return BackupRefused(
+        "The backup was made under another key of the store, and this PIN does not lead to it.",
+        next_step="Sign in as somebody who has the same PIN as then, or ask the centre for a grant.",
+        code="backup-other-key",
+    )

@@ -1,0 +1,201 @@
+"""A backup in the place of a store that is lost: on the same unit, or on a box that takes the unit's place.
+
+The copy is made whole beside the store, under the key that the slots hold, and begins another epoch there:
+no identity that the lost store may have given is given a second time. What no receipt has called opened
+is journalled again with its origin, and the centre drops what it has. Then the copy takes the store's
+name. What was there is set aside.
+"""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Final
+
+from edge.agent import payloads
+from edge.agent.history import leave
+from edge.agent.parts import MakeSealer
+from edge.agent.sealing import Sealing
+from edge.backups import BackupRefused, Manifest
+from edge.clock import Clock
+from edge.records.fields import Kind, Stream
+from edge.security.slots import Slots
+from edge.spool import Outbox
+from edge.store import backup, succession
+from edge.store.errors import StoreError, StoreReadOnly
+from edge.store.store import Store
+
+RESTORED: Final = "restored"
+"""Why the epoch of a backup is left."""
+_ACTION: Final = "store.restore"
+_SUFFIX: Final = ".restored"
+_COMPANIONS: Final = ("", "-wal", "-shm", "-journal")
+_MOST_ASIDE: Final = 1000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Restoration:
+    """What a backup is restored with.
+
+    Attributes:
+        unit, realm: of this box.
+        key: of the store as the slots hold it.
+        make: seals for this unit, or None before enrolment.
+        operator: who does it.
+        batch: how many entries a sealed batch aims at.
+    """
+
+    unit: str
+    realm: str
+    slots: Slots
+    key: bytes = dataclasses.field(repr=False)
+    make: MakeSealer | None
+    outbox: Outbox
+    clock: Clock
+    operator: str
+    batch: int = 200
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Restored:
+    """What is there now.
+
+    Attributes:
+        entries: of all epochs.
+        again: how many of them are sent again.
+        aside: what the store that was there is called now, if there was one.
+    """
+
+    entries: int
+    again: int
+    aside: Path | None
+
+
+def restore(
+    database: Path, folder: Path, manifest: Manifest, backup_key: bytes, with_: Restoration
+) -> Restored:
+    """Put a backup in the store's place; only for who holds the unit's exclusive lock.
+
+    Raises:
+        BackupRefused: the backup is damaged, or of another realm; or this unit has patients of its own.
+        StoreError: the store is as it was.
+    """
+    if manifest.header.realm != with_.realm:
+        raise BackupRefused(
+            "The backup is of the other realm: real and made-up patients are never mixed.",
+            next_step="Restore it on a unit of its own realm.",
+            code="backup-realm",
+        )
+    new = database.with_name(database.name + _SUFFIX)
+    backup.copy_out(folder, manifest, backup_key, new, with_.key)
+    try:
+        if manifest.header.unit != with_.unit:
+            _succeed(new, database, with_)
+        entries, again = _begin(new, with_)
+        _close_for_good(new)
+        aside = _set_aside(database)
+        new.rename(database)
+        _sync(database.parent)
+    except OSError:
+        backup.remove(new)
+        raise StoreReadOnly(
+            "The store cannot be put in place: its directory takes no files.",
+            next_step="Check the disk and who owns the directory; what was there is there.",
+        ) from None
+    except BaseException:
+        backup.remove(new)
+        raise
+    return Restored(entries, again, aside)
+
+
+def is_lost(database: Path, key: bytes) -> bool:
+    """Whether the store that is here cannot be relied on: missing, damaged, or its journal does not fit."""
+    try:
+        store = Store.open(database, key)
+    except StoreError:
+        return True
+    try:
+        return not store.verify().valid
+    except StoreError:
+        return True
+    finally:
+        store.close()
+
+
+def _begin(new: Path, with_: Restoration) -> tuple[int, int]:
+    """Leave the epoch of the backup; how many entries there are, and how many are sent again."""
+    store = Store.open(new, with_.key)
+    try:
+        found = store.verify()
+        if (store.unit, store.realm) != (with_.unit, with_.realm) or not found.valid:
+            raise BackupRefused(
+                "The backup's store is not what its manifest says.",
+                next_step="Take another backup.",
+                code="backup-damaged",
+            )
+        with store.write() as tx:
+            tx.set_slots_generation(with_.slots.generation)
+            tx.set_slots_intent(None)
+        sealing = Sealing(store, with_.outbox, batch=with_.batch, session_s=0.0, audit_s=0.0)
+        sealing.start(with_.make)
+        if with_.make is not None:
+            sealing.seal_gaps(with_.make, with_.clock.monotonic_s())
+        moment = with_.clock.now()
+        fork = leave(store, sealing, with_.make, moment, RESTORED)
+        stamp = payloads.stamp(moment, with_.operator)
+        with store.write() as tx:
+            tx.append(Stream.AUDIT, Kind.ACCESS, stamp | payloads.access(_ACTION))
+        return sum(found.entries.values()), 0 if fork is None else fork.again
+    finally:
+        store.close()
+
+
+def _succeed(new: Path, own: Path, with_: Restoration) -> None:
+    """Give the copy this unit's name and keys, and what this unit has written so far."""
+    copy = Store.open(new, with_.key)
+    try:
+        mine = Store.open(own, with_.key)
+        try:
+            if mine.unit != with_.unit or not mine.verify().valid:
+                raise BackupRefused(
+                    "The store of this box is damaged: it cannot take over another unit's.",
+                    next_step="Make the box a unit anew, with a name of its own.",
+                    code="backup-no-successor",
+                )
+            succession.take_over(copy, mine)
+        finally:
+            mine.close()
+    finally:
+        copy.close()
+
+
+def _close_for_good(new: Path) -> None:
+    """Nothing of the copy may be left in a log: the log does not come along."""
+    log = new.with_name(new.name + "-wal")
+    if log.exists() and log.stat().st_size:
+        raise OSError(log)
+    for companion in _COMPANIONS[1:]:
+        new.with_name(new.name + companion).unlink(missing_ok=True)
+    _sync(new)
+
+
+def _set_aside(database: Path) -> Path | None:
+    if not any(database.with_name(database.name + companion).exists() for companion in _COMPANIONS):
+        return None
+    for number in range(1, _MOST_ASIDE):
+        aside = database.with_name(f"{database.name}.set-aside-{number}")
+        if any(aside.with_name(aside.name + companion).exists() for companion in _COMPANIONS):
+            continue
+        for companion in _COMPANIONS:
+            there = database.with_name(database.name + companion)
+            if there.exists():
+                there.rename(aside.with_name(aside.name + companion))
+        return aside
+    raise OSError(database)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
