@@ -275,7 +275,21 @@ CREATE TABLE orders (               -- what goes down to a unit: every order the
 """
 """What made schema 3 of schema 2: erasing. The payload of an erased entry is empty."""
 
-STEPS: Final = {2: _ADDED_IN_2, 3: _ADDED_IN_3}
+_ADDED_IN_4: Final = """
+CREATE TABLE grants (               -- which unit goes on with what a lost one wrote, by a backup of it
+    unit       TEXT NOT NULL,
+    former     TEXT NOT NULL,
+    backup     TEXT NOT NULL,       -- hex
+    reason     TEXT NOT NULL,
+    given_by   TEXT NOT NULL,
+    granted_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX grants_by_unit ON grants (unit);
+CREATE INDEX grants_by_former ON grants (former);
+"""
+"""What made schema 4 of schema 3: one unit that takes another's place."""
+
+STEPS: Final = {2: _ADDED_IN_2, 3: _ADDED_IN_3, 4: _ADDED_IN_4}
 """The statements that make each schema of the one before."""
 
 COMPUTED: Final = {2: "UPDATE assignments SET assigned_epoch = epoch;\n"}

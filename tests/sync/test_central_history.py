@@ -186,6 +186,7 @@ def test_a_database_of_the_first_schema_is_brought_along(centre: Centre, unit: U
         "DROP TABLE lineage",
         "DROP TABLE clones",
         *(f"DROP TABLE {table}" for table in ("erasures", "erased_people", "erasures_of_units", "orders")),
+        "DROP TABLE grants",
         "ALTER TABLE assignments DROP COLUMN assigned_epoch",
         "PRAGMA user_version = 1",
     ):
