@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.commands import store_courier
+from cli.commands import store_courier, store_export
 from cli.options import AsJson, Home, PinStdin
 
 app = typer.Typer(no_args_is_help=True)
 store_courier.register(app)
+store_export.register(app)
 
 
 @app.callback()

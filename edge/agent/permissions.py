@@ -29,6 +29,7 @@ ALLOWED: Final[dict[str, frozenset[Role]]] = {
     "patient.likely": _CARE,
     "patient.list": _CARE,
     "patient.find": _CARE,
+    "patient.export": _SUPERVISOR,
     "encounter.open": _CARE,
     "encounter.close": _CARE,
     "encounter.show": _CARE,

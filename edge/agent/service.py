@@ -13,6 +13,7 @@ from edge.agent.capture import Capture
 from edge.agent.card import CardWatch
 from edge.agent.commands.backups import BackupCommands
 from edge.agent.commands.devices import DeviceCommands
+from edge.agent.commands.exporting import ExportCommands
 from edge.agent.commands.patients import PatientCommands
 from edge.agent.commands.records import RecordCommands
 from edge.agent.commands.recovery import RecoveryCommands
@@ -138,6 +139,7 @@ class Agent:
             "patient.likely": patients.likely,
             "patient.list": patients.recent,
             "patient.find": patients.find,
+            "patient.export": ExportCommands(self._ledger).export,
             "encounter.open": visits.open,
             "encounter.close": visits.close,
             "encounter.show": visits.show,

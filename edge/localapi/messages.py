@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from edge.localapi import answers, events, requests
+from edge.localapi import answers, events, exported, requests
 from edge.localapi.shapes import ForkShown, LinkShown, Message, Nothing, Saved
 
 VERSION: Final = 1
@@ -52,6 +52,12 @@ METHODS: Final[dict[str, Method]] = {
         requests.Find,
         answers.Patients,
         "Patients by a part of name, village or phone, or by a whole identifier.",
+    ),
+    "patient.export": Method(
+        exported.Export,
+        exported.Exported,
+        "Everything kept of one person, some visits at a time, in readable form; for supervisors, with the"
+        " reason, and audited.",
     ),
     "encounter.open": Method(
         requests.PatientNamed,

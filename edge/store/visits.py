@@ -22,6 +22,10 @@ _OBSERVATIONS: Final = (
     " FROM observations JOIN journal ON journal.id = entry"
     " JOIN epochs ON epochs.number = journal.epoch"
 )
+_ALERTS: Final = (
+    "SELECT epochs.epoch, journal.seq, alerts.patient, encounter, code, text, operator, wall_ms"
+    " FROM alerts JOIN journal ON journal.id = entry JOIN epochs ON epochs.number = journal.epoch"
+)
 
 
 class VisitReads(Base):
@@ -70,12 +74,13 @@ class VisitReads(Base):
 
     def alerts(self, limit: int = 100) -> list[Alert]:
         """The alerts raised last, newest first."""
-        rows = self._rows(
-            "SELECT epochs.epoch, journal.seq, alerts.patient, encounter, code, text, operator, wall_ms"
-            " FROM alerts JOIN journal ON journal.id = entry JOIN epochs ON epochs.number = journal.epoch"
-            " ORDER BY entry DESC LIMIT ?",
-            limit,
-        )
+        return self._alerts(self._rows(_ALERTS + " ORDER BY entry DESC LIMIT ?", limit))
+
+    def alerts_of(self, patient: bytes) -> list[Alert]:
+        """The alerts about a patient, newest first."""
+        return self._alerts(self._rows(_ALERTS + " WHERE alerts.patient = ? ORDER BY entry DESC", patient))
+
+    def _alerts(self, rows: Iterable[Row]) -> list[Alert]:
         unit = self._whose.unit
         return [Alert(EntryId(unit, epoch, Stream.ALERT, seq), *rest) for epoch, seq, *rest in rows]
 

@@ -33,6 +33,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "patient.register": {"family": "Benali", "given": "Zahra", "sex": "female"},
     "patient.likely": {"family": "Benali", "given": "Zahra", "sex": "female"},
     "patient.find": {"text": "ben"},
+    "patient.export": {"patient": SOMEBODY, "reason": "patient-asked"},
     "encounter.open": {"patient": SOMEBODY},
     "encounter.close": {"encounter": SOMEBODY},
     "encounter.show": {"encounter": SOMEBODY},

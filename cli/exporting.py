@@ -1,0 +1,204 @@
+"""Collects one patient's record page by page, from the running agent or from the store, and words it."""
+
+import asyncio
+import contextlib
+import datetime
+import unicodedata
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from cli.files import FileRefused
+from cli.signed_in import agent_runs, unlocked
+from edge.agent import exporting, payloads
+from edge.clock import SystemClock
+from edge.config import Places
+from edge.errors import QafilaError
+from edge.i18n.catalogue import Catalogue
+from edge.localapi.client import connect
+from edge.records.fields import Kind, Stream
+from edge.records.people import user_id
+from edge.records.reasons import ExportReason
+
+VERSION: Final = 1
+"""Of the file's form."""
+
+
+def patient_id(text: str) -> uuid.UUID:
+    """The id as typed.
+
+    Raises:
+        QafilaError: ``usage``; it is none.
+    """
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise QafilaError(
+            "That is no patient's id.",
+            next_step="Ids look like 0190f3a1-…; the screens and patient.find of the local API give them.",
+            code="usage",
+        ) from None
+
+
+def check_absent(out: Path) -> None:
+    """Refuse early what would be refused at the end, before anything is audited.
+
+    Raises:
+        FileRefused: there is something already.
+    """
+    if out.exists() or out.is_symlink():
+        raise FileRefused(
+            f"{out} exists already and is never written over.",
+            next_step="Choose another name.",
+            code="file-exists",
+        )
+
+
+def collect(places: Places, user: str, pin: str, patient: uuid.UUID, reason: ExportReason) -> dict[str, Any]:
+    """Everything kept of one person; each page is audited before it is given.
+
+    Raises:
+        QafilaError: the PIN, the role or the id says no; nothing was given.
+    """
+    if agent_runs(places):
+        pages = asyncio.run(_ask(places, user, pin, patient, reason))
+    else:
+        pages = _read(places, user, pin, patient, reason)
+    record: dict[str, Any] = {
+        "export": VERSION,
+        "unit": pages[0]["unit"],
+        "made_ms": SystemClock().now().wall_ms,
+        "by": user_id(user),
+        "reason": reason.value,
+        **{part: pages[0][part] for part in ("records", "consents", "alerts")},
+        "visits": [visit for page in pages for visit in page["visits"]],
+    }
+    return record
+
+
+async def _ask(
+    places: Places, user: str, pin: str, patient: uuid.UUID, reason: ExportReason
+) -> list[dict[str, Any]]:
+    async with connect(places.socket) as api:
+        await api.call("sign-in", user=user, pin=pin, brief=True)
+        try:
+            pages: list[dict[str, Any]] = []
+            after: str | None = None
+            while not pages or after is not None:
+                fields: dict[str, Any] = {"patient": str(patient), "reason": reason.value, "after": after}
+                pages.append(await api.call(exporting.METHOD, **fields))
+                after = pages[-1]["next"]
+            return pages
+        finally:
+            with contextlib.suppress(QafilaError):  # the agent sees the connection end as well
+                await api.call("sign-out")
+
+
+def _read(
+    places: Places, user: str, pin: str, patient: uuid.UUID, reason: ExportReason
+) -> list[dict[str, Any]]:
+    """The same while the agent is stopped."""
+    with unlocked(places, user, pin, exporting.METHOD) as (_, store, _key):
+        person = exporting.person_of(store, patient)
+        entry = payloads.stamp(SystemClock().now(), user_id(user)) | exporting.access(person, reason)
+        with store.write() as tx:
+            tx.append(Stream.AUDIT, Kind.ACCESS, entry)
+        pages: list[dict[str, Any]] = []
+        after: uuid.UUID | None = None
+        while not pages or after is not None:
+            answer = dict(exporting.page(store, person, after))
+            pages.append(answer)
+            after = None if answer["next"] is None else uuid.UUID(str(answer["next"]))
+        return pages
+
+
+def values(record: Mapping[str, Any]) -> int:
+    """How many observations it holds."""
+    return sum(len(visit["observations"]) for visit in record["visits"])
+
+
+# ── as a person reads it ─────────────────────────────────────────────────────────────────────────
+
+
+def as_text(record: Mapping[str, Any], word: Catalogue) -> str:
+    """The record as plain text, newest visit first; what was corrected is said to be."""
+    lines = [
+        word("export.title", unit=record["unit"]),
+        word(
+            "export.made",
+            when=_when(record["made_ms"]),
+            who=record["by"],
+            why=word(f"export.{record['reason']}"),
+        ),
+        "",
+    ]
+    for each in record["records"]:
+        lines += [*_person(each, word), ""]
+    for each in record["consents"]:
+        said = (each["scope"], each["decision"], each["given_by"], _when(each["wall_ms"]))
+        lines.append(word("export.consent") + " " + " · ".join(map(str, said)))
+    for each in record["alerts"]:
+        said = (_when(each["wall_ms"]), each["code"], each["text"] or "", each["operator"] or "")
+        lines.append(word("export.alert") + " " + " · ".join(part for part in said if part))
+    corrected = {
+        tuple(value["corrects"])
+        for visit in record["visits"]
+        for value in visit["observations"]
+        if value["corrects"] is not None
+    }
+    for visit in record["visits"]:
+        lines += ["", *_visit(visit, corrected, word)]
+    return "\n".join(_inert(line) for line in lines) + "\n"
+
+
+def _person(each: Mapping[str, Any], word: Catalogue) -> Iterable[str]:
+    yield f"{each['family']} {each['given']}".strip()
+    if each["family_arabic"] or each["given_arabic"]:
+        yield f"{each['family_arabic']} {each['given_arabic']}".strip()
+    birth = each["birth"] or "—"
+    yield f"{birth}{' ~' if each['birth_estimated'] else ''} · {word('sex.' + each['sex'])}"
+    for identifier in each["identifiers"]:
+        yield f"{identifier['system']} {identifier['value']}"
+    rest = [part for part in (each["phone"], each["village"]) if part]
+    if rest:
+        yield " · ".join(rest)
+    if each["merged_into"] is not None:
+        yield word("export.merged")
+
+
+def _visit(visit: Mapping[str, Any], corrected: set[tuple[Any, ...]], word: Catalogue) -> Iterable[str]:
+    site = f" · {visit['site']}" if visit["site"] else ""
+    yield f"{word('export.visit')} {_when(visit['opened_ms'])} · {visit['operator']}{site}"
+    if visit["purged_ms"] is not None:
+        yield "  " + word("export.purged")
+    for value in visit["observations"]:
+        number = (
+            word(f"missing.{value['missing']}")
+            if value["value"] is None
+            else f"{value['value']} {value['unit']}"
+        )
+        notes = [
+            value["device"] or value["operator"] or "",
+            word(f"source.{value['source']}"),
+            "" if value["device_time"] is None else f"({value['device_time']})",
+            *(word(f"flag.{flag}") for flag in value["flags"]),
+            word("export.corrected") if tuple(value["entry"][1::2]) in corrected else "",
+        ]
+        label = word(f"vital.{value['code']}")
+        said = " · ".join(note for note in notes if note)
+        yield f"  {_when(value['wall_ms'])}  {label.ljust(16)} {number.ljust(16)} {said}".rstrip()
+    for recording in visit["recordings"]:
+        yield "  " + word("export.wave", code=recording["code"], seconds=recording["seconds"])
+
+
+def _when(wall_ms: int | None) -> str:
+    if not wall_ms:
+        return "—"
+    moment = datetime.datetime.fromtimestamp(wall_ms / 1000, tz=datetime.UTC).astimezone()
+    return moment.strftime("%Y-%m-%d %H:%M %z")
+
+
+def _inert(text: str) -> str:
+    """Nothing in a record may steer the terminal or the printer on which it is read."""
+    return "".join("\ufffd" if unicodedata.category(char).startswith("C") else char for char in text)

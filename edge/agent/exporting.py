@@ -1,0 +1,143 @@
+"""Everything the store keeps of one person, as plain values: for a copy that somebody may read elsewhere."""
+
+import uuid
+from typing import Final
+
+from edge.agent import payloads, view
+from edge.agent.refusals import Unknown
+from edge.ports.caller import Answer, Json
+from edge.records.fields import Payload, Source
+from edge.records.reasons import ExportReason
+from edge.store.rows import Alert, Consent, Encounter, Observation, Patient
+from edge.store.store import Store
+from edge.vitals.codes import VITALS, Code
+
+METHOD: Final = "patient.export"
+VALUES_AT_ONCE: Final = 1200
+"""A page ends after the visit in which so many values are reached: an answer holds at most 1 MiB."""
+VISITS_AT_ONCE: Final = 100
+
+
+def person_of(store: Store, patient: uuid.UUID) -> Patient:
+    """Who that is, merged or not.
+
+    Raises:
+        Unknown: there is no such patient.
+    """
+    found = store.person(patient.bytes)
+    if found is None:
+        raise Unknown("There is no such patient.", next_step="Find the patient again.", code="no-patient")
+    return found
+
+
+def page(store: Store, person: Patient, after: uuid.UUID | None) -> Answer:
+    """The person, and some visits behind the one that is named.
+
+    Raises:
+        Unknown: there is no such visit of this person.
+    """
+    visits = store.encounters_of(person.patient)
+    ids = [each.encounter for each in visits]
+    if after is not None and after.bytes not in ids:
+        raise Unknown("There is no such visit.", next_step="Begin again.", code="no-encounter")
+    rest = visits if after is None else visits[ids.index(after.bytes) + 1 :]
+    shown: list[Json] = []
+    values = 0
+    for each in rest[:VISITS_AT_ONCE]:
+        observations = store.observations(each.encounter)
+        shown.append(_visit(store, each, observations))
+        values += len(observations)
+        if values >= VALUES_AT_ONCE:
+            break
+    last = rest[len(shown) - 1].encounter if len(shown) < len(rest) else None
+    records = [person, *(found for each in person.merged if (found := store.patient(each)) is not None)]
+    return {
+        "unit": store.unit,
+        "records": [_record(each) for each in records],
+        "consents": [_consent(each) for each in store.consents(person.patient)],
+        "alerts": [_alert(each) for record in records for each in store.alerts_of(record.patient)],
+        "visits": shown,
+        "next": view.uuid_text(last),
+    }
+
+
+def access(person: Patient, reason: ExportReason) -> Payload:
+    """What the audit trail keeps of it: whose record, and why."""
+    return payloads.access(f"{METHOD}:{reason}", person.patient)
+
+
+def _record(shown: Patient) -> Json:
+    return {
+        "patient": view.uuid_text(shown.patient),
+        "revision": shown.revision,
+        "family": shown.name.family,
+        "given": shown.name.given,
+        "family_arabic": shown.name.family_arabic,
+        "given_arabic": shown.name.given_arabic,
+        "sex": shown.sex,
+        "birth": shown.birth,
+        "birth_estimated": shown.birth_estimated,
+        "phone": shown.phone,
+        "village": shown.village,
+        "identifiers": [{"system": system, "value": value} for system, value in shown.identifiers],
+        "merged_into": view.uuid_text(shown.merged_into),
+    }
+
+
+def _consent(shown: Consent) -> Json:
+    return {
+        "scope": shown.scope,
+        "revision": shown.revision,
+        "decision": shown.decision,
+        "given_by": shown.given_by,
+        "form": shown.form,
+        "language": shown.language,
+        "witness": shown.witness,
+        "operator": shown.operator,
+        "wall_ms": shown.wall_ms,
+    }
+
+
+def _visit(store: Store, shown: Encounter, observations: list[Observation]) -> Json:
+    site = None if shown.site is None else store.site(shown.site)
+    return {
+        "encounter": view.uuid_text(shown.encounter),
+        "patient": view.uuid_text(shown.patient),
+        "operator": shown.operator,
+        "opened_ms": shown.opened_ms,
+        "closed_ms": shown.closed_ms,
+        "site": None if site is None else site.name,
+        "purged_ms": shown.purged_ms,
+        "observations": [_value(each) for each in observations],
+        "recordings": [view.recording(each) for each in store.waveforms_of(shown.encounter)],
+    }
+
+
+def _value(shown: Observation) -> Json:
+    return {
+        "entry": shown.entry.as_json(),
+        "code": shown.code,
+        "value": None if shown.value is None else format(shown.value, "f"),
+        "unit": VITALS[Code(shown.code)].unit.value,
+        "missing": None if shown.missing is None else shown.missing.value,
+        "source": Source(shown.source).name.lower(),
+        "device": shown.device,
+        "operator": shown.operator,
+        "wall_ms": shown.wall_ms,
+        "device_time": shown.device_time,
+        "clock_off_s": shown.clock_off_s,
+        "flags": list(shown.flags),
+        "confirmed": shown.confirmed,
+        "corrects": None if shown.supersedes is None else [shown.supersedes[0].hex(), shown.supersedes[1]],
+    }
+
+
+def _alert(shown: Alert) -> Json:
+    return {
+        "entry": shown.entry.as_json(),
+        "encounter": view.uuid_text(shown.encounter),
+        "code": shown.code,
+        "text": shown.text,
+        "operator": shown.operator,
+        "wall_ms": shown.wall_ms,
+    }
