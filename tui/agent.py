@@ -12,6 +12,7 @@ from edge.localapi.answers import (
     Encounter,
     EncounterClosed,
     EncounterOpened,
+    GlassBroken,
     Patients,
     Registered,
     SignedIn,
@@ -60,6 +61,9 @@ class Agent(Protocol):
     async def assign(
         self, request: str, encounter: UUID, observations: Sequence[int], reason: str
     ) -> Saved: ...
+    async def measure(self, device: str, mode: str) -> None: ...
+    async def stop(self, device: str) -> None: ...
+    async def break_glass(self, request: str, reason: str, minutes: int) -> GlassBroken: ...
 
 
 class SocketAgent:
@@ -138,6 +142,16 @@ class SocketAgent:
     async def assign(self, request: str, encounter: UUID, observations: Sequence[int], reason: str) -> Saved:
         fields = {"encounter": str(encounter), "observations": list(observations), "reason": reason}
         return Saved.model_validate(await self._ask("tray.assign", request, **fields))
+
+    async def measure(self, device: str, mode: str) -> None:
+        await self._ask("device.measure", device=device, mode=mode)
+
+    async def stop(self, device: str) -> None:
+        await self._ask("device.stop", device=device)
+
+    async def break_glass(self, request: str, reason: str, minutes: int) -> GlassBroken:
+        answer = await self._ask("break-glass", request, reason=reason, minutes=minutes)
+        return GlassBroken.model_validate(answer)
 
     async def _ask(self, method: str, request: str | None = None, **fields: Any) -> dict[str, Any]:  # noqa: ANN401  as wide as JSON
         if self._api is None:

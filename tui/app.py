@@ -18,6 +18,7 @@ from textual.worker import WorkerFailed
 
 from edge.errors import QafilaError
 from edge.i18n.catalogue import Catalogue
+from edge.localapi.answers import SignedIn
 from edge.localapi.client import AgentUnreachable
 from edge.localapi.shapes import Message
 from edge.ports.caller import CallRefused
@@ -26,14 +27,20 @@ from tui.agent import TOPICS, WAVES, Agent
 from tui.glyphs import Level, LevelFilter
 from tui.hub import Hub
 from tui.screens.base import QafilaScreen
+from tui.screens.capture import CaptureScreen
 from tui.screens.confirm import Confirm, Help
 from tui.screens.patients import PatientsScreen
 from tui.screens.sign_in import SignInScreen
+from tui.screens.technician import TechnicianScreen
 
 _TICK_S: Final = 0.2
 _AGAIN_S: Final = 0.3
-_LOOK_EVERY_S: Final = 2.0
 """Pause between two attempts to reach the agent."""
+_LOOK_EVERY_S: Final = 2.0
+"""How often the unit is looked at while nobody is signed in, so that nothing else tells of it."""
+_DEVICES_EVERY_S: Final = 10.0
+"""The same while somebody is: of batteries and new devices no event tells."""
+_TECHNICAL_TOPICS: Final = ("streams", "devices", "link")
 _TELL_EVERY_S: Final = 15.0
 """How often at most the agent is told that somebody is at the keys; it counts from the last time."""
 
@@ -96,8 +103,10 @@ class QafilaApp(App[None], inherit_bindings=False):
         situation = self.hub.situation
         if situation.person is not None and self.hub.now_s() - self._touched_s >= situation.screen_lock_s:
             self._lock("screen-locked")
-        if situation.connected and situation.person is None:
-            self._look_while_nobody_is_here()
+        every_s = _LOOK_EVERY_S if situation.person is None else _DEVICES_EVERY_S
+        if situation.connected and self.hub.now_s() - self._looked_s >= every_s:
+            self._looked_s = self.hub.now_s()
+            self._look()
         for screen in self.screen_stack:
             if isinstance(screen, QafilaScreen) and screen.is_mounted:
                 screen.tick()
@@ -123,18 +132,15 @@ class QafilaApp(App[None], inherit_bindings=False):
             self.tick()
             await asyncio.sleep(_AGAIN_S)
 
-    def _look_while_nobody_is_here(self) -> None:
-        """Events come to those who are signed in; a covered screen asks, or its header would grow old."""
-        if self.hub.now_s() - self._looked_s >= _LOOK_EVERY_S:
-            self._looked_s = self.hub.now_s()
-            self._look()
-
     @work(exclusive=True, group="look")
     async def _look(self) -> None:
         with contextlib.suppress(QafilaError):  # whoever keeps in touch says that it has gone
             status = await self.hub.agent.status()
-            if self.hub.situation.person is None:
-                self.hub.situation.greet(status, self.hub.now_s())
+            situation = self.hub.situation
+            if situation.person is None:
+                situation.greet(status, self.hub.now_s())  # its header would grow old
+            else:
+                situation.look_at_devices(status)
 
     def _greeted(self) -> None:
         if self._was_signed_in:
@@ -149,6 +155,9 @@ class QafilaApp(App[None], inherit_bindings=False):
         if name in _LOCKED:
             self.sign_in_again(_LOCKED[name])
             return
+        if name == "glass-whole":
+            self._glass_is_whole()
+            return
         for screen in self.screen_stack:
             if isinstance(screen, QafilaScreen) and screen.is_mounted:
                 screen.heard(message)
@@ -157,31 +166,71 @@ class QafilaApp(App[None], inherit_bindings=False):
 
     def sign_in_again(self, reason: str) -> None:
         """Ask for a PIN above whatever is shown."""
-        self.hub.situation.person = None
+        self.hub.situation.person = self.hub.situation.glass_until_s = None
         self._was_signed_in = False
         if not any(isinstance(screen, SignInScreen) for screen in self.screen_stack):
             self.push_screen(SignInScreen(self.hub, reason=reason, user=self._user))
 
     @on(SignInScreen.Done)
     async def signed_in(self, event: SignInScreen.Done) -> None:
-        """Follow events, uncover what was shown, or begin with the patients."""
-        hub = self.hub
-        topics = [*TOPICS, WAVES] if hub.waves else list(TOPICS)
-        try:
-            await hub.agent.subscribe(topics)
-            hub.situation.greet(await hub.agent.status(), hub.now_s())
-        except QafilaError:
+        """Follow events, uncover what was shown, or begin with what the person may see."""
+        if not await self._follow(event.person):
             return  # the agent went away again; the screen keeps asking
-        hub.situation.person = event.person
         self._user, self._was_signed_in = event.person.user, True
-        self._touched_s = self._told_s = hub.now_s()
+        self._touched_s = self._told_s = self.hub.now_s()
         while isinstance(self.screen, SignInScreen | Help | Confirm):
             await self.pop_screen()
         shown = [screen for screen in self.screen_stack if isinstance(screen, QafilaScreen)]
-        if not shown:
-            await self.push_screen(self._first(hub))
+        technical = event.person.role == "technician"
+        if not shown or technical is not isinstance(shown[0], TechnicianScreen):
+            await self._begin(TechnicianScreen(self.hub) if technical else self._first(self.hub))
+            return
         for screen in shown:
             await screen.resumed()
+
+    async def _follow(self, person: SignedIn) -> bool:
+        """Have the agent tell what this person may hear."""
+        hub = self.hub
+        topics = [*TOPICS, WAVES] if hub.waves else list(TOPICS)
+        try:
+            await hub.agent.subscribe(_TECHNICAL_TOPICS if person.role == "technician" else topics)
+            hub.situation.greet(await hub.agent.status(), hub.now_s())
+        except QafilaError:
+            return False
+        hub.situation.person = person
+        self._looked_s = hub.now_s()
+        return True
+
+    async def _begin(self, screen: QafilaScreen) -> None:
+        """Show this and nothing else: what another person saw is no longer there, covered or not."""
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+        await self.push_screen(screen)
+
+    # ── an emergency ────────────────────────────────────────────────────────────────────────────
+
+    @on(TechnicianScreen.Entered)
+    async def glass_broken(self, event: TechnicianScreen.Entered) -> None:
+        """Show patients to a technician, for as long as the agent does."""
+        person = self.hub.situation.person
+        if person is None:
+            return  # locked meanwhile, and so over
+        acting = person.model_copy(update={"role": "nurse"})
+        if await self._follow(acting):
+            self.hub.situation.glass_until_s = event.broken.since_s + event.broken.minutes * 60
+            await self._begin(self._first(self.hub))
+
+    @work(exclusive=True, group="glass")
+    async def _glass_is_whole(self) -> None:
+        """Take patients off the screen first; then follow again what a technician may hear."""
+        situation, person = self.hub.situation, self.hub.situation.person
+        situation.glass_until_s = None
+        if person is None:
+            return
+        own = person.model_copy(update={"role": "technician"})
+        await self._begin(TechnicianScreen(self.hub, over=True))
+        if not await self._follow(own):
+            self.sign_in_again("agent-back")
 
     @work
     async def _sign_in_at_once(self, user: str, pin: str) -> None:
@@ -219,6 +268,12 @@ class QafilaApp(App[None], inherit_bindings=False):
         self.sign_in_again(reason)
         with contextlib.suppress(QafilaError):  # an agent that is gone has no session either
             await self.hub.agent.sign_out()
+
+    def action_stop_cuff(self) -> None:
+        """Whatever is on top of the visit: an arm does not wait for a window to be closed."""
+        for screen in self.screen_stack:
+            if isinstance(screen, CaptureScreen):
+                screen.stop_cuffs()
 
     def action_leave(self) -> None:
         say = self.hub.say

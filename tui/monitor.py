@@ -15,6 +15,8 @@ SPOT_STALE_S: Final = 15 * 60.0
 """A single measurement older than this is history: it stands in the list of records."""
 PUMPING_FOR_S: Final = 3.0
 """A cuff that measures sends its pressure every half second."""
+EMPTY_MMHG: Final = 5
+"""An empty cuff shows a little; it goes on showing it while nobody measures."""
 NOTHING: Final = "--"
 
 
@@ -26,6 +28,11 @@ class Kind(StrEnum):
     PULSE = "pulse"
     HEART = "heart"
     TEMPERATURE = "temperature"
+    RESPIRATION = "respiration"
+    GLUCOSE = "glucose"
+    WEIGHT = "weight"
+    HEIGHT = "height"
+    PAIN = "pain"
 
 
 CODES: Final[Mapping[Kind, tuple[Code, ...]]] = {
@@ -34,9 +41,25 @@ CODES: Final[Mapping[Kind, tuple[Code, ...]]] = {
     Kind.PULSE: (Code.PULSE_OXIMETER, Code.PULSE_CUFF),
     Kind.HEART: (Code.HEART_RATE,),
     Kind.TEMPERATURE: (Code.TEMPERATURE,),
+    Kind.RESPIRATION: (Code.RESPIRATORY_RATE,),
+    Kind.GLUCOSE: (Code.GLUCOSE,),
+    Kind.WEIGHT: (Code.WEIGHT,),
+    Kind.HEIGHT: (Code.HEIGHT,),
+    Kind.PAIN: (Code.PAIN,),
 }
 """What a tile shows: the first that is there; both of a pressure."""
-STREAMED: Final = frozenset({Code.OXYGEN_SATURATION, Code.PULSE_OXIMETER, Code.HEART_RATE})
+ALWAYS: Final = frozenset({Kind.PRESSURE, Kind.OXYGEN, Kind.PULSE, Kind.HEART})
+"""Tiles that are there before there is a number; the others come with their first."""
+STREAMED: Final = frozenset(
+    {
+        Code.OXYGEN_SATURATION,
+        Code.PULSE_OXIMETER,
+        Code.HEART_RATE,
+        Code.RESPIRATORY_RATE,
+        Code.PERFUSION_INDEX,
+    }
+)
+"""Codes of displays that go on: what is stored of one says nothing of now."""
 OF_THE_HEART: Final = frozenset({"lead-off"})
 """Flags of a reading that say nothing of its other numbers: a board's electrode and its finger sensor."""
 UNITS: Final[Mapping[Kind, str]] = {
@@ -45,6 +68,11 @@ UNITS: Final[Mapping[Kind, str]] = {
     Kind.PULSE: "/min",
     Kind.HEART: "/min",
     Kind.TEMPERATURE: "°C",
+    Kind.RESPIRATION: "/min",
+    Kind.GLUCOSE: "mg/dL",
+    Kind.WEIGHT: "kg",
+    Kind.HEIGHT: "cm",
+    Kind.PAIN: "/10",
 }
 
 
@@ -62,6 +90,8 @@ class Tile:
         manual: a person typed it.
         flags: what the device said beside it.
         pumping: what a cuff holds while it measures.
+        device: which said it, as long as it is shown.
+        running: it is the present moment of a display, not a measurement that is over.
     """
 
     kind: Kind
@@ -74,6 +104,8 @@ class Tile:
     manual: bool = False
     flags: tuple[str, ...] = ()
     pumping: str | None = None
+    device: str | None = None
+    running: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,6 +116,8 @@ class _Seen:
     settled: bool = False
     manual: bool = False
     flags: tuple[str, ...] = ()
+    device: str | None = None
+    running: bool = False
 
 
 class Monitor:
@@ -107,7 +141,12 @@ class Monitor:
             if code is None:
                 continue
             flags = tuple(f for f in reading.flags if f not in OF_THE_HEART or code is Code.HEART_RATE)
-            seen = _Seen(value.value, value.missing, now_s, reading.settled, flags=flags)
+            seen = _Seen(
+                value.value, value.missing, now_s, reading.settled,
+                flags=flags, device=reading.device, running=not reading.finished,
+            )  # fmt: skip
+            if reading.finished and code is Code.SYSTOLIC:
+                self._shown.get(Code.CUFF_PRESSURE, {}).pop(reading.device, None)
             self._shown.setdefault(code, {})[reading.device] = seen
             followed = self._shown[code].get(self._followed.get(code, ""))
             if followed is None or not _is_number(followed, now_s):
@@ -130,9 +169,21 @@ class Monitor:
                 self._stored[code] = _Seen(each.value, each.missing, now_s - age_s, manual=manual)
 
     def kinds(self) -> tuple[Kind, ...]:
-        """The tiles to show: temperature only once there is one."""
-        there = Code.TEMPERATURE in self._stored or Code.TEMPERATURE in self._shown
-        return tuple(kind for kind in Kind if kind is not Kind.TEMPERATURE or there)
+        """The tiles to show."""
+        there = self._stored.keys() | self._shown.keys()
+        return tuple(kind for kind in Kind if kind in ALWAYS or there.intersection(CODES[kind]))
+
+    def pumping(self, now_s: float) -> frozenset[str]:
+        """Cuffs that hold air now."""
+        held = self._shown.get(Code.CUFF_PRESSURE, {})
+        return frozenset(device for device, each in held.items() if _holds_air(each, now_s))
+
+    def perfusion(self, now_s: float) -> str | None:
+        """How well the finger is perfused, in percent, while a sensor says it."""
+        seen = self._seen(Code.PERFUSION_INDEX, now_s)
+        if seen is None or not _is_number(seen, now_s) or seen.value is None:
+            return None
+        return spelled(Code.PERFUSION_INDEX, seen.value)
 
     def tile(self, kind: Kind, now_s: float) -> Tile:
         """What a tile shows now."""
@@ -142,10 +193,9 @@ class Monitor:
         return next((tile for tile in tiles if tile.value != NOTHING), tiles[0])
 
     def _pumping(self, now_s: float) -> str | None:
-        cuff = self._seen(Code.CUFF_PRESSURE, now_s)
-        if cuff is None or cuff.value is None or now_s - cuff.at_s > PUMPING_FOR_S:
-            return None
-        return spelled(Code.CUFF_PRESSURE, cuff.value)
+        held = self._shown.get(Code.CUFF_PRESSURE, {}).values()
+        latest = max((each for each in held if _holds_air(each, now_s)), key=lambda e: e.at_s, default=None)
+        return None if latest is None or latest.value is None else spelled(Code.CUFF_PRESSURE, latest.value)
 
     def _seen(self, code: Code, now_s: float) -> _Seen | None:
         """What is shown of a code: by the device that is followed, else what came last."""
@@ -159,13 +209,13 @@ class Monitor:
     def _one(self, kind: Kind, code: Code, now_s: float) -> Tile:
         shown, stored = self._seen(code, now_s), self._stored.get(code)
         seen = max((s for s in (shown, stored) if s is not None), key=lambda s: s.at_s, default=None)
-        if code in STREAMED and shown is not None and now_s - shown.at_s <= STREAM_STALE_S:
+        if shown is not None and _says_it_now(code, shown, stored, now_s):
             seen = shown  # what the sensor says now, though something was stored a second ago
         if seen is None:
             return Tile(kind)
         age_s = now_s - seen.at_s
-        live = code in STREAMED and not seen.manual
-        stale = age_s > (STREAM_STALE_S if live else SPOT_STALE_S)
+        display = seen.running or (seen is stored and code in STREAMED and not seen.manual)
+        stale = age_s > (STREAM_STALE_S if display else SPOT_STALE_S)
         return Tile(
             kind,
             NOTHING if stale or seen.value is None else spelled(code, seen.value),
@@ -176,7 +226,23 @@ class Monitor:
             kept=None if stored is None or stored.value is None else spelled(code, stored.value),
             manual=seen.manual,
             flags=() if stale else seen.flags,
+            device=None if stale else seen.device,
+            running=display,
         )
+
+
+def _says_it_now(code: Code, shown: _Seen, stored: _Seen | None, now_s: float) -> bool:
+    """Whether what a device shows goes before what is stored, though that may be the later.
+
+    What is stored of a display was on the display too, so of these codes only what a person typed is news.
+    """
+    if shown.running:
+        return now_s - shown.at_s <= STREAM_STALE_S
+    return code in STREAMED and stored is not None and not stored.manual
+
+
+def _holds_air(seen: _Seen, now_s: float) -> bool:
+    return seen.value is not None and now_s - seen.at_s <= PUMPING_FOR_S and Decimal(seen.value) > EMPTY_MMHG
 
 
 def _is_number(seen: _Seen, now_s: float) -> bool:

@@ -2,11 +2,11 @@
 
 import dataclasses
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Final
 
-from edge.localapi.shapes import ObservationShown, State, StreamShown
+from edge.localapi.shapes import ObservationShown, ShownValue, State, StreamShown
 from edge.vitals.codes import Code
 from tui.monitor import measured
 
@@ -54,23 +54,32 @@ def state_of(seq: int, shown: State, stream: StreamShown | None) -> State:
     return "sent" if seq <= stream.sent else "saved"
 
 
-def _row(reading: int, group: list[ObservationShown], stream: StreamShown | None) -> Row:
-    by_code = {each.code: each for each in group}
+def parts_of(
+    by_code: Mapping[str, ObservationShown | ShownValue],
+) -> tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]]:
+    """Values as code, number, unit, both pressures as one; and why some have no number."""
+    left = dict(by_code)
     parts: list[tuple[str, str, str]] = []
-    systolic, diastolic = by_code.pop(Code.SYSTOLIC, None), by_code.pop(Code.DIASTOLIC, None)
+    systolic, diastolic = left.pop(Code.SYSTOLIC, None), left.pop(Code.DIASTOLIC, None)
     if systolic is not None and diastolic is not None and systolic.value and diastolic.value:
         parts.append(("bp", f"{measured(systolic)}/{measured(diastolic)}", "mmHg"))
     else:
-        by_code = {each.code: each for each in (systolic, diastolic) if each is not None} | by_code
-    for code, each in by_code.items():
+        left = {each.code: each for each in (systolic, diastolic) if each is not None} | left
+    for code, each in left.items():
         parts.append((code, measured(each), _SHORT_UNITS.get(each.unit or "", each.unit or "")))
+    missing = tuple(dict.fromkeys(each.missing for each in by_code.values() if each.missing))
+    return tuple(parts), missing
+
+
+def _row(reading: int, group: list[ObservationShown], stream: StreamShown | None) -> Row:
+    parts, missing = parts_of({each.code: each for each in group})
     first = group[0]
     states: list[State] = [state_of(each.seq, each.state, stream) for each in group]
     return Row(
         reading,
         first.wall_ms,
-        tuple(parts),
-        tuple(dict.fromkeys(each.missing for each in group if each.missing)),
+        parts,
+        missing,
         first.source,
         first.device,
         first.flags,

@@ -6,10 +6,12 @@ from typing import Final
 
 from edge.localapi.answers import SignedIn, Status
 from edge.localapi.events import DeviceEvent, Heartbeat, StreamsEvent
-from edge.localapi.shapes import LinkShown, Message, StreamShown, Word
+from edge.localapi.shapes import DeviceShown, LinkShown, Message, PlaceShown, StreamShown, Word
 
 SILENT_AFTER_S: Final = 1.7
 """The agent's heart beats every second: after this long without a word from it, it is gone."""
+LOW_BATTERY: Final = 10
+"""Percent; from here on a battery is said to be all but empty."""
 _COUNTED: Final[tuple[Word, ...]] = ("alert", "vitals", "doc")
 """Streams whose entries a nurse waits for; the audit trail goes by the hour, and waves stay on the box."""
 
@@ -24,6 +26,8 @@ class Situation:
         wall_ms: the box's wall time at that moment.
         person: who is signed in on this screen.
         screen_lock_s: how long the screen stays uncovered without a key.
+        place: where the unit stands, while that is known.
+        glass_until_s: when the emergency of a technician ends, on the measuring clock; None without one.
     """
 
     unit: str = ""
@@ -35,8 +39,10 @@ class Situation:
     clock_quality: str = "none"
     link: LinkShown | None = None
     streams: Mapping[Word, StreamShown] = dataclasses.field(default_factory=dict[Word, StreamShown])
-    devices: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
+    devices: dict[str, DeviceShown] = dataclasses.field(default_factory=dict[str, DeviceShown])
+    place: PlaceShown | None = None
     person: SignedIn | None = None
+    glass_until_s: float | None = None
     problem: str | None = None
     screen_lock_s: int = 120
     _wall_at_s: float = dataclasses.field(default=0.0, init=False)
@@ -48,8 +54,13 @@ class Situation:
         self.link, self.problem = status.link, status.problem
         self.screen_lock_s = status.screen_lock_s
         self.streams = status.streams or self.streams
-        self.devices = {device.key: device.state for device in status.devices}
+        self.look_at_devices(status)
         self._heard(status.clock.wall_ms, now_s)
+
+    def look_at_devices(self, status: Status) -> None:
+        """Take what only a look tells: batteries, new devices, the place."""
+        self.devices = {device.key: device for device in status.devices}
+        self.place = status.place
 
     def hear(self, message: Message, now_s: float) -> None:
         """Take an event; any word is a sign of life."""
@@ -63,7 +74,10 @@ class Situation:
             case LinkShown():
                 self.link = message
             case DeviceEvent():
-                self.devices[message.key] = message.state
+                known = self.devices.get(message.key)
+                if known is not None:
+                    now = {"state": message.state, "code": message.code}
+                    self.devices[message.key] = known.model_copy(update=now)
             case _:
                 pass
         self.heard_s = now_s
@@ -79,6 +93,21 @@ class Situation:
         if self.wall_ms is None:
             return None
         return self.wall_ms + int((now_s - self._wall_at_s) * 1000)
+
+    def battery(self, device: str) -> int | None:
+        """What is left of a device's battery, in percent, if it has said so."""
+        known = self.devices.get(device)
+        return None if known is None or known.identity is None else known.identity.battery_percent
+
+    def battery_low(self, device: str) -> bool:
+        """Whether a device that is there will soon be silent."""
+        percent, known = self.battery(device), self.devices.get(device)
+        return percent is not None and percent <= LOW_BATTERY and known is not None and known.state != "gone"
+
+    @property
+    def low_batteries(self) -> list[str]:
+        """Devices whose batteries are all but empty."""
+        return [key for key in self.devices if self.battery_low(key)]
 
     @property
     def queued(self) -> int:

@@ -18,6 +18,7 @@ HEART: Final = "#00e676"
 OXYGEN: Final = "#4dd0e1"
 PRESSURE: Final = "#ffffff"
 TEMPERATURE: Final = "#ff9df5"
+BREATH: Final = "#ffd54f"
 NOTICE: Final = "#ffd54f"
 ALARM: Final = "#c62828"
 
@@ -59,8 +60,9 @@ OptionList > .option-list--option-highlighted {{
 }}
 Register Input, Register Input:focus {{ border: none; height: 1; padding: 0; background: #263238; }}
 Register Input:focus {{ background: #37474f; text-style: bold; }}
-CaptureScreen.medium TileView {{ height: 6; border: round {LABEL}; border-title-style: bold; }}
-CaptureScreen.large TileView {{ height: 6; border: round {LABEL}; border-title-style: bold; }}
+CaptureScreen.medium #tiles TileView, CaptureScreen.large #tiles TileView {{
+    height: 6; border: round {LABEL}; border-title-style: bold;
+}}
 TileView {{ border-title-color: {WHITE}; }}
 .box {{ border: round {OXYGEN}; background: {BLACK}; padding: 0 1; height: auto; }}
 .title {{ color: {WHITE}; text-style: bold; }}

@@ -274,7 +274,9 @@ async def test_every_value_and_key_is_whole_at_every_size(language: str) -> None
             point = screen.hub.say("number.point")
             for value in ("260/160", "100", "300", f"43{point}0"):
                 assert re.search(rf"(?<![\d/]){re.escape(value)}(?![\d/])", shown), (size, value, shown)
-            for key, code in CaptureScreen.KEYS:
+            capture = screen.screen
+            assert isinstance(capture, CaptureScreen)
+            for key, code in capture.keys_now():
                 assert drawable(f"{key} {screen.hub.say(code)}", Level.ASCII) in shown, size
             for words in (
                 "van-07",
@@ -311,7 +313,9 @@ async def test_an_agent_that_dies_greys_every_number_and_comes_back_by_itself() 
         assert colours == {theme.OXYGEN}
         agent.die()
         await settled(pilot)
-        for tile in screen.screen.query(TileView):
+        shown = [tile for tile in screen.screen.query(TileView) if tile.size.area]
+        assert len(shown) == 5
+        for tile in shown:
             for segment in tile.render_line(0):
                 assert segment.style is not None
                 assert segment.style.color is not None

@@ -12,6 +12,7 @@ from edge.localapi.answers import (
     Encounter,
     EncounterClosed,
     EncounterOpened,
+    GlassBroken,
     Patients,
     Registered,
     SignedIn,
@@ -25,10 +26,13 @@ from edge.localapi.shapes import (
     ClockShown,
     DeviceShown,
     Identifier,
+    IdentityShown,
     LinkShown,
     Message,
     ObservationShown,
     PatientShown,
+    PlaceShown,
+    Role,
     Saved,
     ShownValue,
     StreamShown,
@@ -99,13 +103,18 @@ OBSERVATIONS = (
 
 
 def reading(
-    device: str, values: Mapping[str, str | None], *, settled: bool = True, **why: str
+    device: str,
+    values: Mapping[str, str | None],
+    *,
+    settled: bool = True,
+    finished: bool = False,
+    **why: str,
 ) -> ReadingEvent:
     shown = tuple(
         ShownValue(code=code, value=value, unit="", missing=why.get("missing") if value is None else None)
         for code, value in values.items()
     )
-    return ReadingEvent(device=device, values=shown, flags=(), settled=settled)
+    return ReadingEvent(device=device, values=shown, flags=(), settled=settled, finished=finished)
 
 
 def ecg(count: int, start: int = 0, *, rate: float = 130.0, per_minute: float = 73.0) -> list[int]:
@@ -143,6 +152,14 @@ def stream(tip: int, sent: int, landed: int, opened: int, stopped: str | None = 
     return StreamShown(tip=tip, sent=sent, landed=landed, opened=opened, stopped=stopped)
 
 
+def device(key: str, kind: str, *, battery: int | None = None, on_command: bool = False) -> DeviceShown:
+    """A device that is there."""
+    said = None
+    if battery is not None:
+        said = IdentityShown(manufacturer="", model="", serial="", firmware="", battery_percent=battery)
+    return DeviceShown(key=key, kind=kind, state="present", code=None, identity=said, on_command=on_command)
+
+
 class FakeAgent:
     """An agent a test scripts.
 
@@ -157,6 +174,9 @@ class FakeAgent:
         self.alike: list[PatientShown] = []
         self.observations = list(OBSERVATIONS)
         self.in_tray: list[ObservationShown] = []
+        self.devices: tuple[DeviceShown, ...] = (device("oximeter-1", "contec-cms50"),)
+        self.place: PlaceShown | None = None
+        self.role: Role = "nurse"
         self.open_visit = open_visit
         self.there = True
         self.refuse: dict[str, list[QafilaError]] = {}
@@ -177,6 +197,7 @@ class FakeAgent:
         self.say(Heartbeat(wall_ms=NOW_MS))
 
     def lock(self, event: str = "locked") -> None:
+        """An event that says nothing but its name."""
         self._events.put_nowait((event, Heartbeat(wall_ms=NOW_MS)))
 
     def die(self) -> None:
@@ -211,7 +232,8 @@ class FakeAgent:
             locked=False,
             version="0",
             clock=ClockShown(wall_ms=NOW_MS, quality="ntp"),
-            devices=(DeviceShown(key="oximeter-1", kind="contec-cms50", state="present", code=None),),
+            devices=self.devices,
+            place=self.place,
             streams=self.streams,
             enrolled=True,
             link=self.link,
@@ -224,7 +246,7 @@ class FakeAgent:
         self._asked("sign-in", user)
         if pin != PIN:
             raise CallRefused("User or PIN is wrong.", next_step="", code="wrong-pin")
-        return SignedIn(user=user, name="Fatima", role="nurse")
+        return SignedIn(user=user, name="Fatima", role=self.role)
 
     async def sign_out(self) -> None:
         self._asked("sign-out")
@@ -288,6 +310,16 @@ class FakeAgent:
         assert encounter == ENCOUNTER
         self._asked("observe", (request, dict(values), tuple(confirmed)))
         return Saved(saved=())
+
+    async def measure(self, device: str, mode: str) -> None:
+        self._asked("measure", (device, mode))
+
+    async def stop(self, device: str) -> None:
+        self._asked("stop", device)
+
+    async def break_glass(self, request: str, reason: str, minutes: int) -> GlassBroken:
+        self._asked("break-glass", (request, reason, minutes))
+        return GlassBroken(minutes=minutes)
 
     def moved(self, *, vitals: StreamShown, alert: StreamShown) -> None:
         """Tell that receipts moved the streams."""

@@ -105,7 +105,7 @@ class QafilaScreen(Screen[None]):
 class Box(ModalScreen[T]):
     """A question above the screen."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keys(f9="app.lock")
+    BINDINGS: ClassVar[list[BindingType]] = keys(f9="app.lock", f3="app.stop_cuff")
 
     DEFAULT_CSS: ClassVar[str] = """
     Box { align: center middle; background: black 40%; }

@@ -1,7 +1,7 @@
 """The screen of a visit: what devices show now, what is stored, and how far it has come."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from textual import work
@@ -11,24 +11,31 @@ from textual.containers import Container
 from textual.timer import Timer
 from textual.widgets import Static
 
+from edge.errors import QafilaError
 from edge.localapi.client import new_request_id
-from edge.localapi.events import NotSavedEvent, ReadingEvent, SavedEvent, StreamsEvent, WaveEvent
+from edge.localapi.events import DeviceEvent, NotSavedEvent, ReadingEvent, SavedEvent, StreamsEvent, WaveEvent
 from edge.localapi.shapes import ForkShown, Message, ObservationShown, PatientShown
-from tui import theme
 from tui.agent import full_name
+from tui.device_book import DeviceBook
 from tui.hub import Hub
 from tui.monitor import Kind, Monitor
 from tui.records import rows
 from tui.screens.base import QafilaScreen, keys
 from tui.screens.confirm import Confirm
+from tui.screens.cuff import ChooseCuff, Cuffs, Start, mode_for
+from tui.screens.devices import MOVE_KEYS, DevicesScreen
 from tui.screens.entry import Entry
 from tui.screens.live_waves import LiveWaves
 from tui.screens.tray import TrayScreen
 from tui.tiers import Tier, tier_of
-from tui.widgets.flow import Part, content
+from tui.widgets.flow import content
 from tui.widgets.record_list import RecordList
-from tui.widgets.tile import COLOURS, TileView, words_of
+from tui.widgets.tile import plain_lines, words_of
+from tui.widgets.tile_grid import Tiles
 from tui.widgets.wave import FRAMES_PER_S
+
+_OF_A_ROOMY_SCREEN: Final = (("F5", "key.wave"), ("↑↓", "key.scroll"))
+"""Keys for what the smallest layout has not."""
 
 
 class CaptureScreen(QafilaScreen):
@@ -40,8 +47,10 @@ class CaptureScreen(QafilaScreen):
 
     KEYS: ClassVar[Sequence[tuple[str, str]]] = (
         ("F4", "key.enter"),
-        ("F5", "key.wave"),
+        _OF_A_ROOMY_SCREEN[0],
+        ("F6", "key.devices"),
         ("T", "key.tray"),
+        _OF_A_ROOMY_SCREEN[1],
         ("F12", "key.close"),
         ("Esc", "key.patients"),
         ("F1", "key.help"),
@@ -49,29 +58,24 @@ class CaptureScreen(QafilaScreen):
         ("F10", "key.quit"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        *keys(escape="back", f2="back", f4="enter", f5="wave", t="tray", f12="close"),
-        *keys(f1="app.help", f9="app.lock", f10="app.leave"),
+        *keys(escape="back", f2="back", f3="cuff", f4="enter", f5="wave", f6="devices", t="tray"),
+        *keys(f12="close", f1="app.help", f9="app.lock", f10="app.leave"),
+        *keys(**MOVE_KEYS),
     ]
     DEFAULT_CSS: ClassVar[str] = """
-    CaptureScreen #tiles { height: auto; layout: grid; grid-size: 3; grid-rows: 2; grid-gutter: 0; }
-    CaptureScreen.-four #tiles { grid-size: 4; }
-    CaptureScreen.medium #tiles, CaptureScreen.large #tiles { grid-rows: 6; grid-size: 4; }
-    CaptureScreen.medium #tiles, CaptureScreen.large #tiles { grid-columns: 4fr 3fr; }
-    CaptureScreen.medium.-five #tiles, CaptureScreen.large.-five #tiles {
-        grid-size: 5; grid-columns: 9fr 5fr 5fr 5fr 5fr;
-    }
-    CaptureScreen.medium.-four #tiles, CaptureScreen.large.-four #tiles {
-        grid-size: 4; grid-columns: 7fr 5fr 5fr 5fr;
-    }
+    CaptureScreen #tiles { grid-rows: 6; }
+    CaptureScreen #more { grid-rows: 2; }
     CaptureScreen #live { height: 1fr; layout: vertical; }
     CaptureScreen WaveView.-never { height: 1; }
     CaptureScreen RecordList { height: 6; dock: bottom; }
+    CaptureScreen.-rows-3 RecordList { height: 5; }
+    CaptureScreen.-rows-4 RecordList { height: 4; }
     CaptureScreen.medium RecordList { height: 7; }
     CaptureScreen.large RecordList { width: 56; height: 100%; dock: right; }
     CaptureScreen.-quiet RecordList { width: 100%; height: 100%; }
     CaptureScreen #numbers { display: none; padding: 0 1; }
     CaptureScreen.tiny #numbers { display: block; height: 1fr; }
-    CaptureScreen.tiny #tiles, CaptureScreen.tiny #live, CaptureScreen.tiny Notice { display: none; }
+    CaptureScreen.tiny #live, CaptureScreen.tiny Notice { display: none; }
     """
 
     def __init__(self, hub: Hub, patient: PatientShown, encounter: str) -> None:
@@ -82,7 +86,9 @@ class CaptureScreen(QafilaScreen):
         self.monitor = Monitor()
         self.tier = Tier.SMALL
         self._observations: Sequence[ObservationShown] = ()
-        self._tiles = {kind: TileView(hub, kind) for kind in Kind}
+        self.book = DeviceBook()
+        self.cuffs = Cuffs(hub, self.monitor)
+        self._tiles = Tiles(hub)
         self._records = RecordList(hub)
         self._numbers = Static("", id="numbers")
         self._waves = LiveWaves(hub, self._perfusion)
@@ -91,8 +97,7 @@ class CaptureScreen(QafilaScreen):
         self._frames: Timer | None = None
 
     def body(self) -> ComposeResult:
-        with Container(id="tiles"):
-            yield from self._tiles.values()
+        yield from self._tiles
         with Container(id="live"):  # no container more: each is drawn again wherever a wave moves
             yield self._records
             yield from self._waves.views.values()
@@ -126,7 +131,11 @@ class CaptureScreen(QafilaScreen):
                 self._waves.take(message)
             case ReadingEvent():
                 self.monitor.hear(message, self.hub.now_s())
+                self.book.hear(message, self.hub.now_s())
+                self._hear_cuff(message)
                 self._show_numbers()
+            case DeviceEvent():
+                self._hear_cuff(message)
             case SavedEvent(what="wave"):
                 pass  # every ten seconds, and nothing of it is on this screen
             case SavedEvent() if message.patient == self.patient.patient or message.what == "assignment":
@@ -146,6 +155,7 @@ class CaptureScreen(QafilaScreen):
         self.read()
 
     def tick(self) -> None:
+        self.footer.set_keys(self.keys_now())
         super().tick()
         self._show_numbers()
         self._waves.tick()
@@ -163,6 +173,7 @@ class CaptureScreen(QafilaScreen):
         self._observations = visit.observations
         now_s = self.hub.now_s()
         self.monitor.hold(visit.observations, now_s, self.hub.situation.wall_now_ms(now_s) or 0)
+        self.book.hold(visit.observations)
         self._lay_out()
         self._show_records()
 
@@ -178,6 +189,69 @@ class CaptureScreen(QafilaScreen):
         """In the small layout, show the other wave."""
         self._waves.choose_other()
         self._show_waves()
+
+    def action_scroll(self, how: str) -> None:
+        self._records.move(how)
+
+    async def action_devices(self) -> None:
+        await self.app.push_screen(DevicesScreen(self.hub, self.patient, self.book))
+
+    async def action_cuff(self) -> None:
+        """Stop what measures, else start a cuff; ask which and for whom where that is not plain."""
+        if self.cuffs.measuring():
+            self.stop_cuffs()
+            return
+        cuffs = self.cuffs.startable()
+        mode = mode_for(self.patient, self.hub)
+        if not cuffs:
+            self.notice.tell(self.hub.say("cuff.none"))
+        elif len(cuffs) == 1 and mode is not None:
+            self._start_cuff(Start(cuffs[0], mode))
+        else:
+            await self.app.push_screen(ChooseCuff(self.hub, cuffs), self._start_cuff)
+
+    def _start_cuff(self, chosen: Start | None) -> None:
+        if chosen is not None:
+            self.cuffs.begun(chosen.device)
+            self.notice.tell(self.hub.say("cuff.asked", device=chosen.device))
+            self._measure(chosen)
+
+    @work(group="cuff")
+    async def _measure(self, chosen: Start) -> None:
+        """Its own words where it fails: somebody may have stopped it meanwhile."""
+        say = self.hub.say
+        try:
+            await self.hub.agent.measure(chosen.device, chosen.mode)
+        except QafilaError as error:
+            self.cuffs.over(chosen.device)
+            self.notice.tell(say("cuff.not-started", why=self.hub.trouble(error)))
+            return
+        if chosen.device in self.cuffs.measuring():
+            mode = say(f"cuff.{chosen.mode}")
+            self.notice.tell(say("cuff.started", device=chosen.device, mode=mode))
+
+    def stop_cuffs(self) -> None:
+        """Let the air out of every cuff that measures; each by itself, none waits for another."""
+        for device in self.cuffs.measuring():
+            self.notice.tell(self.hub.say("cuff.stopping", device=device))
+            self._stop_cuff(device)
+
+    @work(group="cuff")
+    async def _stop_cuff(self, device: str) -> None:
+        say = self.hub.say
+        try:
+            await self.hub.agent.stop(device)
+        except QafilaError as error:
+            self.notice.tell(say("cuff.not-stopped", device=device, why=self.hub.trouble(error)))
+            return
+        self.cuffs.over(device)
+        self.notice.tell(say("cuff.stopped", device=device))
+
+    def _hear_cuff(self, message: ReadingEvent | DeviceEvent) -> None:
+        measured = set(self.cuffs.measuring())
+        words = self.cuffs.hear(message)
+        if words or measured - set(self.cuffs.measuring()):
+            self.notice.tell(words)
 
     async def action_tray(self) -> None:
         await self.app.push_screen(TrayScreen(self.hub, self.patient, self.encounter))
@@ -207,6 +281,12 @@ class CaptureScreen(QafilaScreen):
             self._leaving = True
             self.app.pop_screen()
 
+    def keys_now(self) -> list[tuple[str, str]]:
+        """The keys that do something now."""
+        cuff = ("F3", "key.cuff-stop" if self.cuffs.measuring() else "key.cuff")
+        shown = [each for each in self.KEYS if self.tier is not Tier.TINY or each not in _OF_A_ROOMY_SCREEN]
+        return [*([cuff] if self.cuffs.known() else []), *shown]
+
     # ── drawing ─────────────────────────────────────────────────────────────────────────────────
 
     def _lay_out(self) -> None:
@@ -215,11 +295,9 @@ class CaptureScreen(QafilaScreen):
         for tier in Tier:
             self.set_class(tier is self.tier, tier.value)
         self._kinds = kinds = self.monitor.kinds()
-        for kind, tile in self._tiles.items():
-            tile.display = kind in kinds
-        roomy = self.tier in {Tier.MEDIUM, Tier.LARGE} or self.app.size.width >= 80
-        self.set_class(len(kinds) == 4 and roomy, "-four")
-        self.set_class(len(kinds) == 5, "-five")
+        rows_ = self._tiles.lay_out(self.tier, self.app.size.width, kinds)
+        self.set_class(self.tier is Tier.SMALL and rows_ == 3, "-rows-3")
+        self.set_class(self.tier is Tier.SMALL and rows_ > 3, "-rows-4")
         self._show_waves()
         self._show_numbers()
 
@@ -232,14 +310,11 @@ class CaptureScreen(QafilaScreen):
             return
         tiles = [self.monitor.tile(kind, now_s) for kind in kinds]
         for tile in tiles:
-            self._tiles[tile.kind].show(tile, present=present)
+            self._tiles.show(tile, present=present)
         if self.tier is Tier.TINY:
-            lines: list[list[Part]] = []
-            for tile in tiles:
-                words = words_of(tile, hub, present=present)
-                grey = not present or tile.stale
-                style = theme.GREY if grey else f"bold {COLOURS[tile.kind]}"
-                lines.append([Part(f"{words.label} {words.value} {words.unit}", style), Part(words.note)])
+            size = self._numbers.content_size
+            words = [(tile, words_of(tile, hub, present=present)) for tile in tiles]
+            lines = plain_lines(words, size.width, size.height, present=present)
             self._numbers.update(content(lines), layout=False)
 
     def _show_records(self) -> None:
@@ -250,4 +325,5 @@ class CaptureScreen(QafilaScreen):
 
     def _perfusion(self) -> str:
         """Beside the pleth, while a sensor says it."""
-        return ""
+        percent = self.monitor.perfusion(self.hub.now_s())
+        return "" if percent is None else f"{self.hub.say('vital.pi')} {self.hub.number(percent)} %"

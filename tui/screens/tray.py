@@ -48,6 +48,7 @@ class TrayScreen(QafilaScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys(up="move(-1)", down="move(1)", pageup="move(-10)", pagedown="move(10)"),
         *keys(space="mark", enter="assign", escape="back", f1="app.help", f9="app.lock", f10="app.leave"),
+        *keys(f3="app.stop_cuff"),
         *[Binding(str(digit), f"digit({digit})", show=False, priority=True) for digit in range(1, 10)],
     ]
     DEFAULT_CSS: ClassVar[str] = """

@@ -13,6 +13,7 @@ from tui.widgets.flow import Part, content, flow
 
 _TRAINING: Final = f"bold {theme.BLACK} on {theme.NOTICE}"
 _ALARM: Final = f"bold {theme.WHITE} on {theme.ALARM}"
+_MOST_NAMED: Final = 2
 _NAME: Final = f"bold {theme.WHITE}"
 
 
@@ -51,6 +52,9 @@ class Header(_Bar):
         parts = [Part(situation.unit or "qafila", _NAME)]
         if situation.realm == "training":
             parts.append(Part(f" {hub.say('header.training')} ", _TRAINING))
+        if situation.glass_until_s is not None:
+            left_s = max(0.0, situation.glass_until_s - hub.now_s())
+            parts.append(Part(f" {hub.say('header.glass', left=hub.age(left_s))} ", _ALARM))
         if self.patient is not None:
             facts = hub.facts(self.patient)
             identifiers = hub.identifiers(self.patient)
@@ -59,6 +63,10 @@ class Header(_Bar):
         if not hub.present:
             parts.append(Part(f" {hub.say('header.absent')} ", _ALARM))
         parts += [self._queue(), self._link(), self._clock()]
+        low = situation.low_batteries
+        if low:
+            named = ", ".join(low) if len(low) <= _MOST_NAMED else str(len(low))
+            parts.append(Part(hub.say("header.battery", devices=named), theme.NOTICE))
         if situation.stopped:
             parts.append(Part(f" {hub.say('header.stopped')} ", _ALARM))
         if situation.problem:

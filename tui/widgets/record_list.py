@@ -1,16 +1,16 @@
 """The records of a visit: what, from where, and how far each has come, in words and a symbol."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import Final
 
 from rich.cells import cell_len
-from textual.widgets import Static
 
 from tui import theme
 from tui.hub import Hub
 from tui.monitor import NOTHING
 from tui.records import SYMBOLS, Row
-from tui.widgets.flow import Part, content, shortened
+from tui.widgets.flow import Part, shortened
+from tui.widgets.scroller import Entry, Scroller
 
 _STATE_COLOURS: Final = {
     "saved": theme.WHITE,
@@ -24,7 +24,7 @@ def row_lines(row: Row, hub: Hub, width: int) -> list[list[Part]]:
     """A row on as many lines as its values need; values and state are whole, only the source is cut."""
     state = f"{SYMBOLS[row.state]} {hub.say(f'state.{row.state}')}"
     time = when(row, hub)
-    values = [_value(row, part, hub) for part in row.parts]
+    values = [value_words(part, row.missing, hub) for part in row.parts]
     room = max(1, width - len(time) - 1)
     lines: list[str] = []
     for value in values:
@@ -59,13 +59,14 @@ def when(row: Row, hub: Hub) -> str:
     return hub.say("records.old", when=f"{row.taken:%H:%M}" if today else f"{row.taken:%d/%m/%Y %H:%M}")
 
 
-def _value(row: Row, part: tuple[str, str, str], hub: Hub) -> str:
+def value_words(part: tuple[str, str, str], missing: Sequence[str], hub: Hub) -> str:
+    """A value with its name and unit, or why there is none."""
     code, value, unit = part
     label = hub.say(f"vital.{code}")
     if value == NOTHING:
-        reason = hub.say(f"missing.{row.missing[0]}") if row.missing else ""
+        reason = hub.say(f"missing.{missing[0]}") if missing else ""
         return f"{label} — ({reason})" if reason else f"{label} —"
-    return f"{label} {hub.number(value)} {unit}"
+    return f"{label} {hub.number(value)} {unit}".rstrip()
 
 
 def _source(row: Row, hub: Hub) -> str:
@@ -76,42 +77,25 @@ def _how(row: Row, hub: Hub) -> str:
     return hub.say("source.simulated") if row.source == "simulated" else ""
 
 
-class RecordList(Static):
-    """The latest records, as many as fit; how many more there are is said."""
-
-    DEFAULT_CSS: ClassVar[str] = f"""
-    RecordList {{
-        height: auto; padding: 0 1; border: round {theme.LABEL}; border-title-color: {theme.WHITE};
-    }}
-    """
+class RecordList(Scroller):
+    """The records of a visit, the latest first."""
 
     def __init__(self, hub: Hub) -> None:
-        super().__init__("", id="records")
-        self._hub = hub
+        super().__init__(hub, empty="records.none", id="records")
         self._rows: Sequence[Row] = ()
 
     def show(self, rows: Sequence[Row]) -> None:
-        """Show these, the latest first."""
+        """Show these; whoever has moved down goes on seeing what they saw."""
+        if self._first and self._rows:
+            before = {row.reading for row in self._rows}
+            self._first += sum(row.reading not in before for row in rows)
         self._rows = rows
-        self._redraw()
+        self.redraw()
 
-    def on_resize(self) -> None:
-        self._redraw()
+    def heading(self) -> str:
+        """See `Scroller`."""
+        return self.hub.say("records.title", n=len(self._rows))
 
-    def _redraw(self) -> None:
-        hub, size = self._hub, self.content_size
-        self.border_title = hub.say("records.title", n=len(self._rows))
-        lines: list[list[Part]] = []
-        shown = 0
-        for row in self._rows:
-            more = row_lines(row, hub, size.width)
-            last = shown == len(self._rows) - 1
-            if len(lines) + len(more) > size.height - (0 if last else 1):
-                break
-            lines += more
-            shown += 1
-        if not self._rows:
-            lines = [[Part(hub.say("records.none"), theme.LABEL)]]
-        elif shown < len(self._rows):
-            lines.append([Part(hub.say("records.more", n=len(self._rows) - shown), theme.LABEL)])
-        self.update(content(lines), layout=False)
+    def entries(self, width: int) -> Sequence[Entry]:
+        """See `Scroller`."""
+        return [row_lines(row, self.hub, width) for row in self._rows]

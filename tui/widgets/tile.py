@@ -13,7 +13,7 @@ from tui.glyphs import Level
 from tui.hub import Hub
 from tui.monitor import NOTHING, UNITS, Kind, Tile
 from tui.widgets.big_number import HEIGHT, big
-from tui.widgets.flow import shortened
+from tui.widgets.flow import Part, flow, shortened
 
 COLOURS: Final = {
     Kind.PRESSURE: theme.PRESSURE,
@@ -21,8 +21,12 @@ COLOURS: Final = {
     Kind.PULSE: theme.OXYGEN,
     Kind.HEART: theme.HEART,
     Kind.TEMPERATURE: theme.TEMPERATURE,
+    Kind.RESPIRATION: theme.BREATH,
+    Kind.GLUCOSE: theme.PRESSURE,
+    Kind.WEIGHT: theme.PRESSURE,
+    Kind.HEIGHT: theme.PRESSURE,
+    Kind.PAIN: theme.PRESSURE,
 }
-_SPOT: Final = frozenset({Kind.PRESSURE, Kind.TEMPERATURE})
 
 
 class Words(NamedTuple):
@@ -49,7 +53,7 @@ def _note(tile: Tile, hub: Hub, *, present: bool) -> str:
     say = hub.say
     age = "" if tile.age_s is None else hub.age(tile.age_s)
     flag = next((code for flag in tile.flags if (code := f"flag.{flag}") in say.codes), None)
-    spot = tile.kind in _SPOT
+    low = tile.device is not None and hub.situation.battery_low(tile.device)
     candidates = (
         (not present, "tile.absent"),
         (tile.pumping is not None, "tile.pumping"),
@@ -57,9 +61,10 @@ def _note(tile: Tile, hub: Hub, *, present: bool) -> str:
         (tile.missing is not None, f"missing.{tile.missing}"),
         (tile.value == NOTHING, "tile.waiting"),
         (flag is not None, flag or ""),
+        (low, "tile.battery"),
         (tile.manual, "tile.manual"),
-        (spot and tile.kept is not None, "tile.kept"),
-        (spot, "tile.ago"),
+        (not tile.running and tile.kept is not None, "tile.kept"),
+        (not tile.running, "tile.ago"),
         (tile.kept is not None, "tile.kept-now"),
         (tile.settled, "tile.steady"),
     )
@@ -93,13 +98,29 @@ def tile_rows(words: Words, width: int, height: int, level: Level) -> list[tuple
     return [(f"{top}{slash}", True), (bottom, True)]
 
 
+def plain_lines(
+    tiles: Sequence[tuple[Tile, Words]], width: int, height: int, *, present: bool
+) -> list[list[Part]]:
+    """The numbers alone, for a terminal too small for tiles: a line each, or as many to a line as fit."""
+
+    def number(tile: Tile, words: Words) -> Part:
+        grey = tile.stale or not present
+        return Part(
+            f"{words.label} {words.value} {words.unit}", theme.GREY if grey else f"bold {COLOURS[tile.kind]}"
+        )
+
+    if len(tiles) <= height:
+        return [[number(tile, words), Part(words.note)] for tile, words in tiles]
+    return flow([number(tile, words) for tile, words in tiles], width)
+
+
 class TileView(Widget):
     """One tile. Where there is room a frame carries its name; in small layouts the name stands in the row."""
 
     DEFAULT_CSS: ClassVar[str] = "TileView { height: 2; padding: 0 1; }"
 
-    def __init__(self, hub: Hub, kind: Kind) -> None:
-        super().__init__(id=f"tile-{kind}")
+    def __init__(self, hub: Hub, kind: Kind, *, id: str) -> None:  # noqa: A002  Textual's own name
+        super().__init__(id=id)
         self._hub = hub
         self.kind = kind
         self._words = Words("", NOTHING, "", "")
