@@ -1,16 +1,19 @@
 """What `patient.export` takes and answers: everything that is kept of one person."""
 
 import uuid
+from typing import Literal, TypeAlias
 
 from edge.localapi.shapes import EntryIdentity, Identifier, Message, RecordingShown
-from edge.records.reasons import ExportReason
+
+Reason: TypeAlias = Literal["patient-asked", "guardian-asked", "care-elsewhere", "legal-order"]
+"""`edge.records.reasons.ExportReason`, spelled out for the reference."""
 
 
 class Export(Message):
     """Whose record is taken out, and why; ``after`` is ``next`` of the answer before."""
 
     patient: uuid.UUID
-    reason: ExportReason
+    reason: Reason
     after: uuid.UUID | None = None
 
 

@@ -19,7 +19,7 @@ OF_THE_AGENT = (
     "edge/security",
     "edge/localapi",
     "edge/ports/caller.py",
-    "edge/spool",
+    *(f"edge/spool/{name}.py" for name in ("files", "inbox", "names", "outbox")),
 )
 BLANK = re.compile(r"\{(\w+)\}")
 

@@ -18,7 +18,7 @@ class ExportCommands:
         self._ledger = ledger
 
     async def export(
-        self, call: Call, *, patient: uuid.UUID, reason: ExportReason, after: uuid.UUID | None
+        self, call: Call, *, patient: uuid.UUID, reason: str, after: uuid.UUID | None
     ) -> Answer:
         """Some visits at a time, and an audit entry for each time.
 
@@ -31,7 +31,7 @@ class ExportCommands:
         def job(opened: OpenStore) -> Answer:
             person = exporting.person_of(opened.store, patient)
             answer = exporting.page(opened.store, person, after)
-            entry = stamp | exporting.access(person, reason)
+            entry = stamp | exporting.access(person, ExportReason(reason))
 
             def note(tx: Transaction) -> None:
                 tx.append(Stream.AUDIT, Kind.ACCESS, entry)

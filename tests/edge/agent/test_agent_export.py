@@ -1,14 +1,16 @@
 """A patient's record is taken out: all of it, of that person alone, and never without a trace."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from edge import cbor
 from edge.agent import exporting
 from edge.cbor import Value
+from edge.localapi import exported
 from edge.ports.caller import CallRefused
 from edge.records.fields import Field, Kind, Source, Stream
+from edge.records.reasons import ExportReason
 from tests.edge.agent.agent_world import Card, Nurse, World
 
 REASON = "patient-asked"
@@ -108,7 +110,7 @@ async def test_a_correction_and_what_it_corrects_are_both_there(world: World) ->
         Field.GIVEN: "Zahra",
         Field.SEX: "female",
     }
-    seen = {
+    seen: dict[int, Value] = {
         Field.ENCOUNTER: encounter,
         Field.CODE: "temp",
         Field.SOURCE: int(Source.MANUAL),
@@ -128,6 +130,10 @@ async def test_a_correction_and_what_it_corrects_are_both_there(world: World) ->
     before, after = answer["visits"][0]["observations"]
     assert (before["value"], before["corrects"]) == ("46.9", None)
     assert (after["value"], after["corrects"]) == ("36.9", [before["entry"][1], before["entry"][3]])
+
+
+def test_every_reason_may_be_given() -> None:
+    assert get_args(exported.Reason) == tuple(ExportReason)
 
 
 async def test_nobody_unknown_is_taken_out(world: World) -> None:
