@@ -9,6 +9,7 @@ from edge.cbor import Value
 from edge.clock import ClockQuality, Moment
 from edge.records.fields import Field, Payload, Source
 from edge.records.identity import request_digest
+from edge.records.names import PersonName
 from edge.vitals.identity import Identity
 from edge.vitals.quantity import Measured, Missing, Unit
 
@@ -37,27 +38,51 @@ def stamp(
 
 def patient(
     *,
-    family: str,
-    given: str,
+    revision: int,
+    name: PersonName,
     sex: str,
     birth: str | None,
+    birth_estimated: bool,
     identifiers: Sequence[Mapping[str, str]],
     phone: str | None,
     village: str | None,
 ) -> Payload:
-    """A patient's first revision."""
+    """All that is known of a patient from this revision on."""
     return _without_nothing(
         {
-            Field.REVISION: 1,
-            Field.FAMILY: family,
-            Field.GIVEN: given,
+            Field.REVISION: revision,
+            Field.FAMILY: name.family or None,
+            Field.GIVEN: name.given or None,
             Field.SEX: sex,
             Field.BIRTH: birth,
             Field.IDENTIFIERS: [[each["system"], each["value"]] for each in identifiers] or None,
             Field.PHONE: phone,
             Field.VILLAGE: village,
+            Field.FAMILY_ARABIC: name.family_arabic or None,
+            Field.GIVEN_ARABIC: name.given_arabic or None,
+            Field.BIRTH_ESTIMATED: True if birth_estimated and birth is not None else None,
         }
     )
+
+
+def consent(revision: int, said: Mapping[str, str | None]) -> Payload:
+    """One decision about one scope."""
+    return _without_nothing(
+        {
+            Field.REVISION: revision,
+            Field.SCOPE: said["scope"],
+            Field.DECISION: said["decision"],
+            Field.GIVEN_BY: said["given_by"],
+            Field.FORM: said["form"],
+            Field.LANGUAGE: said["language"],
+            Field.WITNESS: said["witness"],
+        }
+    )
+
+
+def link(duplicate: bytes, revision: int, reason: str) -> Payload:
+    """That somebody was entered twice, or was not."""
+    return {Field.DUPLICATE: duplicate, Field.REVISION: revision, Field.REASON: reason}
 
 
 def observation(

@@ -83,6 +83,52 @@ class BirthRefused(CallRefused):
         super().__init__("This day of birth has not come yet.", next_step="Correct the date of birth.")
 
 
+class NameRefused(CallRefused):
+    """One script stands in the other's field."""
+
+    code: ClassVar[str] = "name-script"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A name is in other letters than its field.",
+            next_step="Write Latin letters in the first two fields and Arabic ones in the others, or only"
+            " Arabic ones in the first two.",
+        )
+
+
+class IdentifierRefused(CallRefused):
+    """An identifier has neither letter nor digit, or stands there twice."""
+
+    code: ClassVar[str] = "identifier-refused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An identifier is empty, or given twice.",
+            next_step="Give each identifier once, as it is written.",
+        )
+
+
+class PatientRefused(CallRefused):
+    """Not with this patient as they are: ``patient-merged``, ``patient-changed``, ``patient-same``."""
+
+    code: ClassVar[str] = "patient-refused"
+
+
+class ConsentRefused(CallRefused):
+    """Nothing was given that could be withdrawn, or one scope is decided twice."""
+
+    code: ClassVar[str] = "consent-refused"
+
+
+class SiteRefused(CallRefused):
+    """A site is chosen by name or by identity, not by both and not by none."""
+
+    code: ClassVar[str] = "site-refused"
+
+    def __init__(self) -> None:
+        super().__init__("The site is not clear.", next_step="Choose one of the list, or name a new one.")
+
+
 class VisitRefused(CallRefused):
     """The visit is not in a state that allows this: ``encounter-open``, ``encounter-closed``."""
 

@@ -14,11 +14,13 @@ from edge.agent.card import CardWatch
 from edge.agent.commands.backups import BackupCommands
 from edge.agent.commands.devices import DeviceCommands
 from edge.agent.commands.exporting import ExportCommands
+from edge.agent.commands.identities import IdentityCommands
 from edge.agent.commands.patients import PatientCommands
 from edge.agent.commands.records import RecordCommands
 from edge.agent.commands.recovery import RecoveryCommands
 from edge.agent.commands.secrets import Secrets
 from edge.agent.commands.sessions import SessionCommands
+from edge.agent.commands.sites import SiteCommands
 from edge.agent.commands.tray import TrayCommands
 from edge.agent.commands.users import UserCommands
 from edge.agent.commands.visits import VisitCommands
@@ -114,7 +116,8 @@ class Agent:
             *(self._ledger, self._audience, self._unlocking, doorkeeper, self._locks),
             self._parts.load_slots,
         )
-        patients = PatientCommands(self._ledger)
+        patients, sites = PatientCommands(self._ledger), SiteCommands(self._ledger)
+        identities = IdentityCommands(self._ledger)
         visits = VisitCommands(self._ledger, self._capture)
         tray = TrayCommands(self._ledger)
         records = RecordCommands(self._ledger)
@@ -136,6 +139,13 @@ class Agent:
             "present": sessions.present,
             "lock": sessions.lock,
             "patient.register": patients.register,
+            "patient.correct": patients.correct,
+            "patient.show": patients.show,
+            "patient.consent": patients.consent,
+            "patient.merge": identities.merge,
+            "patient.unmerge": identities.unmerge,
+            "site.list": sites.known,
+            "site.arrive": sites.arrive,
             "patient.likely": patients.likely,
             "patient.list": patients.recent,
             "patient.find": patients.find,

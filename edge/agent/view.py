@@ -2,7 +2,7 @@
 
 import datetime
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -12,7 +12,7 @@ from edge.agent.states import Progress, RecordState, state_of_all
 from edge.ports.caller import Json
 from edge.records.fields import Source, Stream
 from edge.records.identity import EntryId
-from edge.store.rows import Fork, Observation, Patient, Waveform, WaveformChunk
+from edge.store.rows import Consent, Encounter, Fork, Observation, Patient, Site, Waveform, WaveformChunk
 from edge.store.waveforms import INTERRUPTED
 from edge.vitals.codes import VITALS, Code
 from edge.vitals.identity import Identity
@@ -52,7 +52,46 @@ def patient(shown: Patient, progress: Mapping[Stream, Progress]) -> dict[str, Js
         "birth": shown.birth,
         "identifiers": [{"system": system, "value": value} for system, value in shown.identifiers],
         "state": state_of_all(progress, last).value,
+        "family_arabic": shown.name.family_arabic or None,
+        "given_arabic": shown.name.given_arabic or None,
+        "birth_estimated": shown.birth_estimated,
+        "merged": len(shown.merged),
     }
+
+
+def consents(decisions: Sequence[Consent]) -> list[Json]:
+    """Decisions in their order, each with whether it still holds."""
+    last = {each.scope: each for each in decisions}
+    return [
+        {
+            "scope": each.scope,
+            "decision": each.decision,
+            "given_by": each.given_by,
+            "form": each.form,
+            "language": each.language,
+            "witness": each.witness,
+            "operator": each.operator,
+            "wall_ms": each.wall_ms,
+            "holds": last[each.scope] is each,
+        }
+        for each in decisions
+    ]
+
+
+def visit(shown: Encounter, site: Site | None) -> dict[str, Json]:
+    """A visit in a patient's history."""
+    return {
+        "encounter": uuid_text(shown.encounter),
+        "opened_ms": shown.opened_ms,
+        "closed_ms": shown.closed_ms,
+        "operator": shown.operator,
+        "site": None if site is None else site.name,
+    }
+
+
+def site(shown: Site) -> dict[str, Json]:
+    """A place where the unit works."""
+    return {"site": uuid_text(shown.site), "name": shown.name, "arrived_ms": shown.arrived_ms}
 
 
 def observation(shown: Observation, progress: Mapping[Stream, Progress]) -> dict[str, Json]:

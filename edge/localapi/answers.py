@@ -6,6 +6,7 @@ from typing import Literal
 from edge.localapi.shapes import (
     ChunkShown,
     ClockShown,
+    ConsentShown,
     DeviceShown,
     EntryIdentity,
     FirstBad,
@@ -19,8 +20,10 @@ from edge.localapi.shapes import (
     RecordingShown,
     Role,
     Saved,
+    SiteShown,
     StreamShown,
     UserShown,
+    VisitShown,
     WavesShown,
     Word,
 )
@@ -96,6 +99,37 @@ class Patients(Message):
     more: bool
 
 
+class PatientCorrected(Saved):
+    """The patient's revision now."""
+
+    revision: int
+
+
+class PatientRecord(Message):
+    """All that is known of a patient; ``merged`` are the others who turned out to be the same person."""
+
+    patient: PatientShown
+    revision: int
+    phone: str | None
+    village: str | None
+    consents: tuple[ConsentShown, ...]
+    visits: tuple[VisitShown, ...]
+    merged: tuple[PatientShown, ...]
+
+
+class Arrived(Saved):
+    """Visits that are opened from now on are at this site, until the unit is started anew or moves on."""
+
+    site: uuid.UUID
+
+
+class Sites(Message):
+    """Where the unit works, the site it was at last first; ``here`` is where it stands, if it was said."""
+
+    sites: tuple[SiteShown, ...]
+    here: uuid.UUID | None
+
+
 class EncounterOpened(Saved):
     """An encounter was opened; readings are bound to its patient from now on."""
 
@@ -117,6 +151,8 @@ class Encounter(Message):
     purged: bool = False
     observations: tuple[ObservationShown, ...]
     recordings: tuple[RecordingShown, ...] = ()
+    site: str | None = None
+    """The name of the place."""
 
 
 class Waveform(Message):

@@ -42,6 +42,31 @@ METHODS: Final[dict[str, Method]] = {
     ),
     "lock": Method(Nothing, Nothing, "Close the store and end all sessions."),
     "patient.register": Method(requests.Register, answers.Registered, "Enter a new patient."),
+    "patient.correct": Method(
+        requests.CorrectPatient,
+        answers.PatientCorrected,
+        "Say anew all that is known of a patient; what was said before is kept.",
+    ),
+    "patient.show": Method(
+        requests.PatientNamed,
+        answers.PatientRecord,
+        "All that is known of a patient: what they agreed to, their visits, and who was merged into them.",
+    ),
+    "patient.consent": Method(
+        requests.Decide, Saved, "What a patient agreed to, refused or withdrew; every decision is kept."
+    ),
+    "patient.merge": Method(
+        requests.MergePatients,
+        Saved,
+        "Two patients are one person, entered twice; for supervisors. Nothing of either is moved.",
+    ),
+    "patient.unmerge": Method(
+        requests.UnmergePatient, Saved, "They are two persons after all; for supervisors."
+    ),
+    "site.list": Method(Nothing, answers.Sites, "Where the unit works, and where it stands."),
+    "site.arrive": Method(
+        requests.Arrive, answers.Arrived, "The unit stands here; visits that are opened have this place."
+    ),
     "patient.likely": Method(
         requests.LikelyAsked,
         answers.Patients,

@@ -5,7 +5,20 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field, SecretStr, StringConstraints
 
-from edge.localapi.shapes import Code, Identifier, Line, Message, ObservedValue, Role, Seq, Topic, User
+from edge.localapi.shapes import (
+    Birth,
+    Code,
+    ConsentSaid,
+    Identifier,
+    Line,
+    Message,
+    ObservedValue,
+    Role,
+    Seq,
+    Sex,
+    Topic,
+    User,
+)
 
 Secret: TypeAlias = Annotated[SecretStr, Field(min_length=1, max_length=128)]
 
@@ -21,16 +34,36 @@ class SignIn(Message):
     brief: bool = False
 
 
-class Register(Message):
-    """Enter a new patient."""
+class PatientSaid(Message):
+    """What is known of a patient.
+
+    ``family`` and ``given`` are in Latin letters, or in Arabic ones where only these are known; then the two
+    Arabic fields stay empty. ``birth`` is as long as it is known; ``birth_estimated``: it was told by guess.
+    """
 
     family: Line
     given: Line
-    sex: Literal["female", "male", "other", "unknown"]
-    birth: Annotated[str, StringConstraints(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")] | None = None
+    sex: Sex
+    birth: Birth | None = None
     identifiers: Annotated[tuple[Identifier, ...], Field(max_length=8)] = ()
     phone: Line | None = None
     village: Line | None = None
+    family_arabic: Line | None = None
+    given_arabic: Line | None = None
+    birth_estimated: bool = False
+
+
+class Register(PatientSaid):
+    """Enter a new patient, with what was agreed to; see PatientSaid."""
+
+    consents: Annotated[tuple[ConsentSaid, ...], Field(max_length=4)] = ()
+
+
+class CorrectPatient(PatientSaid):
+    """All that is known of a patient, corrected; ``revision`` is the one that was corrected."""
+
+    patient: uuid.UUID
+    revision: Annotated[int, Field(ge=1, lt=2**31)]
 
 
 class LikelyAsked(Message):
@@ -38,9 +71,39 @@ class LikelyAsked(Message):
 
     family: Line
     given: Line
-    sex: Literal["female", "male", "other", "unknown"] = "unknown"
-    birth: Annotated[str, StringConstraints(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")] | None = None
+    sex: Sex = "unknown"
+    birth: Birth | None = None
     phone: Line | None = None
+    family_arabic: Line | None = None
+    given_arabic: Line | None = None
+
+
+class Decide(ConsentSaid):
+    """What a patient decided."""
+
+    patient: uuid.UUID
+
+
+class MergePatients(Message):
+    """``duplicate`` is the person ``patient``, entered once more; ``patient`` stays."""
+
+    patient: uuid.UUID
+    duplicate: uuid.UUID
+    reason: Line
+
+
+class UnmergePatient(Message):
+    """``duplicate`` is another person after all."""
+
+    duplicate: uuid.UUID
+    reason: Line
+
+
+class Arrive(Message):
+    """The unit stands at this site, one that is known or one that is named; exactly one of the two."""
+
+    site: uuid.UUID | None = None
+    name: Line | None = None
 
 
 class Find(Message):

@@ -1,6 +1,8 @@
 """Types and parts that several messages of the local API share."""
 
+import datetime
 import re
+import unicodedata
 import uuid
 from decimal import Decimal
 from typing import Annotated, Final, Literal, TypeAlias
@@ -14,15 +16,20 @@ def _as_user_id(typed: object) -> object:
     return user_id(typed) if isinstance(typed, str) else typed
 
 
-_UNSEEN: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
-"""Control characters, those that turn the direction of what follows or are not seen at all, and halves of
-characters. U+200C and U+200D join Arabic letters and stay."""
+_INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters and marks by their category, of which nothing is seen."""
+_JOINERS: Final = frozenset("\u200c\u200d")
+"""They join Arabic letters, or keep them apart, and stay."""
+_NOT_TEXT: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Control and format characters, those that turn the direction of what follows among them, halves of
+characters, and what no font knows. Source: Unicode Standard Annex 44, General_Category."""
+_SELECTORS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
 def _seen(text: str) -> str:
-    if _UNSEEN.search(text):
+    if _SELECTORS.search(text) or any(
+        c in _INVISIBLE or (unicodedata.category(c) in _NOT_TEXT and c not in _JOINERS) for c in text
+    ):
         message = "a control character"
         raise ValueError(message)
     return text
@@ -34,6 +41,22 @@ Line: TypeAlias = Annotated[
     AfterValidator(_seen),
 ]
 """One line of text a person typed: what is shown is all there is."""
+
+
+def _in_the_calendar(birth: str) -> str:
+    if birth < _EARLIEST_BIRTH:
+        message = "too long ago"
+        raise ValueError(message)
+    datetime.date.fromisoformat((birth + "-01-01")[: len("YYYY-MM-DD")])
+    return birth
+
+
+_EARLIEST_BIRTH: Final = "1880"
+Birth: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"), AfterValidator(_in_the_calendar)
+]
+"""YYYY, YYYY-MM or YYYY-MM-DD: as much as is known."""
+Sex: TypeAlias = Literal["female", "male", "other", "unknown"]
 User: TypeAlias = Annotated[str, BeforeValidator(_as_user_id), StringConstraints(pattern=USER_ID.pattern)]
 Code: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
 Role: TypeAlias = Literal["nurse", "supervisor", "technician"]
@@ -62,6 +85,20 @@ class Identifier(Message):
     value: Line
 
 
+class ConsentSaid(Message):
+    """One decision of a patient about one scope.
+
+    ``given_by``: who spoke for the patient; ``language``: in which it was explained, an ISO 639 code.
+    """
+
+    scope: Literal["care", "tele-expertise", "sharing", "research"]
+    decision: Literal["given", "refused", "withdrawn"]
+    given_by: Literal["patient", "parent", "guardian", "relative"] = "patient"
+    form: Literal["oral", "written"] = "oral"
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")] | None = None
+    witness: Line | None = None
+
+
 class ObservedValue(Message):
     """One value typed by a person, in the stored unit unless another is named."""
 
@@ -80,7 +117,11 @@ class ShownValue(Message):
 
 
 class PatientShown(Message):
-    """A patient and how far their entries have come."""
+    """A patient and how far their entries have come.
+
+    ``family`` and ``given`` are in Latin letters where these are known, else in Arabic ones; those in Arabic
+    letters also stand for themselves. ``merged``: how many others turned out to be this patient.
+    """
 
     patient: uuid.UUID
     family: str
@@ -89,6 +130,36 @@ class PatientShown(Message):
     birth: str | None
     identifiers: tuple[Identifier, ...]
     state: State
+    family_arabic: str | None = None
+    given_arabic: str | None = None
+    birth_estimated: bool = False
+    merged: int = 0
+
+
+class ConsentShown(ConsentSaid):
+    """A decision of a patient; ``holds``: no later one about the same scope is known."""
+
+    operator: str | None
+    wall_ms: int | None
+    holds: bool
+
+
+class VisitShown(Message):
+    """One visit of a patient; ``closed_ms`` is null while it is open, ``site`` the name of the place."""
+
+    encounter: uuid.UUID
+    opened_ms: int
+    closed_ms: int | None
+    operator: str
+    site: str | None
+
+
+class SiteShown(Message):
+    """A place where the unit works, and when it arrived there last."""
+
+    site: uuid.UUID
+    name: str
+    arrived_ms: int | None
 
 
 class ObservationShown(Message):

@@ -14,7 +14,7 @@ from edge.agent.refusals import ConfirmationNeeded, Unknown, ValueRefused, Visit
 from edge.agent.visit import Visit
 from edge.clock import ClockQuality
 from edge.ports.caller import Answer, Call
-from edge.records.fields import Field, Kind, Source, Stream
+from edge.records.fields import Field, Kind, Payload, Source, Stream
 from edge.store.rows import Encounter
 from edge.store.store import Store
 from edge.store.transaction import Transaction
@@ -47,6 +47,7 @@ class VisitCommands:
         id_ = self._ledger.new_id()
         operator = "" if call.caller.person is None else call.caller.person.user
         entry = self._ledger.stamp(call) | {Field.ENCOUNTER: id_.bytes}
+        boot = self._ledger.now().boot
 
         def work(tx: Transaction, store: Store) -> Answer:
             existing(store, patient)
@@ -54,7 +55,9 @@ class VisitCommands:
                 raise VisitRefused(
                     "Another visit is open.", next_step="Close it first.", code="encounter-open"
                 )
-            tx.append(Stream.VITALS, Kind.ENCOUNTER_OPENED, entry, patient=patient.bytes)
+            site = store.site_here(boot)
+            where: Payload = {} if site is None else {Field.SITE: site}
+            tx.append(Stream.VITALS, Kind.ENCOUNTER_OPENED, entry | where, patient=patient.bytes)
             return {"encounter": str(id_), "saved": view.identities(map(tx.identity, tx.appended))}
 
         answer = await self._ledger.commit_once(
@@ -87,6 +90,7 @@ class VisitCommands:
 
         def read(store: Store) -> tuple[Encounter, Answer]:
             visit = _existing_visit(store, encounter)
+            site = None if visit.site is None else store.site(visit.site)
             progress = self._ledger.progress(store)
             return visit, {
                 "encounter": str(encounter),
@@ -97,6 +101,7 @@ class VisitCommands:
                     view.observation(each, progress) for each in store.observations(visit.encounter)
                 ],
                 "recordings": [view.recording(each) for each in store.waveforms_of(visit.encounter)],
+                "site": None if site is None else site.name,
             }
 
         _, answer = await self._ledger.read_audited(call, read, lambda seen: [seen[0].patient])
