@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cli.commands import central_courier
+from cli.commands import central_courier, central_erasing
 from cli.options import AsJson, Home, JsonLog
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 central_courier.register(app)
+central_erasing.register(app)
 
 _BROKER_HELP: Final = "Where the broker listens, as HOST:PORT."
 _NO_TLS_YET: Final = (
@@ -39,6 +40,14 @@ class RecoveryReason(StrEnum):
 
     FORGOTTEN_PIN = "forgotten-pin"
     SUPERVISOR_LEFT = "supervisor-left"
+    HANDOVER = "handover"
+
+
+class GrantReason(StrEnum):
+    """Why another box gets a unit's backup."""
+
+    UNIT_LOST = "unit-lost"
+    UNIT_BROKEN = "unit-broken"
     HANDOVER = "handover"
 
 
@@ -80,6 +89,7 @@ def init(
         "processes_run": realm is RealmName.TRAINING,
         "cold_root": str(place.cold_key),
         "recovery_key": str(place.recovery_key),
+        "records_keys": [str(path) for path in place.records_keys],
     }
     emit(
         answer,
@@ -90,6 +100,8 @@ def init(
             "delete it here. It is needed only when the other root is lost or stolen.\n"
             f"Do the same with {place.recovery_key}: it lets people back into a unit by telephone, and\n"
             "whoever holds it together with a unit and its device secret can read that unit's store.\n"
+            "Give records-1.key and records-2.key to one person each, and delete them here: it takes both\n"
+            "to have a patient erased.\n"
             f"{_NO_TLS_YET if realm is RealmName.PRODUCTION else ''}"
             "Next: qafila central enrol REQUEST --out BUNDLE"
         ),
@@ -212,6 +224,45 @@ def recover(
         as_json=as_json,
         human=lambda: (
             f"Code for {user} on {unit}:\n\n    {code}\n\nThis is in the log. Take the key away again."
+        ),
+    )
+
+
+@app.command(
+    epilog="Example: qafila central grant /media/stick/van-07-….backup --to van-19 --reason unit-lost"
+    " --key /media/safe/recovery.key --by hakim --out van-19.grant"
+)
+def grant(
+    backup: Annotated[Path, typer.Argument(help="The backup's folder, or its manifest alone.")],
+    to: Annotated[str, typer.Option(help="The enrolled unit that takes the lost one's place.")],
+    reason: Annotated[GrantReason, typer.Option(help="Why.")],
+    key: Annotated[Path, typer.Option(help="The recovery key, from where it is kept offline.")],
+    by: Annotated[str, typer.Option(help="Who answers for it.")],
+    out: Annotated[Path, typer.Option(help="Where to write the grant; the file must not exist yet.")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let another box have a lost unit's backup, and go on with what that unit wrote.
+
+    It is noted before it is written. Be sure that the lost unit is: whoever holds the grant's box reads all
+    that the backup holds.
+    """
+    from cli.files import read_small_file, write_new_file
+    from cli.output import emit
+    from edge.clock import SystemClock
+    from sync.central import grants
+
+    manifest = read_small_file(backup / "manifest" if backup.is_dir() else backup)
+    wanted = grants.Wanted(manifest, to, reason.value, by)
+    given, raw = grants.give(_centre(home), wanted, key, SystemClock())
+    write_new_file(out, raw, mode=0o600)
+    emit(
+        {"former": given.former, "unit": given.unit, "backup": given.backup.hex(), "grant": str(out)},
+        as_json=as_json,
+        human=lambda: (
+            f"{given.unit} may have what the backup of {given.former} holds; the grant is {out}.\n"
+            "Take the recovery key away again.\n"
+            f"Next: on {given.unit}, qafila store restore BACKUP --grant GRANT"
         ),
     )
 

@@ -12,12 +12,15 @@ import threading
 from typing import Final
 
 from edge.clock import Clock
-from sync.central import database, station, trouble
+from sync.central import database, erasing, station, trouble
 from sync.central.broker import Link
+from sync.central.database import Connection
 from sync.central.exclusive import exclusive
 from sync.central.exploder import KEY_GRACE_MS, Exploder
 from sync.central.home import CentreHome
 from sync.central.receipts import ReceiptWriter
+from sync.central.retention import Retention
+from sync.wire import topics
 from sync.wire.enrolment import Broker
 from sync.wire.keyset import Use
 
@@ -88,6 +91,8 @@ def run(
         link = Link(here.place.host, here.place.port, here.name, (), backoff_max_s=backoff_max_s)
         exploder = Exploder(connection, settings.realm, clock, seal_to, writer, key_grace_ms=key_grace_ms)
         _LOG.info("exploder-started", extra={"realm": settings.realm, "generation": settings.generation})
+        retention = Retention(connection)
+        sent: dict[str, int] = {}
         seen, spoken_to = -1, 0
         try:
             while not stop.is_set():
@@ -95,11 +100,23 @@ def run(
                 if version != seen or exploder.pending:
                     seen = version
                     here.publish(link, exploder.round())
+                    _publish_orders(link, connection, sent)
+                retention.look(clock.now().wall_ms)
                 link.poll(0.0 if exploder.pending else WAIT_S)
                 if link.connections != spoken_to and link.connected:
                     spoken_to = link.connections
                     here.publish(link, writer.recent(connection, clock.now().wall_ms))
+                    sent.clear()
+                    _publish_orders(link, connection, sent)
         finally:
             link.close()
             connection.close()
             _LOG.info("exploder-stopped")
+
+
+def _publish_orders(link: Link, connection: Connection, sent: dict[str, int]) -> None:
+    """Send what is to go down to each unit, and has not been sent on this connection."""
+    for unit, number, raw in erasing.outgoing(connection):
+        if sent.get(unit) != number:
+            link.publish(("orders", unit), topics.down(unit), raw)
+            sent[unit] = number

@@ -15,7 +15,7 @@ from typing import Final
 
 from edge.audit.chain import VISIBLE_HEAD_BYTES
 from edge.clock import Clock
-from sync.central import database, opening
+from sync.central import database, erasing, opening
 from sync.central.conflicts import Conflict
 from sync.central.database import Connection
 from sync.central.opening import Known, OpenedBatch, Refused, Waits
@@ -98,6 +98,8 @@ class Exploder:
             if self._advance(journal, plan, now_ms, end):
                 del self._dirty[journal]
         receipts = plan.commit(self._connection, self._writer, now_ms)
+        if plan.erased:
+            erasing.empty_log(self._connection)
         self._mark(plan.again)
         for unit, epoch in plan.again_epochs:
             self._mark(self._unsettled(unit, epoch))

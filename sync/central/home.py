@@ -8,6 +8,8 @@
       roots.cbor          the two public roots
       root-cold.key       to be taken away after `init`; nothing here reads it
       recovery.key        the same; `recover` asks for it, and only then
+      records-1.key       the same, for one person each; `erase` asks for both
+      records-2.key
       recoveries.log      who was let into which unit by telephone, written before they were
       roots/hot.key       signs enrolments and keysets
       collect/landed.key  all that `collect` holds: it opens nothing
@@ -111,6 +113,10 @@ class CentreHome:
     @property
     def recovery_key(self) -> Path:
         return self.directory / "recovery.key"
+
+    @property
+    def records_keys(self) -> tuple[Path, Path]:
+        return self.directory / "records-1.key", self.directory / "records-2.key"
 
     @property
     def recoveries(self) -> Path:

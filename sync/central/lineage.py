@@ -61,7 +61,8 @@ def _note_genesis(connection: Connection, journal: Journal, genesis: OpenedEntry
     _LOG.warning("unit-forked", extra=sentences.said(sentences.HISTORY, "forked", unit=journal.unit))
     for stream in Stream:
         rows = connection.execute(
-            "SELECT seq, payload FROM entries WHERE unit = ? AND epoch = ? AND stream = ? AND seq > ?",
+            "SELECT seq, payload FROM entries WHERE unit = ? AND epoch = ? AND stream = ? AND seq > ?"
+            " AND payload <> x''",
             (journal.unit, parent, stream.word, tips[stream]),
         )
         written = ((seq, cbor2.loads(payload).get(Field.WALL_MS)) for seq, payload in rows)

@@ -14,17 +14,18 @@ import cbor2
 
 from edge.records.fields import Field
 from sync.central.database import Connection
+from sync.central.grants import Families
 from sync.central.rows import Fields, OpenedEntry, Place, first_place, has_origin
 from sync.central.spans import Journal
 
 _MAY_DIFFER: Final = {Field.ORIGIN, Field.SALT}
 _COPIES: Final = (
     "SELECT origin_seq, kind, payload FROM entries WHERE unit = ? AND origin_epoch = ? AND origin_stream = ?"
-    " AND origin_seq BETWEEN ? AND ?"
+    " AND origin_seq BETWEEN ? AND ? AND payload <> x''"
 )
 _ORIGINAL: Final = (
     "SELECT kind, payload FROM entries WHERE unit = ? AND epoch = ? AND stream = ? AND seq = ?"
-    " AND origin_epoch IS NULL"
+    " AND origin_epoch IS NULL AND payload <> x''"
 )
 _FIRST: Final = (
     "SELECT origin_epoch, origin_stream, origin_seq FROM entries WHERE unit = ? AND epoch = ? AND stream = ?"
@@ -37,6 +38,11 @@ class Origins:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._families = Families(connection)
+
+    def family(self, unit: str) -> tuple[str, ...]:
+        """The units whose entries may be the same: this one, and those that it continues."""
+        return self._families.of(unit)
 
     def elsewhere(
         self,
@@ -52,18 +58,20 @@ class Origins:
             fresh: what the round has opened before, by unit and first place.
         """
         there: dict[Place, list[tuple[int, Fields]]] = {}
-        self._find_copies(
-            there, journal.unit, (journal.epoch, journal.stream), entries[0].seq, entries[-1].seq
-        )
+        units = self.family(journal.unit)
+        for unit in units:
+            self._find_copies(there, unit, (journal.epoch, journal.stream), entries[0].seq, entries[-1].seq)
         found: set[int] = set()
         for entry in entries:
             place = first_place(journal, entry)
             if has_origin(entry):
-                self._find_copies(there, journal.unit, place[:2], place[2], place[2])
-                rows = self._connection.execute(_ORIGINAL, (journal.unit, *place)).fetchall()
-                there.setdefault(place, []).extend((kind, cbor2.loads(payload)) for kind, payload in rows)
+                for unit in units:
+                    self._find_copies(there, unit, place[:2], place[2], place[2])
+                    rows = self._connection.execute(_ORIGINAL, (unit, *place)).fetchall()
+                    there.setdefault(place, []).extend((kind, cbor2.loads(payload)) for kind, payload in rows)
             candidates = there.get(place, [])
-            candidates += [(each.kind, each.fields) for each in fresh.get((journal.unit, place), ())]
+            for unit in units:
+                candidates += [(each.kind, each.fields) for each in fresh.get((unit, place), ())]
             if any(_same(entry, kind, fields) for kind, fields in candidates):
                 found.add(entry.seq)
         return found

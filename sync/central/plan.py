@@ -5,7 +5,7 @@ import logging
 from collections import Counter, defaultdict
 from typing import Final
 
-from sync.central import database, lineage, sentences
+from sync.central import database, erasing, lineage, sentences
 from sync.central.conflicts import Conflict, note_conflicts
 from sync.central.database import Connection
 from sync.central.opening import OpenedBatch
@@ -71,6 +71,8 @@ class Plan:
         self._repeats: Counter[str] = Counter()
         self._again: Counter[str] = Counter()
         self._touched: dict[tuple[str, str], bool] = {}
+        self.erased = False
+        """Whether the commit has erased something: the log is to be emptied."""
 
     def touch(self, unit: str, epoch: str, *, always: bool = False) -> None:
         """Have a receipt written; ``always`` even when it says nothing new."""
@@ -174,6 +176,7 @@ class Plan:
             for unit, n in self._again.items():
                 database.count(connection, "entry-journalled-again", unit, n, now_ms)
             lineage.note(connection, self._news, now_ms)
+            self.erased = erasing.enforce(connection, self._news, now_ms)
             receipts = [
                 writer.write(connection, unit, epoch, now_ms, always=always)
                 for (unit, epoch), always in self._touched.items()

@@ -40,9 +40,9 @@ def init(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...] = ()) -> No
     """Make a centre: two roots, a keyset, a key for each of its processes, an empty database.
 
     Only keys that something uses are made: ``landed`` and ``opened`` sign receipts, ``seal-to`` opens
-    batches, ``recovery`` lets people back into a unit. Further uses join the keyset, in a higher version,
-    with what uses them. Everything is made in a folder beside and renamed at the end, so a centre is there
-    whole or not at all.
+    batches, ``recovery`` lets people back into a unit, two of ``records`` order somebody erased. Further
+    uses join the keyset, in a higher version, with what uses them. Everything is made in a folder beside
+    and renamed at the end, so a centre is there whole or not at all.
 
     Args:
         home: where; nothing may be there yet.
@@ -169,6 +169,7 @@ def _fill(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...]) -> None:
     hot, cold = keys.make_signing(), keys.make_signing()
     landed, opened, seal_to = keys.make_signing(), keys.make_signing(), keys.make_sealing()
     recovery_key = recovery.make_private()
+    records = keys.make_signing(), keys.make_signing()
     keyset = Keyset(
         version=1,
         realm=realm,
@@ -178,11 +179,14 @@ def _fill(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...]) -> None:
             Key(keys.signing_public(opened), Use.OPENED),
             Key(keys.sealing_public(seal_to), Use.SEAL_TO),
             Key(recovery.public(recovery_key), Use.RECOVERY),
+            *(Key(keys.signing_public(each), Use.RECORDS) for each in records),
         ),
     )
     write_new(home.hot_key, hot)
     write_new(home.cold_key, cold)
     write_new(home.recovery_key, recovery_key)
+    for path, private in zip(home.records_keys, records, strict=True):
+        write_new(path, private)
     write_new(home.roots, cbor.encode([keys.signing_public(hot), keys.signing_public(cold)]))
     write_new(home.landed_key, landed)
     write_new(home.opened_key, opened)

@@ -50,7 +50,8 @@ class Unit:
         self.realm = realm
         self.epoch = epoch or os.urandom(8)
         self.sign_private = keys.make_signing()
-        self.recv_public = keys.sealing_public(keys.make_sealing())
+        self.recv_private = keys.make_sealing()
+        self.recv_public = keys.sealing_public(self.recv_private)
         self.keyset = keyset
         self.journal: dict[Stream, list[Entry]] = {stream: [] for stream in Stream}
         self.secrets: dict[bytes, bytes] = {b"": os.urandom(32)}
@@ -159,6 +160,7 @@ class Unit:
         """The same box restored from an old copy: same keys and epoch, entries after ``keep`` gone."""
         other = Unit(self.name, self.keyset, self.realm, self.epoch)
         other.sign_private, other.recv_public = self.sign_private, self.recv_public
+        other.recv_private = self.recv_private
         other.secrets, other.carried = dict(self.secrets), set(self.carried)
         other.journal = {each: list(entries) for each, entries in self.journal.items()}
         del other.journal[stream][keep:]

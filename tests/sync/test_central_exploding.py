@@ -261,7 +261,7 @@ def test_a_backlog_is_receipted_as_it_goes(
 
 
 def test_a_database_of_another_schema_is_refused(centre: Centre) -> None:
-    centre.connection.execute("PRAGMA user_version = 3")
+    centre.connection.execute("PRAGMA user_version = 99")
     with pytest.raises(CentreDatabaseError) as refused:
         connect(centre.home.database)
     assert refused.value.stable_code == "centre-schema"

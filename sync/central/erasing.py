@@ -1,0 +1,378 @@
+"""Erasing a patient: two people order it here, every unit that knows the patient does it, and says so.
+
+At the centre a patient is gone in two steps. With the order their rows and payloads go, and the sealed
+batches of those units that have been opened; what comes in later of them goes as it comes. Their secrets
+stay until their unit has said that it is done: what is still on its way could not be checked without them,
+and its stream would stand still. A leaf and a head stay of every entry.
+"""
+
+import dataclasses
+import json
+import os
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from edge.clock import Clock
+from edge.errors import QafilaError
+from edge.ports.orders import ErasureOrder
+from edge.records.fields import Field, Kind, Stream
+from edge.records.uuid7 import RANDOM_BYTES, uuid7
+from sync.central import database
+from sync.central.database import Connection
+from sync.central.home import CentreError, CentreHome, read_file
+from sync.central.rows import OpenedEntry
+from sync.central.spans import Journal
+from sync.wire import keys, orders
+from sync.wire.keyset import Keyset, Use
+
+GONE: Final = b""
+"""The payload of an entry that was erased."""
+_NOT_ROWS: Final = frozenset({"entries", "secrets", "erasures", "erased_people"})
+
+
+class NotErased(QafilaError):
+    """Nothing was ordered and nothing erased."""
+
+    code: ClassVar[str] = "not-erased"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ordered:
+    """An order as it was given.
+
+    Attributes:
+        erasure, patient: UUIDs.
+        units: who was told.
+    """
+
+    erasure: uuid.UUID
+    patient: uuid.UUID
+    units: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Standing:
+    """How far an order has got.
+
+    Attributes:
+        units: when each unit said that it is done, by the centre's time; None while it has not.
+    """
+
+    erasure: uuid.UUID
+    patient: uuid.UUID
+    reason: str
+    authority: tuple[str, ...]
+    ordered_ms: int
+    units: dict[str, int | None]
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "erasure": str(self.erasure),
+            "patient": str(self.patient),
+            "reason": self.reason,
+            "authority": list(self.authority),
+            "ordered_ms": self.ordered_ms,
+            "units": self.units,
+        }
+
+
+def order(
+    home: CentreHome,
+    patient: uuid.UUID,
+    reason: str,
+    *,
+    by: tuple[str, str],
+    key_files: tuple[Path, Path],
+    clock: Clock,
+) -> Ordered:
+    """Erase a patient here, and order every unit that has sent anything of them to do the same.
+
+    Raises:
+        NotErased: the same person or key twice, keys the keyset does not name, a patient nobody knows.
+        CentreError: the centre's files are not as they should be.
+        CentreDatabaseError: the database cannot be used; nothing was changed.
+    """
+    realm = home.read_settings().realm
+    privates = _read_keys(key_files, home.read_keyset(realm))
+    _check_words(reason, by)
+    now_ms = clock.now().wall_ms
+    erasure = uuid7(now_ms, os.urandom(RANDOM_BYTES))
+    connection = database.connect(home.database)
+    try:
+        with database.write(connection):
+            units = _units_of(connection, patient.hex)
+            if not units:
+                raise NotErased(
+                    "No unit has sent anything of a patient with this id.",
+                    next_step="look the id up with `qafila central patients --json`.",
+                    code="patient-unknown",
+                )
+            connection.execute(
+                "INSERT INTO erasures VALUES (?, ?, ?, ?, ?)",
+                (erasure.hex, patient.hex, reason, json.dumps(by, ensure_ascii=False), now_ms),
+            )
+            connection.execute("INSERT INTO erased_people VALUES (?, ?)", (patient.hex, erasure.hex))
+            for unit in units:
+                connection.execute("INSERT INTO erasures_of_units VALUES (?, ?, NULL)", (erasure.hex, unit))
+                _write_orders(connection, unit, privates, realm)
+                _drop_opened_batches(connection, unit)
+            _erase_patient(connection, patient.hex)
+        empty_log(connection)
+    finally:
+        connection.close()
+    return Ordered(erasure, patient, tuple(units))
+
+
+def standings(home: CentreHome) -> list[Standing]:
+    """Every order, the latest first, and how far it has got."""
+    home.read_settings()
+    connection = database.connect(home.database)
+    try:
+        rows = connection.execute("SELECT * FROM erasures ORDER BY ordered_ms DESC, erasure").fetchall()
+        return [
+            Standing(
+                uuid.UUID(erasure),
+                uuid.UUID(patient),
+                reason,
+                tuple(json.loads(authority)),
+                ordered_ms,
+                dict(
+                    connection.execute(
+                        "SELECT unit, done_ms FROM erasures_of_units WHERE erasure = ? ORDER BY unit",
+                        (erasure,),
+                    ).fetchall()
+                ),
+            )
+            for erasure, patient, reason, authority, ordered_ms in rows
+        ]
+    finally:
+        connection.close()
+
+
+def outgoing(connection: Connection) -> list[tuple[str, int, bytes]]:
+    """What is to go down: unit, number, message."""
+    return list(connection.execute("SELECT unit, number, raw FROM orders ORDER BY unit").fetchall())
+
+
+def enforce(connection: Connection, news: Sequence[tuple[Journal, OpenedEntry]], now_ms: int) -> bool:
+    """Take what units say they have erased, and let nothing stand of who was to be erased before.
+
+    Inside the transaction that commits the entries.
+
+    Returns:
+        Whether anything was erased, so that the log is to be emptied.
+    """
+    if connection.execute("SELECT 1 FROM erasures LIMIT 1").fetchone() is None:
+        for journal, entry in news:
+            if entry.kind == Kind.ERASED:
+                _alarm_unknown(connection, journal, now_ms)
+        return False
+    erased = False
+    for journal, entry in news:
+        if entry.kind == Kind.ERASED:
+            erased |= _done(connection, journal, entry, now_ms)
+    patients = {each.hex() for _, entry in news if isinstance(each := entry.fields.get(Field.PATIENT), bytes)}
+    for patient in sorted(patients):
+        if connection.execute("SELECT 1 FROM erased_people WHERE patient = ?", (patient,)).fetchone():
+            _erase_patient(connection, patient)
+            erased = True
+    return erased
+
+
+def empty_log(connection: Connection) -> None:
+    """Move the WAL into the file and leave nothing in it: what was erased stands there as it was before.
+
+    Where somebody reads just then it stays for a while, until the next time.
+    """
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+# ── ordering ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _read_keys(files: tuple[Path, Path], keyset: Keyset) -> tuple[bytes, bytes]:
+    named = {key.key for key in keyset.of_use(Use.RECORDS)}
+    if not named:
+        raise CentreError(
+            "This centre's keyset names no keys for erasing.",
+            next_step="it was made by an earlier version: make a centre with this one and enrol its units.",
+            code="centre-key-missing",
+        )
+    first, second = (_read_key(file, named) for file in files)
+    if first == second:
+        raise NotErased(
+            "It takes the keys of two people; this is one key twice.",
+            next_step="have the other key brought, by the one who keeps it.",
+            code="one-key-twice",
+        )
+    return first, second
+
+
+def _read_key(file: Path, named: set[bytes]) -> bytes:
+    private = read_file(file)
+    try:
+        public = keys.signing_public(private)
+    except ValueError:
+        public = b""
+    if public not in named:
+        raise NotErased(
+            f"{file} is not a key for erasing that the keyset names.",
+            next_step="take the two that were made with this centre.",
+            code="centre-key-wrong",
+        )
+    return private
+
+
+def _check_words(reason: str, by: tuple[str, str]) -> None:
+    if not reason.strip() or len(reason) > orders.MAX_REASON:
+        raise NotErased(
+            f"A reason of 1 to {orders.MAX_REASON} characters is needed.",
+            next_step="say why, without a name.",
+            code="reason-refused",
+        )
+    if by[0].strip().casefold() == by[1].strip().casefold():
+        raise NotErased(
+            "It takes two people.", next_step="name the two who order it.", code="one-person-twice"
+        )
+    if not all(each.strip() and len(each) <= orders.MAX_NAME for each in by):
+        raise NotErased(
+            "The two who order it have to be named.", next_step="name each with --by.", code="person-refused"
+        )
+
+
+def _units_of(connection: Connection, patient: str) -> list[str]:
+    rows = connection.execute(
+        "SELECT unit FROM entries WHERE patient = ? UNION SELECT unit FROM secrets WHERE patient = ?"
+        " ORDER BY 1",
+        (patient, bytes.fromhex(patient)),
+    )
+    return [unit for (unit,) in rows.fetchall()]
+
+
+def _write_orders(connection: Connection, unit: str, privates: tuple[bytes, bytes], realm: str) -> None:
+    (recv_public,) = connection.execute("SELECT recv_public FROM units WHERE unit = ?", (unit,)).fetchone()
+    rows = connection.execute(
+        "SELECT erasure, patient, reason, authority, ordered_ms FROM erasures"
+        " JOIN erasures_of_units USING (erasure) WHERE unit = ? ORDER BY ordered_ms, erasure",
+        (unit,),
+    ).fetchall()
+    given = [
+        ErasureOrder(bytes.fromhex(erasure), bytes.fromhex(patient), reason, _two(authority), ordered_ms)
+        for erasure, patient, reason, authority, ordered_ms in rows
+    ]
+    last = connection.execute("SELECT number FROM orders WHERE unit = ?", (unit,)).fetchone()
+    number = 1 if last is None else last[0] + 1
+    raw = orders.make(given, unit, number, recv_public=recv_public, privates=privates, realm=realm)
+    connection.execute(
+        "INSERT INTO orders VALUES (?, ?, ?)"
+        " ON CONFLICT (unit) DO UPDATE SET number = excluded.number, raw = excluded.raw",
+        (unit, number, raw),
+    )
+
+
+def _two(authority: str) -> tuple[str, str]:
+    first, second = json.loads(authority)
+    return first, second
+
+
+# ── erasing ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _erase_patient(connection: Connection, patient: str) -> None:
+    """Rows and payloads of one patient; what was assigned to them out of the tray too."""
+    assigned = connection.execute(
+        "SELECT unit, assigned_epoch, ?, assigned FROM assignments WHERE patient = ?",
+        (Stream.VITALS.word, patient),
+    ).fetchall()
+    _erase_entries(connection, assigned)
+    for table in _tables(connection, "patient"):
+        connection.execute(f'DELETE FROM "{table}" WHERE patient = ?', (patient,))  # noqa: S608  our tables
+    connection.execute(
+        "UPDATE entries SET payload = ?, request = NULL, device_record = NULL, code = NULL"
+        " WHERE patient = ? AND payload <> ?",
+        (GONE, patient, GONE),
+    )
+
+
+def _erase_entries(connection: Connection, places: Iterable[tuple[str, str, str, int]]) -> None:
+    """The payloads of these entries, and what rows were made of them."""
+    tables = [table for table in _tables(connection, "leaf") if table not in _NOT_ROWS]
+    for place in places:
+        for table in tables:
+            connection.execute(
+                f'DELETE FROM "{table}" WHERE unit = ? AND epoch = ? AND stream = ? AND seq = ?',  # noqa: S608
+                place,
+            )
+        connection.execute(
+            "UPDATE entries SET payload = ?, request = NULL, device_record = NULL, code = NULL"
+            " WHERE unit = ? AND epoch = ? AND stream = ? AND seq = ?",
+            (GONE, *place),
+        )
+
+
+def _tables(connection: Connection, column: str) -> list[str]:
+    """Every table of rows with such a column, those of later schemas too."""
+    rows = connection.execute(
+        "SELECT tables.name FROM sqlite_schema AS tables JOIN pragma_table_info(tables.name) AS columns"
+        " WHERE tables.type = 'table' AND columns.name = ?",
+        (column,),
+    )
+    return [name for (name,) in rows.fetchall() if name not in _NOT_ROWS]
+
+
+def _drop_opened_batches(connection: Connection, unit: str) -> None:
+    """The sealed bytes of what was opened: nobody needs them, and the centre's key opens them."""
+    connection.execute("UPDATE landing SET raw = x'' WHERE unit = ? AND settled = 1 AND raw <> x''", (unit,))
+
+
+# ── what a unit says ─────────────────────────────────────────────────────────────────────────────
+
+
+def _done(connection: Connection, journal: Journal, entry: OpenedEntry, now_ms: int) -> bool:
+    """A unit has erased somebody; whether it was ordered to."""
+    erasure, people = entry.fields.get(Field.ERASURE), entry.fields.get(Field.PEOPLE)
+    told = None
+    if isinstance(erasure, bytes):
+        told = connection.execute(
+            "SELECT done_ms FROM erasures_of_units WHERE erasure = ? AND unit = ?",
+            (erasure.hex(), journal.unit),
+        ).fetchone()
+    if told is None or not isinstance(erasure, bytes):
+        _alarm_unknown(connection, journal, now_ms)
+        return False
+    for each in people if isinstance(people, list) else []:
+        if isinstance(each, bytes):
+            connection.execute(
+                "INSERT OR IGNORE INTO erased_people VALUES (?, ?)", (each.hex(), erasure.hex())
+            )
+            _erase_patient(connection, each.hex())
+            connection.execute("DELETE FROM secrets WHERE unit = ? AND patient = ?", (journal.unit, each))
+    _erase_entries(connection, _named(journal.unit, entry.fields.get(Field.SPANS)))
+    _drop_opened_batches(connection, journal.unit)
+    if told[0] is None:
+        connection.execute(
+            "UPDATE erasures_of_units SET done_ms = ? WHERE erasure = ? AND unit = ?",
+            (now_ms, erasure.hex(), journal.unit),
+        )
+    return True
+
+
+def _named(unit: str, spans: Any) -> list[tuple[str, str, str, int]]:  # noqa: ANN401  as a unit wrote it
+    places: list[tuple[str, str, str, int]] = []
+    for span in spans if isinstance(spans, list) else []:
+        match span:
+            case [bytes(epoch), int(stream), int(first), int(last)] if 0 <= stream <= max(Stream):
+                word = Stream(stream).word
+                places += [
+                    (unit, epoch.hex(), word, seq) for seq in range(first, min(last, first + 4096) + 1)
+                ]
+            case _:
+                pass  # not of our making
+    return places
+
+
+def _alarm_unknown(connection: Connection, journal: Journal, now_ms: int) -> None:
+    detail = f"{journal.stream} of epoch {journal.epoch}"
+    database.raise_alarm(connection, "erasure-unknown", journal.unit, detail, now_ms)
