@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from cli import unit_papers
+from cli.files import read_small_file
 from cli.signed_in import agent_runs, ask_agent_as, unlocked
 from cli.unit_secret import secret_sources
+from cli.unit_setup import installed
 from edge.agent import payloads, restoring
 from edge.agent.commands.backups import told
 from edge.agent.permissions import may
@@ -27,6 +29,9 @@ from edge.security.lockout import Lockout
 from edge.security.slots import Slots, copies_of
 from edge.spool import Outbox
 from edge.store import backup
+from edge.store.rekey import open_settled
+from sync.wire import grants
+from sync.wire.errors import EnvelopeRefused
 
 BACKUP: Final = "store.backup"
 RESTORE: Final = "store.restore"
@@ -73,7 +78,10 @@ def restore_backup(places: Places, user: str, pin: str, folder: Path, grant: Pat
         _check_unit(config.unit.id, manifest, grant)
         secret = secret_sources(places, config).read()
         slots, key = _sign_in(places, manifest, secret, user_id(user), pin)
-        backup_key = _backup_key(places, manifest, secret, user_id(user), pin, key)
+        if grant is None:
+            backup_key = _backup_key(places, manifest, secret, user_id(user), pin, key)
+        else:
+            backup_key = _granted(places, manifest, grant, key)
         if config.unit.id == manifest.header.unit and not restoring.is_lost(places.database, key):
             raise BackupRefused(
                 "The store of this unit is whole: nothing was restored.",
@@ -166,6 +174,36 @@ def _backup_key(places: Places, manifest: Manifest, secret: bytes, user: str, pi
     if opened is None:
         raise _other_key()
     return opened
+
+
+def _granted(places: Places, manifest: Manifest, grant: Path, key: bytes) -> bytes:
+    """What opens another unit's backup: the centre's grant to this one."""
+    enrolled = installed(places)
+    if enrolled is None:
+        raise _no_grant("This unit is not enrolled, so no grant can be for it.", "Enrol it first.")
+    store = open_settled(places.database, key)
+    try:
+        private = store.identity().recv_private
+    finally:
+        store.close()
+    try:
+        given, secret = grants.read(read_small_file(grant), enrolled.roots, enrolled.realm, private)
+    except EnvelopeRefused:
+        raise _no_grant(
+            f"{grant} is no grant of this unit's centre, or it is for another unit.",
+            "Ask the centre for one: qafila central grant, with this unit's name.",
+        ) from None
+    header = manifest.header
+    if (given.unit, given.former, given.backup) != (enrolled.unit, header.unit, header.id):
+        raise _no_grant("The grant is for another backup.", "Bring the backup that it was given for.")
+    opened = manifest.opened_by_secret(secret)
+    if opened is None:
+        raise _no_grant("The grant does not open this backup.", "Ask the centre for another one.")
+    return opened
+
+
+def _no_grant(sentence: str, next_step: str) -> BackupRefused:
+    return BackupRefused(sentence, next_step=next_step, code="grant-refused")
 
 
 def _unlock_brought(

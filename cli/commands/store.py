@@ -88,7 +88,7 @@ def restore(
     folder: Annotated[Path, typer.Argument(help="The folder that `qafila store backup` wrote.")],
     user: Annotated[str, typer.Option(help="The supervisor who signs in for this.")],
     grant: Annotated[
-        Path | None, typer.Option(help="The centre's grant; for a backup of another unit, or of lost keys.")
+        Path | None, typer.Option(help="The centre's grant; for a backup of another unit.")
     ] = None,
     pin_stdin: PinStdin = False,
     home: Home = None,

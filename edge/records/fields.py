@@ -169,9 +169,7 @@ class Field(IntEnum):
     # purged, erased (audit): from here on the payloads of these entries are gone and their leaves stay
     SPANS = 160  # [[epoch 8 bytes, stream, first, last], ...]
     ERASURE = 161  # 16 bytes, UUIDv7 of the order to erase
-    PEOPLE = (
-        162  # [16 bytes, ...], UUIDv7: who was erased, first who was named, then who was merged into them
-    )
+    PEOPLE = 162  # [16 bytes, ...], UUIDv7: who was erased: who was named, then who was merged into them
     SAMPLES_GONE = 163  # as SPANS: chunks whose samples are gone and whose payloads stay
 
 

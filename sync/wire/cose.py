@@ -48,6 +48,7 @@ class Purpose(StrEnum):
     BUNDLE = "bundle"
     RETIRE = "retire"
     VOID = "void"
+    GRANT = "grant"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

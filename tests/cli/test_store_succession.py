@@ -1,0 +1,211 @@
+"""A box takes a lost unit's place by a backup and a grant; the centre has everything once.
+
+Real stores, slots, spools and sealers on the boxes; collector's and exploder's own code on a real database.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cli import unit_setup
+from cli.signed_in import unlocked
+from cli.store_copies import make_backup, restore_backup
+from cli.wiring import Pinned
+from edge.agent.history import look_at_unlock
+from edge.agent.sealing import Sealing
+from edge.clock import SystemClock
+from edge.config import Places
+from edge.errors import QafilaError
+from edge.records.fields import Field, Kind, Payload, Stream
+from edge.security import process
+from edge.spool import Outbox
+from edge.store import Store
+from sync.central import database, grants, setup, standing
+from sync.central.exploder import Exploder
+from sync.central.home import CentreHome, read_file
+from sync.central.landing import Lander, Upward
+from sync.central.receipts import ReceiptWriter
+from sync.wire import grants as wire_grants
+from sync.wire import topics
+from sync.wire.errors import EnvelopeRefused
+
+PIN = "482913"
+CLOCK = SystemClock()
+
+
+@pytest.fixture(autouse=True)
+def _soft(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "harden", lambda: None)  # for good, and this process has other tests
+
+
+class Centre:
+    """A centre whose files stand in one folder."""
+
+    def __init__(self, directory: Path) -> None:
+        self.home = CentreHome(directory)
+        setup.init(self.home, "training")
+        self.connection = database.connect(self.home.database)
+        landed, opened = (
+            ReceiptWriter(level, "training", 1, read_file(path))
+            for level, path in (("landed", self.home.landed_key), ("opened", self.home.opened_key))
+        )
+        self.lander = Lander(self.connection, "training", CLOCK, landed)
+        second = database.connect(self.home.database)
+        self.exploder = Exploder(second, "training", CLOCK, read_file(self.home.seal_to_key), opened)
+
+    def take(self, unit: str, spool: Path) -> None:
+        messages = [
+            Upward(topics.up(unit, path.name.split("-")[1]), path.read_bytes())
+            for path in sorted(spool.iterdir())
+            if not path.name.startswith(".")
+        ]
+        self.lander.land(messages)
+        self.exploder.round()
+        while self.exploder.pending:
+            self.exploder.round()
+
+    def families(self) -> list[str]:
+        """One for each row, so that who is there twice is seen."""
+        rows = self.connection.execute("SELECT family FROM patients ORDER BY family").fetchall()
+        return [family for (family,) in rows]
+
+    def values(self) -> int:
+        [(count,)] = self.connection.execute("SELECT count(*) FROM observations").fetchall()
+        return int(count)
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+class Box:
+    """One box, enrolled; works with its own code while no agent runs."""
+
+    def __init__(self, base: Path, unit: str, centre: Centre) -> None:
+        self.unit, self.places = unit, Places.at(base / unit)
+        unit_setup.make_unit(self.places, realm="training", unit=unit, user="fatima", pin=PIN)
+        _, bundle = setup.enrol(centre.home, unit_setup._request(self.places), CLOCK)
+        file = base / f"{unit}.bundle"
+        file.write_bytes(bundle)
+        unit_setup.install_bundle(self.places, file)
+
+    def work(self, *families: str) -> None:
+        """Sign in, see patients, seal it all."""
+        enrolled = Pinned(self.places, CLOCK)()
+        assert enrolled is not None
+        with unlocked(self.places, "fatima", PIN, "store.verify") as (_, store, _):
+            sealing = Sealing(store, Outbox(self.places.spool_out), batch=3, session_s=1e9, audit_s=1e9)
+            look_at_unlock(store, sealing, enrolled.make_sealer, CLOCK.now(), 0.0)
+            sealing.enrol(enrolled.make_sealer, 0.0)
+            for family in families:
+                visit(store, family)
+            while sealing.upkeep(0.0, all_audit=True):
+                pass
+            assert sealing.problem is None
+            assert store.verify().valid
+
+    def forget_spool(self) -> None:
+        shutil.rmtree(self.places.spool_out)
+        self.places.spool_out.mkdir()
+
+    def families(self) -> list[str]:
+        with unlocked(self.places, "fatima", PIN, "store.verify") as (_, store, _):
+            assert (store.unit, store.verify().valid) == (self.unit, True)
+            return sorted(patient.family for patient in store.patients())
+
+
+def visit(store: Store, family: str) -> None:
+    patient, encounter = (family.encode() * 16)[:16], (family.encode()[::-1] * 16)[:16]
+    wall: Payload = {Field.WALL_MS: CLOCK.now().wall_ms}
+    with store.write() as tx:
+        who: Payload = {Field.FAMILY: family, Field.GIVEN: "Zahra", Field.REVISION: 1, Field.SEX: "female"}
+        tx.append(Stream.VITALS, Kind.PATIENT, wall | who, patient=patient)
+        here: Payload = wall | {Field.ENCOUNTER: encounter}
+        tx.append(Stream.VITALS, Kind.ENCOUNTER_OPENED, here, patient=patient)
+        value: Payload = here | {Field.CODE: "temp", Field.VALUE: [369, -1], Field.SOURCE: 1}
+        tx.append(Stream.VITALS, Kind.OBSERVATION, value, patient=patient)
+        tx.append(Stream.VITALS, Kind.ENCOUNTER_CLOSED, here | {Field.COUNT: 1}, patient=patient)
+
+
+@pytest.fixture
+def centre(tmp_path: Path) -> Centre:
+    return Centre(tmp_path / "centre")
+
+
+def granted(centre: Centre, folder: Path, to: str, out: Path, key: Path | None = None) -> Path:
+    manifest = (folder / "manifest").read_bytes()
+    wanted = grants.Wanted(manifest, to, "unit-lost", "hakim")
+    _, raw = grants.give(centre.home, wanted, key or centre.home.recovery_key, CLOCK)
+    out.write_bytes(raw)
+    return out
+
+
+def refused(call: Callable[[], object]) -> str:
+    with pytest.raises(QafilaError) as error:
+        call()
+    assert error.value.next_step
+    return error.value.stable_code
+
+
+@pytest.mark.timeout(180)
+def test_what_the_lost_unit_had_saved_is_at_the_centre_once(tmp_path: Path, centre: Centre) -> None:
+    lost, new = Box(tmp_path, "van-07", centre), Box(tmp_path, "van-19", centre)
+    lost.work("Alaoui")
+    centre.take("van-07", lost.places.spool_out)
+    lost.work("Benali")  # saved, and nobody at the centre knows
+    (tmp_path / "stick").mkdir()
+    folder = tmp_path / "stick" / str(make_backup(lost.places, "fatima", PIN, tmp_path / "stick")["folder"])
+    lost.work("Chraibi")  # after the backup; it lies in the spool of a van that may be found
+    new.work()
+    centre.take("van-19", new.places.spool_out)
+    assert centre.families() == ["Alaoui"]
+
+    grant = granted(centre, folder, "van-19", tmp_path / "van-19.grant")
+    answer = restore_backup(new.places, "fatima", PIN, folder, grant)
+    assert (answer["former"], answer["set_aside"]) == ("van-07", "qafila.db.set-aside-1")
+    assert new.families() == ["Alaoui", "Benali"]
+    new.work("Driss")
+    centre.take("van-19", new.places.spool_out)
+    assert centre.families() == ["Alaoui", "Benali", "Driss"]
+    assert centre.values() == 3
+
+    centre.take("van-07", lost.places.spool_out)  # the van is found after all
+    assert centre.families() == ["Alaoui", "Benali", "Chraibi", "Driss"]
+    assert centre.values() == 4
+    assert [each.conflicts for each in standing.units(centre.home)] == [0, 0]
+    assert [each.quarantined for each in standing.units(centre.home)] == [0, 0]
+    centre.close()
+
+
+@pytest.mark.timeout(180)
+def test_a_grant_is_for_one_backup_on_one_box(tmp_path: Path, centre: Centre) -> None:
+    lost, new = Box(tmp_path, "van-07", centre), Box(tmp_path, "van-19", centre)
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    first, second = (stick / str(make_backup(lost.places, "fatima", PIN, stick)["folder"]) for _ in range(2))
+    wrong_key = tmp_path / "wrong.key"
+    wrong_key.write_bytes(bytes(32))
+    assert refused(lambda: granted(centre, first, "van-20", tmp_path / "a")) == "unit-unknown"
+    assert refused(lambda: granted(centre, first, "van-07", tmp_path / "a")) == "grant-to-itself"
+    assert refused(lambda: granted(centre, first, "van-19", tmp_path / "a", wrong_key)) == "centre-key-wrong"
+    before = new.places.database.read_bytes()
+    grant = granted(centre, first, "van-19", tmp_path / "van-19.grant")
+    put: Callable[[Path, Path], object] = lambda folder, by: restore_backup(  # noqa: E731  said four times
+        new.places, "fatima", PIN, folder, by
+    )
+    assert refused(lambda: put(second, grant)) == "grant-refused"
+    raw, enrolled = grant.read_bytes(), unit_setup.installed(new.places)
+    assert enrolled is not None
+    with unlocked(new.places, "fatima", PIN, "store.verify") as (_, store, _):
+        private = store.identity().recv_private
+    assert wire_grants.read(raw, enrolled.roots, "training", private)[0].unit == "van-19"
+    for place in range(len(raw)):
+        changed = raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
+        with pytest.raises(EnvelopeRefused):
+            wire_grants.read(changed, enrolled.roots, "training", private)
+    assert new.places.database.read_bytes() == before
+    new.work("Driss")
+    assert refused(lambda: put(first, grant)) == "backup-no-successor"
+    assert new.families() == ["Driss"]
+    centre.close()
