@@ -61,7 +61,7 @@ def export_receipts(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the newest signed receipts to a stick, for the way back to the units."""
+    """Write the newest signed receipts to a stick, and what the units have to be told, for the way back."""
     from cli.output import emit
     from edge.config import Places
     from sync.central import courier

@@ -95,4 +95,6 @@ def _in(done: "TakenIn", van: "Van") -> str:
     said = f"{done.taken} receipts for {van.unit} taken in"
     if done.known:
         said += f"; {done.known} were here already"
+    if done.down:
+        said += f"; {done.down} sealed messages of the centre with them"
     return f"{said}.\nNext: sign in; then qafila status shows what is received."

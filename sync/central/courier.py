@@ -6,6 +6,7 @@ signed decides. Nothing on the stick is changed by reading it.
 """
 
 import dataclasses
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -59,7 +60,7 @@ class Imported:
 
 @dataclasses.dataclass(slots=True)
 class Exported:
-    """What receipts a stick was given: how many by unit, and how many lay on it already."""
+    """What a stick was given: how many files by unit, and how many lay on it already."""
 
     written: dict[str, int] = dataclasses.field(default_factory=dict[str, int])
     there: int = 0
@@ -141,7 +142,7 @@ def _messages(unit: str, up: Folder, done: Imported) -> Iterator[Upward]:
 
 
 def export_receipts(home: CentreHome, place: Path, units: Sequence[str] = ()) -> Exported:
-    """Write the newest receipts of both levels to a stick, in the place of older ones.
+    """Write the newest receipts of both levels to a stick, and what is to go down, in place of older ones.
 
     Args:
         home: the centre; no key is read.
@@ -160,9 +161,8 @@ def export_receipts(home: CentreHome, place: Path, units: Sequence[str] = ()) ->
             enrolled = {unit for (unit,) in connection.execute("SELECT unit FROM units").fetchall()}
             _check(wanted, enrolled, units)
             for unit in (each for each in wanted if each in enrolled):
-                receipts = _newest(connection, unit)
-                if receipts:
-                    _write(place, unit, receipts, done)
+                _write(place, unit, Side.RECEIPTS, _newest(connection, unit), done)
+                _write(place, unit, Side.DOWN, _down(connection, unit), done)
     finally:
         connection.close()
     return done
@@ -192,24 +192,32 @@ def _newest(connection: Connection, unit: str) -> dict[str, bytes]:
     return {f"{level}-{epoch}-{generation}-{rseq:012d}": raw for level, epoch, generation, rseq, raw in rows}
 
 
-def _write(place: Path, unit: str, receipts: dict[str, bytes], done: Exported) -> None:
-    lines = {_line(name) for name in receipts}
+def _down(connection: Connection, unit: str) -> dict[str, bytes]:
+    """By file name what the centre has to tell a unit: one message that holds every order there ever was."""
+    rows = connection.execute("SELECT raw FROM orders WHERE unit = ?", (unit,)).fetchall()
+    return {f"down-{hashlib.sha256(raw).hexdigest()[:16]}": raw for (raw,) in rows}
+
+
+def _write(place: Path, unit: str, side: Side, files: dict[str, bytes], done: Exported) -> None:
+    if not files:
+        return
+    lines = {_line(name) for name in files}
     written = 0
-    with stick.folder(place, unit, Side.RECEIPTS, make=True) as back:
+    with stick.folder(place, unit, side, make=True) as back:
         assert back is not None  # noqa: S101  it is made if it is not there
-        for name, raw in sorted(receipts.items()):
+        for name, raw in sorted(files.items()):
             if back.read(name, len(raw)) == raw:
                 done.there += 1
             else:
                 back.write(name, raw)
                 written += 1
         for name in list(back.names()):
-            if name not in receipts and _line(name) in lines:
+            if name not in files and _line(name) in lines:
                 back.remove(name)  # what it says is said by a newer one now
         back.sync()
-    done.written[unit] = written
+    done.written[unit] = done.written.get(unit, 0) + written
 
 
 def _line(name: str) -> str:
-    """A receipt's file name without its number."""
+    """A file name without its number: of one line only the newest is kept."""
     return name.rpartition("-")[0]

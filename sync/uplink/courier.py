@@ -7,6 +7,7 @@ receipts when it takes them out of ``spool/in``.
 
 import contextlib
 import dataclasses
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from edge.spool.files import names_in, write_atomically
 from edge.spool.names import SpoolName, parse
 from edge.spool.stick import Folder, Odd, Side, StickRefused
 from sync.uplink.coverage import Coverage, read_contents
-from sync.uplink.incoming import MOST_FILES, MOST_RECEIPT_BYTES, Line, file_name, read_name
+from sync.uplink.incoming import MOST_FILES, MOST_RECEIPT_BYTES, Line, down_name, file_name, read_name
 from sync.uplink.outgoing import read_regular
 from sync.wire import receipts
 from sync.wire.cose import MAX_MESSAGE_BYTES
@@ -28,6 +29,8 @@ from sync.wire.keyset import Keyset
 _PASSES: Final = 5
 """Looks into a spool in which the agent joins files while they are copied."""
 MOST_RECEIPTS: Final = 1000
+MOST_DOWN: Final = 16
+"""Messages down that are taken from one stick; the centre says all it has to say in one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class TakenIn:
         older: there is a newer one on the stick.
         refused: by code; nothing of them is used.
         other: things that are no receipts by their name.
+        down: messages of the centre's that were given to the agent; only it can open them.
     """
 
     taken: int = 0
@@ -82,6 +86,7 @@ class TakenIn:
     older: int = 0
     refused: Counter[str] = dataclasses.field(default_factory=Counter[str])
     other: int = 0
+    down: int = 0
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -90,6 +95,7 @@ class TakenIn:
             "older": self.older,
             "refused": dict(self.refused),
             "other": self.other,
+            "down": self.down,
         }
 
 
@@ -175,7 +181,7 @@ def _take_off(up: Folder, van: Van, coverage: Coverage, present: set[str], done:
 
 
 def take_in(place: Path, van: Van) -> TakenIn:
-    """Give the newest receipts on a stick to the agent.
+    """Give the newest receipts on a stick to the agent, and what the centre has to tell it.
 
     Raises:
         StickRefused: there is nothing for this unit on it, or too much.
@@ -201,16 +207,37 @@ def take_in(place: Path, van: Van) -> TakenIn:
     for line, receipt in sorted(found.items()):
         if here.get(line, 0) >= receipt.rseq:
             done.known += 1
-        elif len(names_in(van.spool_in)) >= MOST_FILES:
-            raise StickRefused(
-                "Too much waits to be looked at by the agent.",
-                next_step="Sign in on this unit, so that it is taken in, and repeat the command.",
-                code="spool-full",
-            )
         else:
-            write_atomically(van.spool_in, file_name(line, receipt.rseq), raws[line])
+            _put(van, file_name(line, receipt.rseq), raws[line])
             done.taken += 1
+    _take_down(place, van, done)
     return done
+
+
+def _take_down(place: Path, van: Van, done: TakenIn) -> None:
+    """Nothing of it can be judged here: it is sealed to the agent, which refuses what is not the centre's."""
+    with stick.folder(place, van.unit, Side.DOWN) as down:
+        for name in itertools.islice(() if down is None else down.names(), MOST_DOWN):
+            assert down is not None  # noqa: S101  else there are no names
+            raw = down.read(name, MAX_MESSAGE_BYTES)
+            if isinstance(raw, Odd):
+                done.refused[raw.value] += 1
+            elif raw is not None and name == down_name(raw):
+                if not (van.spool_in / name).exists():
+                    _put(van, name, raw)
+                    done.down += 1
+            else:
+                done.other += 1
+
+
+def _put(van: Van, name: str, raw: bytes) -> None:
+    if len(names_in(van.spool_in)) >= MOST_FILES:
+        raise StickRefused(
+            "Too much waits to be looked at by the agent.",
+            next_step="Sign in on this unit, so that it is taken in, and repeat the command.",
+            code="spool-full",
+        )
+    write_atomically(van.spool_in, name, raw)
 
 
 def _newest_here(spool_in: Path) -> Mapping[Line, int]:

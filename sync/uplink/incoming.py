@@ -104,7 +104,7 @@ class Incoming:
         return receipt if self._coverage.learn(receipt) else None
 
     def _take_down(self, raw: bytes) -> None:
-        name = f"down-{hashlib.sha256(raw).hexdigest()[:16]}"  # the same message again is the same file
+        name = down_name(raw)
         if len(raw) > MAX_MESSAGE_BYTES:
             self._refuse("too-large")
         elif not (self._directory / name).exists():
@@ -160,3 +160,8 @@ def read_name(name: str) -> tuple[Line, int] | None:
     """What such a name says: line and number; None for any other name."""
     parts = _NAME.fullmatch(name)
     return None if parts is None else ((parts[1], parts[2], int(parts[3])), int(parts[4]))
+
+
+def down_name(raw: bytes) -> str:
+    """Under which name what comes down lies in ``spool/in``: the same message again is the same file."""
+    return f"down-{hashlib.sha256(raw).hexdigest()[:16]}"

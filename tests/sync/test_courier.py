@@ -15,7 +15,7 @@ from sync.central.landing import Upward
 from sync.uplink import courier as box_end
 from sync.uplink import outgoing
 from sync.uplink.courier import CopiedOut, Van
-from sync.uplink.incoming import read_name
+from sync.uplink.incoming import down_name, read_name
 from sync.wire import receipts, topics
 from tests.sync.central_world import Centre, Unit, make_centre
 
@@ -236,6 +236,45 @@ def test_receipts_that_are_not_ours_old_or_damaged_move_nothing(world: World) ->
     # A stick that was away for weeks: what it says is older than what came by the link meanwhile.
     newest.rename(world.in_ / f"landed-{epoch}-1-{receipt.rseq + 1:012d}")
     assert world.take_in().known == 1
+
+
+def order(world: World, raw: bytes) -> None:
+    world.centre.connection.execute("INSERT OR REPLACE INTO orders VALUES (?, 1, ?)", (UNIT, raw))
+    world.centre.connection.commit()
+
+
+def test_what_the_centre_has_to_tell_goes_down_sealed_as_it_is(world: World, tmp_path: Path) -> None:
+    world.spool_all()
+    world.copy_out()
+    world.import_()
+    order(world, os.urandom(500))
+    world.export()
+    order(world, newest := os.urandom(900))
+    assert world.export() == centre_end.Exported({UNIT: 1}, there=1)
+    down = world.stick / FOLDER / UNIT / "down"
+    (only,) = down.iterdir()
+    (down / f"down-{'0' * 16}").write_bytes(b"under a name that is not its own")
+    (down / "README").write_bytes(b"")
+    (down / f"down-{'1' * 16}").symlink_to(tmp_path / "elsewhere")
+    os.mkfifo(down / f"down-{'2' * 16}")
+    done = world.take_in()
+    assert (done.down, done.other, done.refused) == (1, 2, {"no-file": 2})
+    assert (world.in_ / only.name).read_bytes() == newest
+    assert world.names(world.in_) == {only.name, next(iter(world.names(world.back)))}
+    assert world.take_in().down == 0
+
+
+def test_a_flood_of_messages_down_is_not_taken(world: World) -> None:
+    world.spool_all()
+    world.copy_out()
+    world.import_()
+    world.export()
+    down = world.stick / FOLDER / UNIT / "down"
+    down.mkdir()
+    for _ in range(100):
+        raw = os.urandom(40)
+        (down / down_name(raw)).write_bytes(raw)
+    assert world.take_in().down == box_end.MOST_DOWN
 
 
 def test_a_name_promises_nothing(world: World) -> None:

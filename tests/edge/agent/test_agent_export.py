@@ -82,6 +82,20 @@ async def test_everything_of_one_person_and_nothing_of_another(world: World) -> 
     assert audited(world) == [(f"patient.export:{REASON}", bytes.fromhex(patient.replace("-", "")))]
 
 
+async def test_who_was_entered_twice_is_taken_out_whole(world: World) -> None:
+    async with world.nurse() as nurse:
+        kept, twin = await nurse.patient("Benali"), await nurse.patient("Benaly")
+        visits = [await one_visit(nurse, patient, "36.9") for patient in (kept, twin)]
+        await nurse.ask("alert.raise", patient=twin, code="collapse")
+        await nurse.ask("patient.merge", patient=kept, duplicate=twin, reason="entered twice")
+        pages = [page for patient in (kept, twin) for page in await take_out(nurse, patient)]
+    for page in pages:
+        assert [record["family"] for record in page["records"]] == ["Benali", "Benaly"]
+        assert page["records"][1]["merged_into"] == kept
+        assert {visit["encounter"] for visit in page["visits"]} == set(visits)
+        assert len(page["alerts"]) == 1
+
+
 async def test_many_visits_come_in_pages_each_once_and_each_accounted_for(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
