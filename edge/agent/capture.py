@@ -9,70 +9,36 @@ whose they are here.
 """
 
 import contextlib
-import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from edge.agent import payloads, view
 from edge.agent.audience import Audience
-from edge.agent.commit import Committed
-from edge.agent.devicetalk import clock_off_s, flags_of, is_live, news_of, record_of
+from edge.agent.devicetalk import clock_off_s, flags_of, is_live
+from edge.agent.display import Display, Van, possible
+from edge.agent.filing import Filing
 from edge.agent.ledger import Ledger
 from edge.agent.parts import Device
 from edge.agent.recorder import Recorder
-from edge.agent.refusals import NothingToTake, SimulatedRefused, StoreLocked, Unknown
-from edge.agent.settle import Placing
+from edge.agent.refusals import NothingToTake, StoreLocked, Unknown
 from edge.agent.visit import Visit
 from edge.agent.whereabouts import BetterClock
 from edge.clock import Clock, ClockQuality
 from edge.ports.caller import Answer, Call, Json
 from edge.ports.driver import DeviceEvent
-from edge.records.fields import Field, Kind, Payload, Source, Stream
-from edge.records.identity import device_record
+from edge.records.fields import Kind, Stream
 from edge.store.errors import StoreError
-from edge.store.store import Store
-from edge.store.transaction import Transaction
 from edge.vitals.codes import Code
-from edge.vitals.limits import only_numbers_that_can_be
 from edge.vitals.place import Place
 from edge.vitals.quantity import Quantity
 from edge.vitals.reading import Mode, Reading, Wave
 
 FRESH_FOR_S: Final = 3.0
 """How old what a display shows may be when somebody takes it."""
-SAME_PATIENT_WITHIN_S: Final = 120.0
-"""A device that comes back sooner with its sensor on never left the one who wears it."""
 PASSING: Final = frozenset({Code.CUFF_PRESSURE})
 """Codes that are shown while they change and never kept, not even when somebody asks for it."""
-_WHEN: Final = (Field.WALL_MS, Field.BOOT, Field.MONOTONIC_MS, Field.CLOCK_QUALITY)
 _LOG: Final = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(slots=True)
-class _Display:
-    """What is known of one device while it is there."""
-
-    kind: str
-    simulated: bool
-    placing: Placing = dataclasses.field(default_factory=Placing)
-    placed_under: bytes | None = None
-    heard: bool = False
-    """Whether it has shown anything since the agent runs; nobody knows what was before that."""
-    away_since_s: float | None = None
-    """When it went away with its sensor on, as long as it has not come back."""
-    taken_for: bytes | None = None
-    """The visit for which somebody took what it shows, whoever it was put on under."""
-    waves_under: bytes | None = None
-    waves: bool = False
-    """Whether waves have come since it is there, and under which visit the first did."""
-    kept: bool = False
-    failing: bool = False
-    last: Reading | None = None
-    last_s: float = 0.0
-    last_monotonic_ms: int = 0
-    owed: bool = False
-    """Whether a record of its memory came and could not be kept: it has to be asked for it again."""
 
 
 class Capture:
@@ -92,7 +58,7 @@ class Capture:
         self._audience = audience
         self._clock = clock
         self._production = production
-        self._displays: dict[str, _Display] = {}
+        self._displays: dict[str, Display] = {}
         for each in devices:
             self.add(each)
         self._better_clock = BetterClock()
@@ -101,12 +67,13 @@ class Capture:
         self._left_open: bytes | None = None
         self._resumed: bytes | None = None
         self._began = False
+        self._filing = Filing(ledger, audience, production=production)
         self.recorder: Final = Recorder(ledger, audience, clock, production=production)
         self.ask_again: Callable[[str], None] = lambda _: None
 
     def add(self, device: Device) -> None:
         """Take what this device says too."""
-        self._displays[device.driver.key] = _Display(device.driver.kind, device.simulated)
+        self._displays[device.driver.key] = Display(device.driver.kind, device.simulated)
 
     def remove(self, device: str) -> None:
         """Forget a device that says nothing more."""
@@ -124,8 +91,7 @@ class Capture:
         self.visit = visit
         self.unlocked = True
         for display in self._displays.values():
-            display.placing.settle_anew()
-            display.kept = False
+            display.settle_anew()
         self._ask_again()
 
     def end(self) -> None:
@@ -136,14 +102,7 @@ class Capture:
 
     def gone(self, device: str) -> None:
         """A device went away. With its sensor on it may soon be back, and then on the same patient."""
-        display = self._displays[device]
-        if display.placing.on:
-            display.away_since_s = self._clock.monotonic_s()
-        else:
-            display.waves = False
-        display.placing.settle_anew()
-        display.kept = False
-        display.last = None
+        self._displays[device].goes(self._clock.monotonic_s())
         self.recorder.gone(device)
 
     async def hear(self, device: str, event: DeviceEvent) -> Sequence[bytes]:
@@ -158,13 +117,13 @@ class Capture:
             self._show_wave(device, event)
             self._hear_wave(device, event)
         elif event.mode is Mode.SPOT:
-            return await self._hear_spot(device, _possible(event))
+            return await self._hear_spot(device, possible(event))
         elif all(code in PASSING for code, _ in event.values):
             self._show(device, event, settled=False)
         elif event.passing:
-            self._show(device, _possible(event), settled=False)
+            self._show(device, possible(event), settled=False)
         else:
-            await self._hear_display(device, _possible(event))
+            await self._hear_display(device, possible(event))
         return ()
 
     async def _hear_place(self, device: str, place: Place) -> None:
@@ -185,7 +144,7 @@ class Capture:
         """A finished measurement is kept as it is."""
         self._show(device, reading, settled=True)
         encounter = self._open_encounter
-        kept = self.unlocked and await self._keep_or_tell(device, reading, encounter)
+        kept = self.unlocked and await self._keep(device, reading, encounter)
         if reading.record is None:
             return ()
         if not kept:
@@ -196,52 +155,21 @@ class Capture:
     async def _hear_display(self, device: str, reading: Reading) -> None:
         """Of a running display one reading is kept for each placing of the sensor."""
         display = self._displays[device]
-        display.last, display.last_s = reading, self._clock.monotonic_s()
-        self._back(display)
-        seen = display.placing.see(reading, display.last_s)
-        if seen.began:
-            display.placed_under = self._put_on_under(display)
-            display.kept = False
-        display.heard = True
+        seen = display.shows(reading, self._clock.monotonic_s(), self._van)
         self._show(device, reading, settled=seen.steady and self.unlocked)
         if seen.steady and self.unlocked and not display.kept:
-            display.kept = await self._keep_or_tell(device, reading, display.placed_under)
-
-    def _back(self, display: _Display) -> None:
-        """One that was away for long may have come to somebody else."""
-        away_since_s, display.away_since_s = display.away_since_s, None
-        if away_since_s is not None and display.last_s - away_since_s > SAME_PATIENT_WITHIN_S:
-            display.placing.restart()
-            display.waves = False
-
-    def _put_on_under(self, display: _Display) -> bytes | None:
-        """The visit that is open now; none where the sensor may have been put on before it began.
-
-        That is so at the first look at a device when the agent found the visit open: what was before
-        the agent was started nobody has seen.
-        """
-        now = self._visit_in_the_van
-        return now if display.heard or now != self._resumed else None
+            display.kept = await self._keep(device, reading, display.placed_under)
 
     def _hear_wave(self, device: str, wave: Wave) -> None:
-        """Give a wave to the visit under which the sensor was put on, while it is open and the sensor on.
-
-        A device that gives no numbers does not say when it was put on: it counts from its first wave.
-        """
+        """Give a wave to the visit under which the sensor was put on, while it is open and the sensor on."""
         display, visit = self._displays[device], self.visit
-        if not display.waves:
-            display.waves, display.waves_under = True, self._visit_in_the_van
-        if visit is not None and display.last is None:
-            mine = display.waves_under == visit.encounter
-        else:
-            under = (display.placed_under, display.taken_for)
-            mine = visit is not None and display.placing.on and visit.encounter in under
+        display.sends_wave(self._clock.monotonic_s(), self._van)
+        mine = visit is not None and display.waves_are_of(visit.encounter)
         self.recorder.hear(device, wave, visit if mine else None, simulated=display.simulated)
 
     @property
-    def _visit_in_the_van(self) -> bytes | None:
-        """The visit that is open now, though the store may be locked."""
-        return self._open_encounter if self.unlocked else self._left_open
+    def _van(self) -> Van:
+        return Van(self._open_encounter if self.unlocked else self._left_open, self._resumed)
 
     @property
     def _open_encounter(self) -> bytes | None:
@@ -266,39 +194,19 @@ class Capture:
                 "The device shows no number now.", next_step="Put the sensor on and wait for a number."
             )
         visit = self.visit
-        stamp = self._ledger.stamp(call)
-
-        def work(tx: Transaction, store: Store) -> Answer:
-            self._append(tx, store, device, reading, stamp, None if visit is None else visit.encounter)
-            return {"saved": view.identities(map(tx.identity, tx.appended))}
-
-        patient = None if visit is None else visit.patient
-        answer = await self._ledger.commit_once(call, work, what="reading", patient=patient)
+        answer = await self._filing.take(call, device, display, reading, visit)
         if visit is not None and display.last is not None:
             display.taken_for = visit.encounter
         return answer
 
-    async def _keep_or_tell(self, device: str, reading: Reading, encounter: bytes | None) -> bool:
-        """Keep a reading; whether it was stored. When it was not, screens are told so."""
-        try:
-            await self._keep(device, reading, encounter)
-        except StoreLocked:
+    async def _keep(self, device: str, reading: Reading, encounter: bytes | None) -> bool:
+        """Keep a reading; whether it was stored."""
+        display = self._displays[device]
+        if not await self._filing.keep(device, display, reading, encounter, self.visit):
             return False
-        except (StoreError, SimulatedRefused) as error:
-            if not self._displays[device].failing:
-                _LOG.warning("readings not saved", extra={"driver": device, "code": error.stable_code})
-            self._displays[device].failing = True
-            news: Mapping[str, Json] = {
-                "device": device,
-                "code": error.stable_code,
-                "sentence": error.sentence,
-                "next": error.next_step,
-            }
-            self._audience.tell("not-saved", news)
-            return False
-        if self._displays[device].failing:
+        if display.failing:
             _LOG.info("readings saved again", extra={"driver": device})
-            self._displays[device].failing = False
+            display.failing = False
             self._ask_again()
         return True
 
@@ -308,90 +216,6 @@ class Capture:
             if display.owed:
                 display.owed = False
                 self.ask_again(device)
-
-    async def _keep(self, device: str, reading: Reading, encounter: bytes | None) -> Committed[None]:
-        visit = self.visit
-        bound = visit if visit is not None and visit.encounter == encounter else None
-        stamp = self._ledger.stamp_of(None if bound is None else bound.operator)
-
-        def work(tx: Transaction, store: Store) -> None:
-            self._append(tx, store, device, reading, stamp, encounter)
-
-        patient = None if bound is None else bound.patient
-        return await self._ledger.commit(work, what="reading", patient=patient)
-
-    def _append(
-        self,
-        tx: Transaction,
-        store: Store,
-        device: str,
-        reading: Reading,
-        stamp: Payload,
-        encounter: bytes | None,
-    ) -> None:
-        """Append one reading's observations; to the tray unless that visit is open at this very moment."""
-        display = self._displays[device]
-        if display.simulated and self._production:
-            raise SimulatedRefused(
-                "A simulated reading is not stored in production.",
-                next_step="Remove the simulator from the configuration.",
-            )
-        named = record_of(reading)
-        record = None if named is None else device_record(device, named)
-        open_now = store.open_encounter()
-        bound = open_now is not None and open_now.encounter == encounter and is_live(reading)
-        patient = open_now.patient if bound and open_now is not None else None
-        values = [  # without those that the device has sent before
-            (code, value)
-            for code, value in reading.values
-            if record is None or not store.has_device_record(record, code)
-        ]
-        if not values:
-            return
-        stamp = self._distinct(display, stamp)
-        number = tx.next_reading()
-        self._append_identity(tx, store, device, reading, stamp)
-        converted = {code: (value, unit) for code, value, unit in reading.converted}
-        flags = flags_of(reading)
-        for code, value in values:
-            entry = payloads.observation(
-                code,
-                value,
-                Source.SIMULATED if display.simulated else Source.DEVICE,
-                number,
-                encounter=encounter if bound else None,
-                as_given=converted.get(code),
-                device=device,
-                device_record=record,
-                device_time=reading.at,
-                clock_off_s=clock_off_s(reading),
-                flags=flags,
-            )
-            tx.append(Stream.VITALS, Kind.OBSERVATION, stamp | entry, patient=patient)
-        if reading.raw:
-            tx.keep_raw(number, reading.raw, int(str(stamp[Field.WALL_MS])))
-
-    def _append_identity(
-        self, tx: Transaction, store: Store, device: str, reading: Reading, stamp: Payload
-    ) -> None:
-        """Note what the device says of itself, when it is something else than is noted already."""
-        noted = store.device_said(device)
-        kind = self._displays[device].kind
-        before = None if noted is None or noted.kind != kind else noted.identity
-        news = news_of(before, reading.identity)
-        if news is not None:
-            when: Payload = {field: stamp[field] for field in _WHEN if field in stamp}
-            tx.append(Stream.VITALS, Kind.DEVICE, when | payloads.device(device, kind, news))
-
-    @staticmethod
-    def _distinct(display: _Display, stamp: Payload) -> Payload:
-        """The stamp with a monotonic time that no other reading of the device has.
-
-        Device, boot and monotonic time tell live readings apart for ever, so no two share a millisecond.
-        """
-        monotonic_ms = max(int(str(stamp[Field.MONOTONIC_MS])), display.last_monotonic_ms + 1)
-        display.last_monotonic_ms = monotonic_ms
-        return stamp | {Field.MONOTONIC_MS: monotonic_ms}
 
     def _show(self, device: str, reading: Reading, *, settled: bool) -> None:
         if self._audience.has("readings"):
@@ -424,9 +248,3 @@ def _in_whole_units(wave: Wave) -> list[int]:
         return list(wave.samples)
     step = float(wave.step)
     return [round(sample * step) for sample in wave.samples]
-
-
-def _possible(reading: Reading) -> Reading:
-    """The reading without numbers that cannot be true."""
-    values = only_numbers_that_can_be(dict(reading.values))
-    return dataclasses.replace(reading, values=tuple(values.items()))

@@ -97,8 +97,7 @@ class Technician:
 async def unit(home: Path, devices: str = "") -> AsyncGenerator[Technician]:
     """A training unit with a technician, and its agent in a process of its own.
 
-    Args:
-        devices: what stands in its unit.toml beside.
+    ``devices`` stands in its unit.toml beside.
     """
     technician = Technician(home)
     made = await technician.types(

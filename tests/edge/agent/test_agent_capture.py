@@ -94,6 +94,10 @@ class Bench:
             identifiers=(),
             phone=None,
             village=None,
+            family_arabic=None,
+            given_arabic=None,
+            birth_estimated=False,
+            consents=(),
         )
         patient = uuid.UUID(str(registered["patient"]))
         opened = await self.visits.open(self.call("encounter.open"), patient=patient)
@@ -360,7 +364,13 @@ async def test_a_device_that_goes_is_opened_again_and_told_once(
         assert states[1]["code"] == "device-unavailable"
         assert oximeter.sessions == 3
         [device] = (await nurse.ask("status"))["devices"]
-        assert device == {"key": "oximeter-1", "kind": "contec-cms50", "state": "present", "code": None}
+        assert device == {
+            "key": "oximeter-1",
+            "kind": "contec-cms50",
+            "state": "present",
+            "code": None,
+            "on_command": False,
+        }
     told = [record.message for record in caplog.records if "device" in record.message]
     assert told == ["device gone", "device back"]
 

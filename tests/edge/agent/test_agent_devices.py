@@ -77,6 +77,7 @@ class Shop:
         self.refuses: DeviceError | None = None
         self.cuff_has = b""
         self.secrets: dict[str, bytes] | None = None
+        self.told_secrets = False
 
     async def scan(self, for_s: float, *, air: bool, cables: bool) -> Scanned:
         assert for_s == 3
@@ -129,6 +130,7 @@ class Shop:
 
     def unlock(self, secrets: Mapping[str, bytes] | None) -> None:
         self.secrets = None if secrets is None else dict(secrets)
+        self.told_secrets = True
 
     def tell(self, key: str, line: bytes) -> None:
         if key in self.sinks:

@@ -48,7 +48,7 @@ async def test_a_device_that_is_paired_is_given_a_new_key_which_the_store_keeps(
     workbench: World, shop: Shop
 ) -> None:
     async with workbench.running():
-        assert shop.secrets is None
+        assert not shop.told_secrets
         async with somebody(workbench, *TECHNICIAN) as technician:
             paired = await technician.ask(
                 "device.pair",

@@ -451,3 +451,57 @@ class Play:
             for value in set(await self.bench.samples(found)):
                 assert found.encounter in self.owners[value]
         assert (await self.bench.look(Store.verify)).valid
+
+
+async def test_waves_before_the_first_number_after_a_restart_belong_to_nobody(tmp_path: Path) -> None:
+    """The strap may still be on whoever came before the visit that is open: nobody was looking."""
+    async with Bench(tmp_path).running() as bench:
+        visit = await bench.open_visit()
+        found = bench.capture.visit
+    again = Bench(tmp_path)
+    async with again.running(resumed=found):
+        await again.seconds(1, 12)
+        await again.number()  # and what comes now tells no more of who it is on
+        await again.seconds(1, 12)
+        await again.recorder.finish()
+        assert await again.waveforms() == []
+        await again.number(on=False)
+        await again.number()
+        await again.seconds(2, 12)
+        await again.recorder.finish()
+        [kept] = await again.waveforms()
+        assert (kept.encounter, set(await again.samples(kept))) == (visit.bytes, {2})
+
+
+async def test_a_device_without_numbers_is_nobodys_after_a_restart_and_the_next_visits(
+    tmp_path: Path,
+) -> None:
+    async with Bench(tmp_path).running() as bench:
+        first = await bench.open_visit()
+        found = bench.capture.visit
+    again = Bench(tmp_path)
+    async with again.running(resumed=found):
+        await again.seconds(1, 5)
+        await again.close_visit(first)
+        await again.open_visit("Idrissi")
+        await again.seconds(1, 5)
+        again.capture.gone(STRAP)
+        again.clock.now_s += 200
+        await again.seconds(2, 5)
+        await again.recorder.finish()
+        [kept] = await again.waveforms()
+        assert kept.encounter != first.bytes
+        assert set(await again.samples(kept)) == {2}
+
+
+async def test_a_strap_without_numbers_that_loses_its_link_is_not_the_next_patients(tmp_path: Path) -> None:
+    async with Bench(tmp_path).running() as bench:
+        first = await bench.open_visit()
+        await bench.seconds(1, 5)
+        bench.capture.gone(STRAP)
+        await bench.close_visit(first)
+        await bench.open_visit("Idrissi")
+        await bench.seconds(1, 5)
+        await bench.recorder.finish()
+        [kept] = await bench.waveforms()
+        assert kept.encounter == first.bytes

@@ -18,6 +18,7 @@ from edge.agent.commit import OpenStore, StoreRoom
 from edge.agent.ledger import Ledger
 from edge.agent.parts import Device
 from edge.agent.sealing import Sealing
+from edge.agent.visit import Visit
 from edge.clock import Moment, SystemClock
 from edge.localapi.client import new_request_id
 from edge.ports.caller import Call, Json, Person
@@ -93,8 +94,11 @@ class Bench:
         self.patients = PatientCommands(self.ledger)
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator["Bench"]:
-        """With an open store; the recorder saves when a test says so (`save`), or by its own task."""
+    async def running(self, resumed: Visit | None = None) -> AsyncIterator["Bench"]:
+        """With an open store, in which a visit may be open already.
+
+        The recorder saves when a test says so (`save`), or by its own task.
+        """
         path = self.directory / "qafila.db"
         if not path.exists():
             Store.create(path, KEY, unit=UNIT, realm=self.realm, moment=self.clock.now()).close()
@@ -106,7 +110,7 @@ class Bench:
             return OpenStore(sealing._store, sealing, KEY)
 
         await self.room.open(make)
-        self.capture.begin(None)
+        self.capture.begin(resumed)
         try:
             yield self
         finally:
@@ -125,6 +129,10 @@ class Bench:
             identifiers=(),
             phone=None,
             village=None,
+            family_arabic=None,
+            given_arabic=None,
+            birth_estimated=False,
+            consents=(),
         )
         patient = uuid.UUID(str(registered["patient"]))
         opened = await self.visits.open(self.call("encounter.open"), patient=patient)
