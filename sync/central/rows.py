@@ -28,9 +28,12 @@ _DEVICE_SOURCES: Final = {int(Source.DEVICE), int(Source.SIMULATED)}
 
 COLUMNS: Final = {
     "entries": 16,
-    "patients": 14,
+    "patients": 17,
     "identifiers": 9,
-    "encounters": 11,
+    "consents": 15,
+    "merges": 12,
+    "sites": 9,
+    "encounters": 12,
     "observations": 16,
     "alerts": 11,
     "assignments": 11,
@@ -80,19 +83,14 @@ def rows_of(journal: Journal, entry: OpenedEntry, resolve: Resolve) -> Rows:
         Unreadable: the payload is not what its kind says.
     """
     identity = (*journal.key, entry.seq, entry.leaf)
-    match entry.kind:
-        case Kind.PATIENT:
-            return _patient(identity, entry.fields)
-        case Kind.ENCOUNTER_OPENED | Kind.ENCOUNTER_CLOSED:
-            return [("encounters", _encounter(identity, entry))]
-        case Kind.OBSERVATION:
-            return [("observations", _observation(identity, entry.fields))]
-        case Kind.ALERT:
-            return [("alerts", _alert(identity, entry.fields))]
-        case Kind.ASSIGNMENT:
-            return _assignments(identity, entry.fields, first_place(journal, entry)[0], resolve)
-        case _:
-            return []
+    if entry.kind == Kind.PATIENT:
+        return _patient(identity, entry.fields)
+    if entry.kind == Kind.ASSIGNMENT:
+        return _assignments(identity, entry.fields, first_place(journal, entry)[0], resolve)
+    if entry.kind not in _ONE_ROW:
+        return []
+    table, row_of = _ONE_ROW[Kind(entry.kind)]
+    return [(table, row_of(identity, entry))]
 
 
 def _patient(identity: Row, fields: Fields) -> Rows:
@@ -108,6 +106,9 @@ def _patient(identity: Row, fields: Fields) -> Rows:
             for field in (Field.FAMILY, Field.GIVEN, Field.SEX, Field.BIRTH, Field.PHONE, Field.VILLAGE)
         ),
         _integer(fields, Field.WALL_MS),
+        _text(fields, Field.FAMILY_ARABIC),
+        _text(fields, Field.GIVEN_ARABIC),
+        int(fields.get(Field.BIRTH_ESTIMATED) is True),
     )
     rows: Rows = [("patients", row)]
     for position, pair in enumerate(_items(fields, Field.IDENTIFIERS)):
@@ -130,10 +131,48 @@ def _encounter(identity: Row, entry: OpenedEntry) -> Row:
         _integer(entry.fields, Field.COUNT),
         _text(entry.fields, Field.OPERATOR),
         _integer(entry.fields, Field.WALL_MS),
+        _identifier(entry.fields, Field.SITE),
     )
 
 
-def _observation(identity: Row, fields: Fields) -> Row:
+def _consent(identity: Row, entry: OpenedEntry) -> Row:
+    fields = entry.fields
+    patient, revision = _identifier(fields, Field.PATIENT), _integer(fields, Field.REVISION)
+    scope, decision = _text(fields, Field.SCOPE), _text(fields, Field.DECISION)
+    if patient is None or revision is None or scope is None or decision is None:
+        raise Unreadable
+    return (
+        *(*identity, patient, scope, revision, decision),
+        *(_text(fields, field) for field in (Field.GIVEN_BY, Field.FORM, Field.LANGUAGE, Field.WITNESS)),
+        _text(fields, Field.OPERATOR),
+        _integer(fields, Field.WALL_MS),
+    )
+
+
+def _merge(identity: Row, entry: OpenedEntry) -> Row:
+    fields = entry.fields
+    duplicate, patient = _identifier(fields, Field.DUPLICATE), _identifier(fields, Field.PATIENT)
+    revision = _integer(fields, Field.REVISION)
+    if duplicate is None or patient is None or revision is None or duplicate == patient:
+        raise Unreadable
+    return (
+        *(*identity, duplicate, patient),
+        "merged" if entry.kind == Kind.MERGED else "unmerged",
+        *(revision, _text(fields, Field.REASON), _text(fields, Field.OPERATOR)),
+        _integer(fields, Field.WALL_MS),
+    )
+
+
+def _site(identity: Row, entry: OpenedEntry) -> Row:
+    fields = entry.fields
+    site, name = _identifier(fields, Field.SITE), _text(fields, Field.SITE_NAME)
+    if site is None or name is None:
+        raise Unreadable
+    return (*identity, site, name, _text(fields, Field.OPERATOR), _integer(fields, Field.WALL_MS))
+
+
+def _observation(identity: Row, entry: OpenedEntry) -> Row:
+    fields = entry.fields
     code = _text(fields, Field.CODE)
     value, missing = _decimal(fields, Field.VALUE), _text(fields, Field.MISSING)
     if code is None or (value is None) == (missing is None):
@@ -154,7 +193,8 @@ def _observation(identity: Row, fields: Fields) -> Row:
     )
 
 
-def _alert(identity: Row, fields: Fields) -> Row:
+def _alert(identity: Row, entry: OpenedEntry) -> Row:
+    fields = entry.fields
     code = _text(fields, Field.ALERT_CODE)
     if code is None:
         raise Unreadable
@@ -167,6 +207,19 @@ def _alert(identity: Row, fields: Fields) -> Row:
         _text(fields, Field.OPERATOR),
         _integer(fields, Field.WALL_MS),
     )
+
+
+_ONE_ROW: Final[dict[Kind, tuple[str, Callable[[Row, OpenedEntry], Row]]]] = {
+    Kind.ENCOUNTER_OPENED: ("encounters", _encounter),
+    Kind.ENCOUNTER_CLOSED: ("encounters", _encounter),
+    Kind.OBSERVATION: ("observations", _observation),
+    Kind.ALERT: ("alerts", _alert),
+    Kind.CONSENT: ("consents", _consent),
+    Kind.MERGED: ("merges", _merge),
+    Kind.UNMERGED: ("merges", _merge),
+    Kind.SITE: ("sites", _site),
+}
+"""Kinds that make one row, and how; the others make none, or several."""
 
 
 def has_origin(entry: OpenedEntry) -> bool:

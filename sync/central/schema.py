@@ -289,7 +289,55 @@ CREATE INDEX grants_by_former ON grants (former);
 """
 """What made schema 4 of schema 3: one unit that takes another's place."""
 
-STEPS: Final = {2: _ADDED_IN_2, 3: _ADDED_IN_3, 4: _ADDED_IN_4}
+_ADDED_IN_5: Final = """
+ALTER TABLE patients ADD COLUMN family_arabic TEXT;
+ALTER TABLE patients ADD COLUMN given_arabic TEXT;
+ALTER TABLE patients ADD COLUMN birth_estimated INTEGER; -- 1: told by guess
+ALTER TABLE encounters ADD COLUMN site TEXT;             -- hex, where it was opened
+
+CREATE TABLE consents (             -- every decision; the highest revision of a patient and scope holds
+    unit     TEXT NOT NULL, epoch TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
+    leaf     BLOB NOT NULL,
+    patient  TEXT NOT NULL,
+    scope    TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    decision TEXT NOT NULL,
+    given_by TEXT, form TEXT, language TEXT, witness TEXT,
+    operator TEXT,
+    wall_ms  INTEGER,
+    PRIMARY KEY (unit, epoch, stream, seq, leaf)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX consents_by_patient ON consents (patient, scope, revision);
+
+CREATE TABLE merges (               -- the highest revision of a duplicate says whether it is one
+    unit      TEXT NOT NULL, epoch TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
+    leaf      BLOB NOT NULL,
+    duplicate TEXT NOT NULL,
+    patient   TEXT NOT NULL,        -- who it is
+    event     TEXT NOT NULL,        -- merged, unmerged
+    revision  INTEGER NOT NULL,
+    reason    TEXT,
+    operator  TEXT,
+    wall_ms   INTEGER,
+    PRIMARY KEY (unit, epoch, stream, seq, leaf)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX merges_by_duplicate ON merges (duplicate, revision);
+CREATE INDEX merges_by_patient ON merges (patient);
+
+CREATE TABLE sites (                -- every arrival; the last name of a site stands
+    unit     TEXT NOT NULL, epoch TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
+    leaf     BLOB NOT NULL,
+    site     TEXT NOT NULL,         -- hex
+    name     TEXT NOT NULL,
+    operator TEXT,
+    wall_ms  INTEGER,
+    PRIMARY KEY (unit, epoch, stream, seq, leaf)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sites_by_id ON sites (site);
+"""
+"""What made schema 5 of schema 4: second scripts, consent, merged patients, sites."""
+
+STEPS: Final = {2: _ADDED_IN_2, 3: _ADDED_IN_3, 4: _ADDED_IN_4, 5: _ADDED_IN_5}
 """The statements that make each schema of the one before."""
 
 COMPUTED: Final = {2: "UPDATE assignments SET assigned_epoch = epoch;\n"}

@@ -187,6 +187,16 @@ def test_a_database_of_the_first_schema_is_brought_along(centre: Centre, unit: U
         "DROP TABLE clones",
         *(f"DROP TABLE {table}" for table in ("erasures", "erased_people", "erasures_of_units", "orders")),
         "DROP TABLE grants",
+        *(f"DROP TABLE {table}" for table in ("consents", "merges", "sites")),
+        *(
+            f"ALTER TABLE {column.split('.')[0]} DROP COLUMN {column.split('.')[1]}"
+            for column in (
+                "patients.family_arabic",
+                "patients.given_arabic",
+                "patients.birth_estimated",
+                "encounters.site",
+            )
+        ),
         "ALTER TABLE assignments DROP COLUMN assigned_epoch",
         "PRAGMA user_version = 1",
     ):
