@@ -11,7 +11,7 @@ import sys
 from typing import Any, Final
 
 ROOMS: Final = (
-    "decode", "wire", "store", "search", "centre", "uplink", "link", "radio", "reconnect", "ecg", "waves",
+    "decode", "wire", "store", "backup", "search", "centre", "uplink", "link", "radio", "reconnect", "ecg", "waves",
     "everything", "commands", "screen",
 )  # fmt: skip
 
