@@ -11,8 +11,8 @@ import sys
 from typing import Any, Final
 
 ROOMS: Final = (
-    "decode", "wire", "store", "backup", "search", "centre", "uplink", "link", "radio", "reconnect", "ecg", "waves",
-    "everything", "commands", "screen",
+    "decode", "wire", "store", "backup", "search", "centre", "uplink", "link", "radio", "reconnect", "ecg",
+    "waves", "everything", "commands", "screen",
 )  # fmt: skip
 
 
