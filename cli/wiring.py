@@ -70,7 +70,9 @@ async def _run(places: Places, config: UnitConfig) -> None:
 
     radio = RadioOnDemand(make)
     async with radio.running():
-        await run(agent_parts(places, config, clock, UnitWorkshop(radio, clock, lambda: _wall(clock))))
+        real = config.unit.realm == "production"
+        workshop = UnitWorkshop(radio, clock, lambda: _wall(clock), real=real)
+        await run(agent_parts(places, config, clock, workshop))
 
 
 def agent_parts(places: Places, config: UnitConfig, clock: Clock, workshop: UnitWorkshop) -> Parts:

@@ -31,6 +31,7 @@ class UnitWorkshop:
 
     Args:
         wall: local wall time while the unit's clock is synchronised, else None.
+        real: whether serial ports have to be real ones, as in production.
         dev: where the serial ports are.
     """
 
@@ -40,11 +41,14 @@ class UnitWorkshop:
         clock: Clock,
         wall: Callable[[], datetime.datetime | None],
         dev: Path = DEV,
+        *,
+        real: bool = False,
     ) -> None:
         self._radio = radio
         self._clock = clock
         self._wall = wall
         self._dev = dev
+        self._real = real
         self._taps: dict[str, TappedLines] = {}
         self._ports: dict[str, str] = {}
         self._secrets: Mapping[str, bytes] | None = None
@@ -62,7 +66,8 @@ class UnitWorkshop:
         def known() -> bytes | None:
             return None if self._secrets is None else self._secrets.get(key)
 
-        tap = TappedLines(DeviceLines(self._radio), kind.kind, self._clock.monotonic_s, options, known)
+        lines = DeviceLines(self._radio, real=self._real)
+        tap = TappedLines(lines, kind.kind, self._clock.monotonic_s, options, known)
         self._taps[key], self._ports[key] = tap, port
         context = DriverContext(
             key,

@@ -14,10 +14,16 @@ _NO_MTU: Final = 0
 
 
 class DeviceLines:
-    """What `drivers.setup.line.Lines` promises, on real transports."""
+    """What `drivers.setup.line.Lines` promises, on real transports.
 
-    def __init__(self, radio: Radio | None) -> None:
+    Args:
+        radio: the Bluetooth adapter, or None.
+        real: whether a serial port has to be one; else a simulator may be behind it.
+    """
+
+    def __init__(self, radio: Radio | None, *, real: bool = False) -> None:
         self._radio = radio
+        self._real = real
 
     @contextlib.asynccontextmanager
     async def open(self, port: str, opening: Opening, *, bond: bool) -> AsyncGenerator[Line]:
@@ -32,7 +38,7 @@ class DeviceLines:
                 finally:
                     await line.stop_hearing()
         else:
-            with open_port(port, opening.settings) as opened:
+            with open_port(port, opening.settings, real=self._real) as opened:
                 yield SerialLine(port, opened)
 
 

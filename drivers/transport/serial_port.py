@@ -129,13 +129,15 @@ class SerialPort:
 
 
 @contextlib.contextmanager
-def open_port(path: str, line: LineSettings) -> Generator[SerialPort]:
+def open_port(path: str, line: LineSettings, *, real: bool = False) -> Generator[SerialPort]:
     """Open a port for ourselves alone, and close it in the end.
+
+    With ``real`` a pseudo-terminal is none: another program is behind it, and no device.
 
     Raises:
         DeviceUnavailable: there is no such port (``port-missing``), it may not be opened
-            (``port-denied``), another program or another device of ours has it (``port-busy``), or it is
-            no serial port (``port-unusable``).
+            (``port-denied``), another program or another device of ours has it (``port-busy``), it is no
+            serial port (``port-unusable``), or not a real one (``port-not-real``).
     """
     held = os.getpid(), _node_of(path)
     if held in _HELD:
@@ -160,6 +162,13 @@ def open_port(path: str, line: LineSettings) -> Generator[SerialPort]:
         fcntl.ioctl(opened.fileno(), termios.TIOCEXCL)
     except (OSError, termios.error, ValueError) as error:
         raise _refusal(path, error) from error
+    if real and os.major(os.fstat(opened.fileno()).st_rdev) in _PSEUDO_TERMINALS:
+        opened.close()  # asked of what was opened: a link may lead elsewhere by now
+        raise DeviceUnavailable(
+            f"Behind {path} is a program and no device: a production unit does not listen to it.",
+            next_step="name the device's own serial port in unit.toml; simulators are for training.",
+            code="port-not-real",
+        )
     port = SerialPort(path, opened)
     _HELD[held] = path
     try:

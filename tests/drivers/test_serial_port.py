@@ -221,3 +221,16 @@ def test_a_terminal_at_which_somebody_works_is_never_opened(tmp_path: Path) -> N
         sitting.communicate()
         os.close(near)
         os.close(far)
+
+
+async def test_where_ports_have_to_be_real_a_pseudo_terminal_is_none_whatever_leads_to_it(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    link = tmp_path / "by-id"
+    link.symlink_to(terminal.path)
+    for path in (terminal.path, str(link)):
+        with pytest.raises(DeviceUnavailable) as refused, open_port(path, LINE, real=True):
+            pass
+        assert refused.value.stable_code == "port-not-real"
+        with open_port(path, LINE):  # and it was given back
+            pass

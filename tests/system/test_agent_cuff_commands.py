@@ -63,3 +63,18 @@ async def test_a_nurse_starts_a_cuff_sees_its_result_and_stops_it(tmp_path: Path
             assert (refused.status, refused.json["error"]["code"]) == (1, "cannot-measure")
             not_theirs = await technician.devices("measure", "nibp-1")
             assert (not_theirs.status, "not-allowed" in not_theirs.err) == (1, True)
+
+
+async def test_a_production_agent_listens_to_no_program_that_nobody_marked(tmp_path: Path) -> None:
+    """A simulator behind a pseudo-terminal, which unit.toml takes for a device."""
+    port = tmp_path / "nibp"
+    devices = DEVICE.format(port=port).replace("simulated = true\n", "")
+    async with unit(tmp_path / "van", devices, "production") as technician, asyncio.timeout(60):
+        with simulator(port, folder="suntech_nibp"):
+            async with connect(Places.at(technician.home).socket) as api:
+                while True:
+                    found = {each["key"]: each for each in (await api.call("status"))["devices"]}["nibp-1"]
+                    if found["code"] == "port-not-real":
+                        break
+                    assert found["state"] != "present"
+                    await asyncio.sleep(0.1)

@@ -94,14 +94,14 @@ class Technician:
 
 
 @contextlib.asynccontextmanager
-async def unit(home: Path, devices: str = "") -> AsyncGenerator[Technician]:
-    """A training unit with a technician, and its agent in a process of its own.
+async def unit(home: Path, devices: str = "", realm: str = "training") -> AsyncGenerator[Technician]:
+    """A unit with a technician, and its agent in a process of its own.
 
     ``devices`` stands in its unit.toml beside.
     """
     technician = Technician(home)
     made = await technician.types(
-        *("unit", "init", "--realm", "training", "--id", "van-07", "--user", "fatima", "--pin-stdin"),
+        *("unit", "init", "--realm", realm, "--id", "van-07", "--user", "fatima", "--pin-stdin"),
         typed=f"{PIN}\n",
     )
     assert made.status == 0, made

@@ -36,6 +36,7 @@ USELESS: Final = frozenset(
         "port-missing",
         "port-denied",
         "port-busy",
+        "port-not-real",
         "port-unusable",
         "radio-missing",
         "radio-down",
