@@ -17,7 +17,7 @@ from cli.unit_setup import BUNDLE_FILE, installed
 from cli.workshop import UnitWorkshop
 from drivers.registry import KINDS
 from edge import logs
-from edge.agent.parts import Device, Enrolled, Pace, Parts
+from edge.agent.parts import Device, Enrolled, Pace, Parts, Periods
 from edge.agent.service import run
 from edge.clock import Clock, ClockQuality, SystemClock
 from edge.config import ConfigRefused, DeviceSection, Places, UnitConfig, load
@@ -106,6 +106,7 @@ def agent_parts(places: Places, config: UnitConfig, clock: Clock, workshop: Unit
         ],
         papers=lambda: papers(places),
         workshop=workshop,
+        periods=Periods(config.keeping.values_days, config.keeping.waves_days, config.keeping.frames_days),
         pace=Pace(screen_lock_s=config.locks.screen_s, store_lock_s=config.locks.store_s),
     )
 

@@ -177,6 +177,17 @@ class SealSection(_Section):
     batch: Annotated[int, Field(ge=1, le=4096, description="how many entries a merged batch aims at")] = 200
 
 
+class KeepingSection(_Section):
+    """How long what the centre has opened is kept here; what it has not is kept for ever."""
+
+    values_days: Annotated[
+        int,
+        Field(ge=30, le=3650, description="values and alerts of a visit, but for a patient's last one"),
+    ] = 400
+    waves_days: Annotated[int, Field(ge=1, le=3650, description="samples of ECG and other waves")] = 7
+    frames_days: Annotated[int, Field(ge=1, le=400, description="the bytes that devices sent")] = 7
+
+
 class ClockSection(_Section):
     """How far the machine's clock is trusted."""
 
@@ -260,6 +271,7 @@ class UnitConfig(_Section):
     security: SecuritySection = SecuritySection()
     locks: LocksSection = LocksSection()
     seal: SealSection = SealSection()
+    keeping: KeepingSection = KeepingSection()
     clock: ClockSection = ClockSection()
     socket: SocketSection = SocketSection()
     radio: RadioSection = RadioSection()
