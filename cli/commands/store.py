@@ -5,12 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.commands import store_courier, store_export
+from cli.commands import store_courier, store_export, store_salvage
 from cli.options import AsJson, Home, PinStdin
 
 app = typer.Typer(no_args_is_help=True)
 store_courier.register(app)
 store_export.register(app)
+store_salvage.register(app)
 
 
 @app.callback()

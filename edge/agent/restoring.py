@@ -21,6 +21,7 @@ from edge.records.fields import Kind, Stream
 from edge.security.slots import Slots
 from edge.spool import Outbox
 from edge.store import backup, succession
+from edge.store.aside import set_aside
 from edge.store.errors import StoreError, StoreReadOnly
 from edge.store.store import Store
 
@@ -28,8 +29,7 @@ RESTORED: Final = "restored"
 """Why the epoch of a backup is left."""
 _ACTION: Final = "store.restore"
 _SUFFIX: Final = ".restored"
-_COMPANIONS: Final = ("", "-wal", "-shm", "-journal")
-_MOST_ASIDE: Final = 1000
+_COMPANIONS: Final = ("-wal", "-shm", "-journal")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def restore(
             _succeed(new, database, with_)
         entries, again = _begin(new, with_)
         _close_for_good(new)
-        aside = _set_aside(database)
+        aside = set_aside(database)
         new.rename(database)
         _sync(database.parent)
     except OSError:
@@ -173,24 +173,9 @@ def _close_for_good(new: Path) -> None:
     log = new.with_name(new.name + "-wal")
     if log.exists() and log.stat().st_size:
         raise OSError(log)
-    for companion in _COMPANIONS[1:]:
+    for companion in _COMPANIONS:
         new.with_name(new.name + companion).unlink(missing_ok=True)
     _sync(new)
-
-
-def _set_aside(database: Path) -> Path | None:
-    if not any(database.with_name(database.name + companion).exists() for companion in _COMPANIONS):
-        return None
-    for number in range(1, _MOST_ASIDE):
-        aside = database.with_name(f"{database.name}.set-aside-{number}")
-        if any(aside.with_name(aside.name + companion).exists() for companion in _COMPANIONS):
-            continue
-        for companion in _COMPANIONS:
-            there = database.with_name(database.name + companion)
-            if there.exists():
-                there.rename(aside.with_name(aside.name + companion))
-        return aside
-    raise OSError(database)
 
 
 def _sync(path: Path) -> None:

@@ -1,5 +1,6 @@
 """One process per store: the agent, or a command that works on the store while the agent is stopped."""
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -19,7 +20,7 @@ class ExclusiveLock:
     def __init__(self, path: Path) -> None:
         try:
             make_private_directory(path.parent)
-            self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
+            self._descriptor = _open(path)
         except OSError:
             raise SecretNotKept(
                 "The lock of the store cannot be taken.",
@@ -45,3 +46,12 @@ class ExclusiveLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a disk that takes no writes can still be salvaged

@@ -4,7 +4,9 @@ Everything is done in a file of another name, which then gets the store's: a sto
 not at all, whenever the power goes.
 """
 
+import functools
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +25,16 @@ _NEW_SUFFIX: Final = ".new"
 _COMPANIONS: Final = ("", "-wal", "-shm", "-journal")
 
 
-def create_file(path: Path, key: bytes, whose: Whose, moment: Moment) -> None:
+def create_file(
+    path: Path,
+    key: bytes,
+    whose: Whose,
+    moment: Moment,
+    furnish: Callable[[sqlite.Connection], None] | None = None,
+) -> None:
     """Make a store at ``path``, readable by its owner only.
+
+    ``furnish`` puts other things into the empty tables than new keys and a first epoch.
 
     Raises:
         StoreExists: something is there already.
@@ -47,7 +57,7 @@ def create_file(path: Path, key: bytes, whose: Whose, moment: Moment) -> None:
             next_step="Check the disk and who owns the directory.",
         ) from None
     try:
-        _fill(new, key, whose, moment)
+        _fill(new, key, furnish or functools.partial(_from_nothing, whose=whose, moment=moment))
         check_sealed(new)
         _sync(new)
         new.rename(path)
@@ -93,7 +103,7 @@ def begin_epoch(
     return epoch
 
 
-def _fill(path: Path, key: bytes, whose: Whose, moment: Moment) -> None:
+def _fill(path: Path, key: bytes, furnish: Callable[[sqlite.Connection], None]) -> None:
     connection = connect_new(path, key)
     try:
         with translated():
@@ -101,22 +111,33 @@ def _fill(path: Path, key: bytes, whose: Whose, moment: Moment) -> None:
             for statement in DDL:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {VERSION}")
-            identity = make_identity()
-            connection.executemany(
-                "INSERT INTO meta (name, value) VALUES (?, ?)",
-                [
-                    ("unit", whose.unit.encode()),
-                    ("realm", whose.realm.encode()),
-                    ("sign-private", identity.sign_private),
-                    ("recv-private", identity.recv_private),
-                    ("slots-generation", (0).to_bytes(8)),
-                ],
-            )
-            begin_epoch(connection, whose, moment, parent=None)
+            furnish(connection)
             connection.execute("COMMIT")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         connection.close()
+
+
+def _from_nothing(connection: sqlite.Connection, whose: Whose, moment: Moment) -> None:
+    write_meta(connection, new_meta(whose))
+    begin_epoch(connection, whose, moment, parent=None)
+
+
+def new_meta(whose: Whose) -> dict[str, bytes]:
+    """What stands in a store that belongs to the whole of it, with fresh keys."""
+    identity = make_identity()
+    return {
+        "unit": whose.unit.encode(),
+        "realm": whose.realm.encode(),
+        "sign-private": identity.sign_private,
+        "recv-private": identity.recv_private,
+        "slots-generation": (0).to_bytes(8),
+    }
+
+
+def write_meta(connection: sqlite.Connection, meta: Mapping[str, bytes]) -> None:
+    """Inside the open transaction."""
+    connection.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", list(meta.items()))
 
 
 def _beside(path: Path, companion: str) -> Path:

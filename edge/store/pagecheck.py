@@ -25,10 +25,10 @@ from typing import Final
 PAGE_BYTES: Final = 4096
 SALT_BYTES: Final = 16
 PLAINTEXT_MAGIC: Final = b"SQLite format 3\x00"
-_TAG_BYTES: Final = 64
+TAG_BYTES: Final = 64
 _SALT_MASK: Final = 0x3A
-_WAL_HEADER_BYTES: Final = 32
-_FRAME_HEADER_BYTES: Final = 24
+WAL_HEADER_BYTES: Final = 32
+FRAME_HEADER_BYTES: Final = 24
 _MOST_PAGES_TRIED: Final = 512
 """One page that fits is proof enough; a damaged page is rare, so a few hundred are a generous search."""
 
@@ -40,14 +40,20 @@ def key_fits(database: Path, key: bytes) -> bool:
     """
     with database.open("rb") as file:
         salt = file.read(SALT_BYTES)
-    mac_key = hashlib.pbkdf2_hmac("sha512", key, bytes(byte ^ _SALT_MASK for byte in salt), 2, 32)
-    return any(_tag_fits(mac_key, number, page) for number, page in _pages(database))
+    mac_key = mac_key_of(key, salt)
+    return any(tag_fits(mac_key, number, page) for number, page in _pages(database))
 
 
-def _tag_fits(mac_key: bytes, number: int, page: bytes) -> bool:
+def mac_key_of(key: bytes, salt: bytes) -> bytes:
+    """The key of the pages' tags, from the raw key and the salt of page 1."""
+    return hashlib.pbkdf2_hmac("sha512", key, bytes(byte ^ _SALT_MASK for byte in salt), 2, 32)
+
+
+def tag_fits(mac_key: bytes, number: int, page: bytes) -> bool:
+    """Whether a page, as it lies in the file, was written as this page under this key."""
     start = SALT_BYTES if number == 1 else 0
-    body = page[start:-_TAG_BYTES] + number.to_bytes(4, "little")
-    return hmac.compare_digest(hmac.digest(mac_key, body, "sha512"), page[-_TAG_BYTES:])
+    body = page[start:-TAG_BYTES] + number.to_bytes(4, "little")
+    return hmac.compare_digest(hmac.digest(mac_key, body, "sha512"), page[-TAG_BYTES:])
 
 
 def _pages(database: Path) -> Iterator[tuple[int, bytes]]:
@@ -60,9 +66,9 @@ def _pages(database: Path) -> Iterator[tuple[int, bytes]]:
     if not wal.exists():
         return
     with wal.open("rb") as file:
-        file.seek(_WAL_HEADER_BYTES)
+        file.seek(WAL_HEADER_BYTES)
         for _ in range(_MOST_PAGES_TRIED):
-            frame = file.read(_FRAME_HEADER_BYTES + PAGE_BYTES)
-            if len(frame) < _FRAME_HEADER_BYTES + PAGE_BYTES:
+            frame = file.read(FRAME_HEADER_BYTES + PAGE_BYTES)
+            if len(frame) < FRAME_HEADER_BYTES + PAGE_BYTES:
                 break
-            yield int.from_bytes(frame[:4]), frame[_FRAME_HEADER_BYTES:]
+            yield int.from_bytes(frame[:4]), frame[FRAME_HEADER_BYTES:]

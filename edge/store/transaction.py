@@ -108,6 +108,23 @@ class Transaction(Removing):
         self._broken = False
         return entry
 
+    def append_found(
+        self, stream: Stream, kind: Kind, payload: Payload, origin: tuple[bytes, int, int] | None
+    ) -> tuple[Entry, int]:
+        """Append an entry that was taken out of another file, under the name it had there.
+
+        Rows are the caller's business; with the id of the entry's own.
+        """
+        whole = {field: value for field, value in payload.items() if field != Field.SALT}
+        if origin is not None:
+            whole[Field.ORIGIN] = list(origin)
+        self._broken = True
+        entry, row = self._append(stream, kind, whole)
+        if origin is not None:
+            self._run("INSERT INTO origins (entry, epoch, stream, seq) VALUES (?, ?, ?, ?)", row, *origin)
+        self._broken = False
+        return entry, row
+
     def _append(self, stream: Stream, kind: Kind, whole: Payload) -> tuple[Entry, int]:
         """Write the entry and nothing that comes of it; with the id of its row."""
         owner = whole.get(Field.PATIENT)
