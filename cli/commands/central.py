@@ -316,7 +316,8 @@ def units(home: Home = None, as_json: AsJson = False) -> None:
 
 def _cells(patient: "ReceivedPatient") -> list[str]:
     cells = [
-        f"{patient.family or ''} {patient.given or ''}".strip(),
+        f"{patient.family or ''} {patient.given or ''}".strip()
+        or f"{patient.family_arabic or ''} {patient.given_arabic or ''}".strip(),
         patient.birth or "",
         patient.sex or "",
         ", ".join(f"{system} {value}" for system, value in patient.identifiers),

@@ -17,9 +17,7 @@ class ExportCommands:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def export(
-        self, call: Call, *, patient: uuid.UUID, reason: str, after: uuid.UUID | None
-    ) -> Answer:
+    async def export(self, call: Call, *, patient: uuid.UUID, reason: str, after: uuid.UUID | None) -> Answer:
         """Some visits at a time, and an audit entry for each time.
 
         Raises:

@@ -178,14 +178,14 @@ class PatientCommands:
             progress = self._ledger.progress(store)
             merged = [existing(store, uuid.UUID(bytes=each), or_merged=True) for each in person.merged]
             visits = store.encounters_of(person.patient)[:VISITS]
-            sites = {each.site: each.site and store.site(each.site) for each in visits}
+            sites = {each: store.site(each) for each in {visit.site for visit in visits} if each is not None}
             return person, {
                 "patient": view.patient(person, progress),
                 "revision": person.revision,
                 "phone": person.phone,
                 "village": person.village,
                 "consents": view.consents(store.consents(person.patient)),
-                "visits": [view.visit(each, sites[each.site] or None) for each in visits],
+                "visits": [view.visit(each, sites.get(each.site or b"")) for each in visits],
                 "merged": [view.patient(each, progress) for each in merged],
             }
 
