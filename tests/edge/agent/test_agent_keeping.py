@@ -1,7 +1,6 @@
 """The agent lets go of what is due, and of whom the centre ordered to be erased; through its real parts."""
 
 import shutil
-import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -9,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from edge import cbor, recovery
+from edge.clock import SystemClock
 from edge.ports.orders import ErasureOrder
 from edge.records.fields import Field, Kind, Stream
 from edge.security.slots import Slots
@@ -20,7 +20,7 @@ from tests.edge.agent.agent_world import KEY, PIN, SECRET, UNIT, Nurse, World, u
 
 PLANTED = "Zzyzxplanted"
 CONTROL = "Ouarzazicontrol"
-NOW = int(time.time() * 1000) + DAY_MS
+NOW = SystemClock().now().wall_ms + DAY_MS
 
 
 @pytest.fixture
