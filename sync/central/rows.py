@@ -33,10 +33,12 @@ COLUMNS: Final = {
     "consents": 15,
     "merges": 12,
     "sites": 9,
-    "encounters": 12,
+    "encounters": 14,
     "observations": 16,
     "alerts": 11,
     "assignments": 11,
+    "devices": 13,
+    "clocks": 9,
 }
 """How many columns each table has; a test compares with the database."""
 
@@ -132,6 +134,7 @@ def _encounter(identity: Row, entry: OpenedEntry) -> Row:
         _text(entry.fields, Field.OPERATOR),
         _integer(entry.fields, Field.WALL_MS),
         _identifier(entry.fields, Field.SITE),
+        *_position(entry.fields),
     )
 
 
@@ -209,6 +212,43 @@ def _alert(identity: Row, entry: OpenedEntry) -> Row:
     )
 
 
+def _device(identity: Row, entry: OpenedEntry) -> Row:
+    fields = entry.fields
+    device = _text(fields, Field.DEVICE)
+    if device is None:
+        raise Unreadable
+    said = (Field.DEVICE_KIND, Field.MANUFACTURER, Field.MODEL, Field.SERIAL, Field.FIRMWARE)
+    return (
+        *identity,
+        device,
+        *(_text(fields, field) for field in said),
+        _integer(fields, Field.BATTERY),
+        _integer(fields, Field.WALL_MS),
+    )
+
+
+def _clock(identity: Row, entry: OpenedEntry) -> Row:
+    fields = entry.fields
+    boot, source = fields.get(Field.BOOT), _integer(fields, Field.CLOCK_SOURCE)
+    offset_ms = _integer(fields, Field.CLOCK_OFFSET)
+    if not isinstance(boot, bytes) or source is None or offset_ms is None:
+        raise Unreadable
+    return (*identity, boot.hex(), source, offset_ms, _integer(fields, Field.WALL_MS))
+
+
+def _position(fields: Fields) -> tuple[int | None, int | None]:
+    """Latitude and longitude in 1e-7 degrees."""
+    match fields.get(Field.PLACE):
+        case None:
+            return None, None
+        case [int(latitude), int(longitude)] if (
+            abs(latitude) <= 900_000_000 and abs(longitude) <= 1_800_000_000
+        ):
+            return latitude, longitude
+        case _:
+            raise Unreadable
+
+
 _ONE_ROW: Final[dict[Kind, tuple[str, Callable[[Row, OpenedEntry], Row]]]] = {
     Kind.ENCOUNTER_OPENED: ("encounters", _encounter),
     Kind.ENCOUNTER_CLOSED: ("encounters", _encounter),
@@ -218,6 +258,8 @@ _ONE_ROW: Final[dict[Kind, tuple[str, Callable[[Row, OpenedEntry], Row]]]] = {
     Kind.MERGED: ("merges", _merge),
     Kind.UNMERGED: ("merges", _merge),
     Kind.SITE: ("sites", _site),
+    Kind.DEVICE: ("devices", _device),
+    Kind.CLOCK: ("clocks", _clock),
 }
 """Kinds that make one row, and how; the others make none, or several."""
 

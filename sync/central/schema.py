@@ -337,7 +337,36 @@ CREATE INDEX sites_by_id ON sites (site);
 """
 """What made schema 5 of schema 4: second scripts, consent, merged patients, sites."""
 
-STEPS: Final = {2: _ADDED_IN_2, 3: _ADDED_IN_3, 4: _ADDED_IN_4, 5: _ADDED_IN_5}
+_ADDED_IN_6: Final = """
+ALTER TABLE encounters ADD COLUMN latitude_e7 INTEGER;  -- 1e-7 degrees, where the unit stood
+ALTER TABLE encounters ADD COLUMN longitude_e7 INTEGER;
+
+CREATE TABLE devices (              -- what a device said of itself, each time it said something else
+    unit         TEXT NOT NULL, epoch TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
+    leaf         BLOB NOT NULL,
+    device       TEXT NOT NULL,     -- as unit.toml calls it; holds for its observations from here on
+    kind         TEXT,
+    manufacturer TEXT, model TEXT, serial TEXT, firmware TEXT,
+    battery      INTEGER,           -- percent
+    wall_ms      INTEGER,
+    PRIMARY KEY (unit, epoch, stream, seq, leaf)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX devices_by_key ON devices (unit, device);
+
+CREATE TABLE clocks (               -- by how much the wall times of one boot are to be corrected
+    unit      TEXT NOT NULL, epoch TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
+    leaf      BLOB NOT NULL,
+    boot      TEXT NOT NULL,        -- hex
+    source    INTEGER NOT NULL,     -- what knew better
+    offset_ms INTEGER NOT NULL,     -- to be added; of one boot the last holds
+    wall_ms   INTEGER,
+    PRIMARY KEY (unit, epoch, stream, seq, leaf)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX clocks_by_boot ON clocks (unit, boot);
+"""
+"""What made schema 6 of schema 5: devices, clocks, and where a visit was."""
+
+STEPS: Final = {2: _ADDED_IN_2, 3: _ADDED_IN_3, 4: _ADDED_IN_4, 5: _ADDED_IN_5, 6: _ADDED_IN_6}
 """The statements that make each schema of the one before."""
 
 COMPUTED: Final = {2: "UPDATE assignments SET assigned_epoch = epoch;\n"}

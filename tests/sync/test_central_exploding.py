@@ -7,6 +7,7 @@ import pytest
 
 from edge import cbor
 from edge.audit.chain import Entry
+from edge.clock import ClockQuality
 from edge.ports.sealing import Nack, StreamReceipt
 from edge.records.fields import Field, Kind, Payload, Stream
 from sync.central.database import connect
@@ -62,6 +63,34 @@ def test_rows_say_what_the_payloads_say(centre: Centre, unit: Unit) -> None:
     moment = cbor.decode(unit.journal[Stream.VITALS][3].payload or b"")
     assert isinstance(moment, dict)
     assert record == f"oximeter-1/{'00' * 8}/{moment[Field.MONOTONIC_MS]}"
+
+
+def test_devices_clocks_and_the_place_of_a_visit_have_rows(centre: Centre, unit: Unit) -> None:
+    patient = next(key for key in unit.secrets if key)
+    encounter = bytes(range(16))
+    unit.append(
+        Stream.VITALS,
+        Kind.DEVICE,
+        {Field.DEVICE: "cuff-1", Field.DEVICE_KIND: "sig-bp", Field.SERIAL: "A1", Field.BATTERY: 40},
+    )
+    offset: Payload = {Field.CLOCK_SOURCE: int(ClockQuality.GNSS), Field.CLOCK_OFFSET: -86_400_000}
+    unit.append(Stream.VITALS, Kind.CLOCK, offset)
+    where: Payload = {Field.ENCOUNTER: encounter, Field.PLACE: [329_312_345, -44_171_234]}
+    unit.append(Stream.VITALS, Kind.ENCOUNTER_OPENED, where, patient)
+    nowhere: Payload = {Field.ENCOUNTER: encounter, Field.PLACE: [900_000_001, 0]}
+    unit.append(Stream.VITALS, Kind.ENCOUNTER_CLOSED, nowhere, patient)
+    centre.take(unit.key_message(), unit.batch(Stream.VITALS, 1, 14))
+    assert centre.rows("SELECT device, kind, manufacturer, serial, battery FROM devices") == [
+        ("cuff-1", "sig-bp", None, "A1", 40)
+    ]
+    assert centre.rows("SELECT boot, source, offset_ms FROM clocks") == [
+        ("00" * 8, int(ClockQuality.GNSS), -86_400_000)
+    ]
+    # a place that is nowhere makes no row, and its entry is kept
+    assert centre.rows(
+        "SELECT event, latitude_e7, longitude_e7 FROM encounters WHERE encounter = ?", encounter.hex()
+    ) == [("opened", 329_312_345, -44_171_234)]
+    assert centre.value("SELECT count(*) FROM entries WHERE kind = ?", int(Kind.ENCOUNTER_CLOSED)) == 2
 
 
 def test_a_decimal_is_kept_digit_for_digit(centre: Centre, unit: Unit) -> None:

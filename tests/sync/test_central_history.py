@@ -187,7 +187,7 @@ def test_a_database_of_the_first_schema_is_brought_along(centre: Centre, unit: U
         "DROP TABLE clones",
         *(f"DROP TABLE {table}" for table in ("erasures", "erased_people", "erasures_of_units", "orders")),
         "DROP TABLE grants",
-        *(f"DROP TABLE {table}" for table in ("consents", "merges", "sites")),
+        *(f"DROP TABLE {table}" for table in ("consents", "merges", "sites", "devices", "clocks")),
         *(
             f"ALTER TABLE {column.split('.')[0]} DROP COLUMN {column.split('.')[1]}"
             for column in (
@@ -195,6 +195,8 @@ def test_a_database_of_the_first_schema_is_brought_along(centre: Centre, unit: U
                 "patients.given_arabic",
                 "patients.birth_estimated",
                 "encounters.site",
+                "encounters.latitude_e7",
+                "encounters.longitude_e7",
             )
         ),
         "ALTER TABLE assignments DROP COLUMN assigned_epoch",
