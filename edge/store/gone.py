@@ -14,7 +14,8 @@ from edge.store import sqlite
 Range: TypeAlias = tuple[int, int]
 
 _SAYING: Final = (
-    "SELECT id, payload FROM journal WHERE stream = ? AND kind IN (?, ?) AND payload IS NOT NULL ORDER BY id"
+    "SELECT journal.id, payload FROM epochs CROSS JOIN journal ON journal.epoch = epochs.number"
+    " AND stream = ? WHERE kind IN (?, ?) AND payload IS NOT NULL"
 )
 _PLACE: Final = (
     "SELECT journal.id FROM journal JOIN epochs ON epochs.number = journal.epoch"
