@@ -295,12 +295,12 @@ def units(home: Home = None, as_json: AsJson = False) -> None:
     def human() -> str:
         if not found:
             return "No unit is enrolled yet."
-        header = ["unit", "epochs", "went back", "copies alive", "conflicts", "quarantined"]
+        header = ["unit", "epochs", "went back", "copies alive", "conflicts", "quarantined", "lost"]
         rows = [
             [
                 each.unit,
                 *(str(n) for n in (each.epochs, each.went_back, len(each.cloned))),
-                *(str(n) for n in (each.conflicts, each.quarantined)),
+                *(str(n) for n in (each.conflicts, each.quarantined, each.lost)),
             ]
             for each in found
         ]

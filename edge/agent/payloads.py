@@ -146,6 +146,11 @@ def alert(code: str, text: str | None, encounter: bytes | None) -> Payload:
     return _without_nothing({Field.ENCOUNTER: encounter, Field.ALERT_CODE: code, Field.ALERT_TEXT: text})
 
 
+def void(spans: Sequence[tuple[bytes, int, int, int]], reason: str) -> Payload:
+    """Entries that are lost, by epoch, stream, first and last: so many that a batch holds them."""
+    return {Field.SPANS: [list(span) for span in spans], Field.REASON: reason}
+
+
 def access(action: str, about: bytes | str | None = None) -> Payload:
     """What somebody did or saw, for the audit stream: identifiers only."""
     return _without_nothing({Field.ACTION: action, Field.OBJECT: about})

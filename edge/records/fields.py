@@ -51,6 +51,7 @@ class Kind(IntEnum):
     MERGED = 16
     UNMERGED = 17
     SITE = 18
+    VOID = 19
     PURGED = 20
     ERASED = 21
 
@@ -166,6 +167,7 @@ class Field(IntEnum):
     SITE = 150  # 16 bytes, UUIDv7; in an encounter opened: where
     SITE_NAME = 151  # text
 
+    # void: SPANS are entries that nobody can read any more, nor are they in this store; REASON says why
     # purged, erased (audit): from here on the payloads of these entries are gone and their leaves stay
     SPANS = 160  # [[epoch 8 bytes, stream, first, last], ...]
     ERASURE = 161  # 16 bytes, UUIDv7 of the order to erase

@@ -5,7 +5,7 @@ import logging
 from collections import Counter, defaultdict
 from typing import Final
 
-from sync.central import database, erasing, lineage, sentences
+from sync.central import database, erasing, lineage, losses, sentences
 from sync.central.conflicts import Conflict, note_conflicts
 from sync.central.database import Connection
 from sync.central.opening import OpenedBatch
@@ -176,6 +176,7 @@ class Plan:
             for unit, n in self._again.items():
                 database.count(connection, "entry-journalled-again", unit, n, now_ms)
             lineage.note(connection, self._news, now_ms)
+            losses.note(connection, self._news, now_ms)
             self.erased = erasing.enforce(connection, self._news, now_ms)
             receipts = [
                 writer.write(connection, unit, epoch, now_ms, always=always)

@@ -366,7 +366,28 @@ CREATE INDEX clocks_by_boot ON clocks (unit, boot);
 """
 """What made schema 6 of schema 5: devices, clocks, and where a visit was."""
 
-STEPS: Final = {2: _ADDED_IN_2, 3: _ADDED_IN_3, 4: _ADDED_IN_4, 5: _ADDED_IN_5, 6: _ADDED_IN_6}
+_ADDED_IN_7: Final = """
+CREATE TABLE losses (               -- entries that a unit reports lost; the centre may have them from before
+    unit        TEXT NOT NULL,
+    epoch       TEXT NOT NULL,
+    stream      TEXT NOT NULL,
+    first       INTEGER NOT NULL,
+    last        INTEGER NOT NULL,
+    reason      TEXT NOT NULL,
+    reported_ms INTEGER NOT NULL,
+    PRIMARY KEY (unit, epoch, stream, first, last)
+) STRICT, WITHOUT ROWID;
+"""
+"""What made schema 7 of schema 6: losses that units report."""
+
+STEPS: Final = {
+    2: _ADDED_IN_2,
+    3: _ADDED_IN_3,
+    4: _ADDED_IN_4,
+    5: _ADDED_IN_5,
+    6: _ADDED_IN_6,
+    7: _ADDED_IN_7,
+}
 """The statements that make each schema of the one before."""
 
 COMPUTED: Final = {2: "UPDATE assignments SET assigned_epoch = epoch;\n"}

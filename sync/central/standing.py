@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from sync.central import database, trouble
+from sync.central import database, losses, trouble
 from sync.central.home import CentreHome
 
 
@@ -17,6 +17,7 @@ class UnitStanding:
         cloned: epochs that were written to after another had come after them.
         conflicts: places of its journal that have two contents.
         quarantined: batches that cannot be opened as they are.
+        lost: entries that it reported lost and that are not here either.
     """
 
     unit: str
@@ -25,6 +26,7 @@ class UnitStanding:
     cloned: tuple[str, ...]
     conflicts: int
     quarantined: int
+    lost: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "cloned": list(self.cloned)}
@@ -56,4 +58,7 @@ def _standing(connection: database.Connection, unit: str) -> UnitStanding:
     cloned = connection.execute(
         "SELECT epoch FROM clones WHERE unit = ? ORDER BY found_ms", (unit,)
     ).fetchall()
-    return UnitStanding(unit, epochs, went_back, tuple(epoch for (epoch,) in cloned), conflicts, quarantined)
+    return UnitStanding(
+        *(unit, epochs, went_back, tuple(epoch for (epoch,) in cloned), conflicts, quarantined),
+        losses.lost(connection, unit),
+    )
