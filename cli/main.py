@@ -12,6 +12,8 @@ from edge.errors import QafilaError
 _GROUPS: Final[dict[str, tuple[str, str]]] = {
     "unit": ("cli.commands.unit", "Make this box a unit, and enrol it with a centre."),
     "users": ("cli.commands.users", "The people who may sign in on this unit."),
+    "patients": ("cli.commands.patients", "Patients of this unit: who they are, and who was entered twice."),
+    "sites": ("cli.commands.sites", "The places where this unit works."),
     "devices": ("cli.commands.devices", "Device kinds, configured devices, and what their bytes mean."),
     "agent": ("cli.commands.agent", "Run the agent: devices, store, sealing, receipts, the local API."),
     "sim": ("cli.commands.sim", "Simulated devices and patients, for training only."),

@@ -3,6 +3,7 @@
 import json
 import sys
 import traceback
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -58,6 +59,14 @@ def _say(code: str, sentence: str, next_step: str) -> None:
 def _to_stderr(code: str, sentence: str, next_step: str) -> None:
     following = f" Next: {next_step}" if next_step else ""
     print(f"{sentence}{following} (code: {code})", file=sys.stderr)
+
+
+def inert(text: str) -> str:
+    """Text that somebody typed or a unit sent, so that it cannot steer the terminal.
+
+    No control, format or direction-turning character stays.
+    """
+    return "".join("\ufffd" if unicodedata.category(char).startswith("C") else char for char in text)
 
 
 def table(rows: list[list[str]], header: list[str]) -> str:
