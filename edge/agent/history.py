@@ -11,7 +11,7 @@ from typing import Final
 
 from edge.agent import payloads
 from edge.agent.parts import MakeSealer
-from edge.agent.sealing import Sealing
+from edge.agent.sealing import HELD, Sealing
 from edge.clock import Moment
 from edge.records.fields import Kind, Stream
 from edge.store.rows import Fork
@@ -19,6 +19,8 @@ from edge.store.store import Store
 
 AHEAD: Final = "spool-ahead"
 """The spool holds what the store never had."""
+CENTRE_RESTORED: Final = "centre-restored"
+"""The centre asks again for what has been purged or erased here since it had opened it."""
 FORKED: Final = "forked"
 """The code of the alert that tells the centre."""
 PIECE: Final = 500
@@ -64,13 +66,24 @@ def leave(
     return _go_on(store)
 
 
-def send_all_again(store: Store, sealing: Sealing) -> None:
-    """The centre was restored from a backup: it may lack what it had opened of earlier epochs, too."""
-    if store.last_fork() is None:
-        return
-    store.mark_earlier_epochs()
-    _go_on(store)
-    sealing.look_again()
+def centre_restored(store: Store, sealing: Sealing, make: MakeSealer | None, moment: Moment) -> Fork | None:
+    """The centre was put back from a backup: it may lack what it had opened of earlier epochs, too.
+
+    Where it lacks what is not here any more either, the epoch is left: a chain with a hole would never be
+    opened beyond it, and what comes behind it is there to be sent.
+
+    Returns:
+        What was done, or None when the present epoch goes on.
+    """
+    earlier = store.last_fork() is not None
+    done: Fork | None = None
+    if store.lacks_what_is_to_be_sent(tuple(HELD)):
+        done = leave(store, sealing, make, moment, CENTRE_RESTORED)
+    if earlier:
+        store.mark_earlier_epochs()
+        _go_on(store)
+        sealing.look_again()
+    return done
 
 
 def _go_on(store: Store) -> Fork | None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from edge.agent import payloads
 from edge.agent.commit import OpenStore
-from edge.agent.history import leave, send_all_again
+from edge.agent.history import centre_restored, leave
 from edge.agent.keeping import Keeper
 from edge.agent.parts import Enrolled
 from edge.agent.receipts import LANDED, OPENED, Judgement, Standing, judge
@@ -129,15 +129,16 @@ def _take_receipt(
             changed=True,
             forked=leave(opened.store, opened.sealing, enrolled.make_sealer, moment, reason),
         )
+    forked: Fork | None = None
     if any(move.new_generation for move in judgement.moves):
-        send_all_again(opened.store, opened.sealing)
+        forked = centre_restored(opened.store, opened.sealing, enrolled.make_sealer, moment)
     if judgement.believed:
         opened.sealing.clean(judgement.holds)
         if receipt.level == OPENED:
             keeper.opened_at(opened, receipt.centre_ms)
     opened.sealing.seal_again(judgement.reseal)
     opened.sealing.session_needed(judgement.needed)
-    return News(changed=bool(judgement.moves))
+    return News(changed=bool(judgement.moves), forked=forked)
 
 
 def _is_of_an_earlier_epoch(receipt: Receipt, store: Store) -> bool:

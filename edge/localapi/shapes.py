@@ -288,8 +288,9 @@ class StreamShown(Message):
 class ForkShown(Message):
     """The store turned out to be an old copy, and began another epoch of its journal.
 
-    ``reason``: ``spool-ahead``, ``head-mismatch``, ``beyond-tip`` or ``restored``; ``again``: how many
-    entries were journalled again, so that the centre gets what it may not have.
+    ``reason``: ``spool-ahead``, ``head-mismatch``, ``beyond-tip`` or ``restored``; with ``centre-restored``
+    the centre lacks again what is purged or erased here. ``again``: how many entries were journalled again,
+    so that the centre gets what it may not have.
     """
 
     reason: str

@@ -200,3 +200,27 @@ async def test_whatever_stands_in_the_audit_trail_of_an_erased_patient_names_nob
     store.close()
     assert any(UUID(gone).bytes in payload for payload in trail), "who looked at whom stays"
     assert not any(PLANTED.encode() in payload for payload in trail)
+
+
+async def test_a_centre_that_lost_what_is_erased_here_gets_all_the_rest(world: World) -> None:
+    """A chain with a hole would stand still behind it for ever: the unit begins another."""
+    async with world.nurse() as nurse:
+        gone = await planted(nurse, PLANTED)
+        await planted(nurse, CONTROL)
+        receive(world)
+        world.deliver(message(world, [order(gone)]), "down", "down-1")
+        await until(lambda: there(world, "SELECT 1 FROM erasures WHERE done_ms IS NOT NULL"))
+        await nurse.ask("subscribe", topics=["streams"])
+        first = unlocked(world).epoch
+        nothing = world.centre.receipt("opened", first, {}, generation=2, rseq=1)
+        world.deliver(nothing, "opened", "opened-2")
+        told = await nurse.event("forked")
+        assert told["reason"] == "centre-restored"
+        await until(lambda: unlocked(world).epoch != first)
+        assert (await nurse.ask("store.verify"))["valid"] is True
+        assert [each["family"] for each in (await nurse.ask("patient.list"))["patients"]] == [CONTROL]
+    store = unlocked(world)
+    entries = store.entries(Stream.VITALS, 1, 10_000)
+    assert all(entry.payload is not None for entry in entries)
+    assert sum(entry.kind is Kind.PATIENT for entry in entries) == 1
+    store.close()

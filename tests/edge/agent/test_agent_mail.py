@@ -127,7 +127,7 @@ async def test_what_is_no_receipt_is_counted_and_cleared_away(world: World) -> N
         (world.home / "in" / "landed-x-1-000000000001").symlink_to("/etc/hostname")
         world.deliver(b"x" * 300_000, "", "landed-y-1-000000000001")
         await until_taken(world)
-        assert await refusals(nurse) == {"mail-unknown": 1, "mail-unreadable": 2}
+        assert await refusals(nurse) == {"order-version": 1, "mail-unreadable": 2}
 
 
 async def test_a_higher_generation_takes_back_and_everything_is_sealed_again(world: World) -> None:
