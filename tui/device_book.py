@@ -1,7 +1,7 @@
 """What each device said last, whichever of them a tile follows. Pure."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from edge.localapi.events import ReadingEvent
@@ -15,22 +15,35 @@ PASSING: Final = frozenset({Code.CUFF_PRESSURE})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Said:
-    """What one device says now.
+class Together:
+    """Values that are of one moment.
 
     Attributes:
         parts: of each value: code, number as text, unit.
         missing: why there is no number, where there is none.
-        age_s: how old the latest of it is.
-        silent: it is the display of a device that has said nothing for so long that it says nothing of now.
-        row: what is stored of the device last, where it has said nothing that can be shown.
+        age_s: how old they are.
     """
 
-    parts: tuple[tuple[str, str, str], ...] = ()
-    missing: tuple[str, ...] = ()
-    age_s: float | None = None
-    silent: bool = False
+    parts: tuple[tuple[str, str, str], ...]
+    missing: tuple[str, ...]
+    age_s: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Said:
+    """What one device says now.
+
+    Attributes:
+        groups: what it says, the latest first.
+        silent_s: for how long its display has said nothing, when that is too long to say anything of now.
+        row: what is stored of the device last, where it has said nothing that can be shown.
+        remembered: something came out of its memory, and may be anyone's.
+    """
+
+    groups: tuple[Together, ...] = ()
+    silent_s: float | None = None
     row: Row | None = None
+    remembered: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,10 +59,12 @@ class DeviceBook:
     def __init__(self) -> None:
         self._heard: dict[str, dict[str, _Heard]] = {}
         self._rows: dict[str, Row] = {}
+        self._remembered: set[str] = set()
 
     def hear(self, reading: ReadingEvent, now_s: float) -> None:
         """Take what a device shows; what comes out of its memory is in the list of what is stored."""
         if reading.old:
+            self._remembered.add(reading.device)
             return
         heard = self._heard.setdefault(reading.device, {})
         for value in reading.values:
@@ -65,18 +80,24 @@ class DeviceBook:
 
     def said(self, device: str, now_s: float) -> Said:
         """What a device says now; nothing of a display that has grown old."""
-        heard = self._heard.get(device, {})
-        age_s = min((now_s - each.at_s for each in heard.values()), default=None)
-        fresh = [each for each in heard.values() if not _stale(each, now_s)]
-        if fresh:
-            parts, missing = parts_of(_as_shown(each.value for each in fresh))
-            return Said(parts, missing, age_s)
-        return Said(age_s=age_s, silent=bool(heard), row=self._rows.get(device))
+        heard = self._heard.get(device, {}).values()
+        running = [each for each in heard if each.running]
+        fresh = [each for each in running if not _stale(each, now_s)]
+        over: dict[float, list[_Heard]] = {}
+        for each in heard:
+            if not each.running:
+                over.setdefault(each.at_s, []).append(each)
+        groups = [_together(each, now_s) for each in (fresh, *over.values()) if each]
+        groups.sort(key=lambda group: group.age_s)
+        silent_s = min((now_s - each.at_s for each in running), default=None) if not fresh else None
+        row = None if groups else self._rows.get(device)
+        return Said(tuple(groups), silent_s, row, device in self._remembered)
+
+
+def _together(heard: Sequence[_Heard], now_s: float) -> Together:
+    parts, missing = parts_of({each.value.code: each.value for each in heard})
+    return Together(parts, missing, min(now_s - each.at_s for each in heard))
 
 
 def _stale(heard: _Heard, now_s: float) -> bool:
     return heard.running and now_s - heard.at_s > STREAM_STALE_S
-
-
-def _as_shown(values: Iterable[ShownValue]) -> dict[str, ShownValue]:
-    return {value.code: value for value in values}

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import pytest
 
-from drivers.registry import KINDS
 from edge.config import Places, load
 from edge.localapi.client import AgentUnreachable, Api, connect
 
@@ -19,8 +18,6 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 PIN: Final = "482913"
 PATIENCE_S: Final = 120
-TELL_NOTHING_BY_THEMSELVES: Final = frozenset({"nmea-gps", "omron-hem"})
-"""One tells of the van; the other tells whoever has paired with it, which a scenario cannot."""
 
 
 def command(home: Path, *words: str) -> list[str]:
@@ -99,11 +96,6 @@ async def present(api: Api, devices: set[str]) -> bool:
     return devices <= {device["key"] for device in status["devices"] if device["state"] == "present"}
 
 
-async def heard(api: Api, encounter: str, devices: set[str]) -> bool:
-    shown = await api.call("encounter.show", encounter=encounter)
-    return devices <= {each["device"] for each in shown["observations"] if "value" in each}
-
-
 async def show_no_number(api: Api, devices: set[str]) -> None:
     """Wait until each has said that its sensor is off."""
     await api.call("subscribe", topics=["readings"])
@@ -148,42 +140,6 @@ async def test_a_scenario_outlives_the_agent_that_listens_to_it(home: Path) -> N
         assert sim.popen.poll() is None
         sim.say("quit")
         assert sim.popen.wait(60) == 0
-
-
-WORN: Final = {
-    "oximeter-1", "oximeter-2", "oximeter-3", "oximeter-4", "oximeter-5", "ring-1", "strap-1", "strap-2",
-}  # fmt: skip
-
-
-async def test_every_kind_of_device_tells_of_one_patient_in_one_visit(home: Path) -> None:
-    with process(home, "sim", "run", "every-device", "--write", "--json") as sim:
-        devices = {device["key"]: device["kind"] for device in sim.first_line()["devices"]}
-        assert set(devices.values()) == set(KINDS)
-        told = {key for key, kind in devices.items() if kind not in TELL_NOTHING_BY_THEMSELVES}
-        async with asyncio.timeout(PATIENCE_S):
-            with process(home, "agent"):
-                async with signed_in(home) as api:
-                    encounter = await visit(api, "Alaoui")
-                    await until(lambda: present(api, {*WORN, "board-1", "monitor-1", "cuff-2"}))
-                    sim.say("all sensor off")
-                    await show_no_number(api, WORN)
-                    sim.say("all sensor on")
-                    sim.say("all measure")
-                    await api.call("device.measure", device="cuff-2")
-                    await until(lambda: heard(api, encounter, told))
-                    shown = await api.call("encounter.show", encounter=encounter)
-    of: dict[str, list[float]] = {}
-    for each in shown["observations"]:
-        if "value" in each:
-            of.setdefault(each["code"], []).append(float(each["value"]))
-    # the woman of the scenario, by whatever measures her
-    for code, expected, within in (
-        ("spo2", 98, 2), ("pulse.spo2", 71, 9), ("hr", 71, 12), ("pulse.nibp", 71, 12), ("bp.sys", 118, 12),
-        ("bp.dia", 76, 9), ("temp", 36.7, 0.4), ("weight", 64.2, 0.4), ("glucose", 91, 9), ("rr", 15, 4),
-    ):  # fmt: skip
-        assert of[code], code
-        assert all(abs(value - expected) <= within for value in of[code]), (code, of[code])
-    assert len(of["spo2"]) >= 6
 
 
 async def test_a_device_that_ends_by_itself_ends_the_run_with_a_sentence(home: Path) -> None:

@@ -225,9 +225,15 @@ async def test_every_device_says_what_it_says_though_no_tile_follows_it() -> Non
 def test_what_comes_out_of_a_memory_is_no_devices_present_word() -> None:
     book = DeviceBook()
     book.hear(reading("cuff-1", {"bp.sys": "118"}, finished=True).model_copy(update={"old": True}), 1.0)
-    assert book.said("cuff-1", 1.0).parts == ()
+    assert book.said("cuff-1", 1.0).groups == ()
+    assert book.said("cuff-1", 1.0).remembered
     book.hear(reading("cuff-2", {"bp.cuff": "150"}), 1.0)
-    assert book.said("cuff-2", 1.0).parts == ()
+    assert book.said("cuff-2", 1.0).groups == ()
+    book.hear(reading("monitor-1", {"bp.sys": "118", "bp.dia": "76"}, finished=True), 10.0)
+    book.hear(reading("monitor-1", {"spo2": "98"}), 70.0)
+    now, before = book.said("monitor-1", 71.0).groups
+    assert (now.parts[0][:2], now.age_s) == (("spo2", "98"), 1.0)
+    assert (before.parts[0][:2], before.age_s) == (("bp", "118/76"), 61.0), "each with its own age"
     old = observation(1, "bp.sys", "118", "mm[Hg]", 1, device="cuff-1", flags=("from-memory",), old=True)
     book.hold([old])
     row = book.said("cuff-1", 1.0).row

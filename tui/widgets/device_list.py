@@ -1,6 +1,7 @@
 """Every configured device: whether it is there, what is left of its battery, and what it says."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from tui import theme
 from tui.device_book import DeviceBook, Said
@@ -9,8 +10,15 @@ from tui.widgets.flow import Part, flow
 from tui.widgets.record_list import value_words, when
 from tui.widgets.scroller import Entry, Scroller
 
-_STATE_COLOURS = {"present": theme.HEART, "starting": theme.LABEL, "gone": theme.NOTICE}
-_EVERY_S = 1.0
+_STATE_COLOURS: Final = {
+    "present": theme.HEART,
+    "starting": theme.LABEL,
+    "gone": theme.NOTICE,
+    "resting": theme.LABEL,
+}
+_HUNG_UP: Final = "device-ended"
+"""A device that has said what it had to say; it is met again when it is used again."""
+_EVERY_S: Final = 1.0
 
 
 class DeviceList(Scroller):
@@ -45,34 +53,36 @@ class DeviceList(Scroller):
     def _parts(self, key: str) -> list[Part]:
         hub, situation = self.hub, self.hub.situation
         device = situation.devices[key]
-        state = hub.say(f"device.{device.state}")
-        if device.state == "gone" and device.code:
+        word = "resting" if device.state == "gone" and device.code == _HUNG_UP else device.state
+        state = hub.say(f"device.{word}")
+        if word == "gone" and device.code:
             state = f"{state} ({device.code})"
         present = hub.present
         parts = [Part(key, f"bold {theme.WHITE}"), Part(device.kind, theme.LABEL)]
-        parts.append(Part(state, _STATE_COLOURS[device.state] if present else theme.GREY))
+        parts.append(Part(state, _STATE_COLOURS[word] if present else theme.GREY))
         percent = situation.battery(key)
         if percent is not None:
             low = situation.battery_low(key)
-            word = hub.say("device.battery-low" if low else "device.battery", percent=percent)
-            parts.append(Part(word, theme.NOTICE if low else theme.LABEL))
+            left = hub.say("device.battery-low" if low else "device.battery", percent=percent)
+            parts.append(Part(left, theme.NOTICE if low else theme.LABEL))
         if self._book is not None:
-            said = self._book.said(key, hub.now_s())
-            style = f"bold {theme.WHITE}" if present else theme.GREY
-            parts += [Part(words, style) for words in self._values(said)]
-            parts += [Part(words, theme.LABEL) for words in self._age(said) if words]
+            parts += self._said(self._book.said(key, hub.now_s()))
         return parts
 
-    def _values(self, said: Said) -> list[str]:
-        of = said if said.row is None else said.row
-        return [value_words(part, of.missing, self.hub) for part in of.parts]
-
-    def _age(self, said: Said) -> list[str]:
-        """How old it is; what is stored is told with the time at which it was taken."""
-        age = "" if said.age_s is None else self.hub.age(said.age_s)
-        silent = self.hub.say("device.silent", age=age) if said.silent else ""
+    def _said(self, said: Said) -> list[Part]:
+        """Values with how old they are; what is stored, with the time at which it was taken."""
+        say = self.hub.say
+        groups = [(g.parts, g.missing, say("tile.ago", age=self.hub.age(g.age_s))) for g in said.groups]
         if said.row is not None:
-            return [self.hub.say("device.stored", when=when(said.row, self.hub)), silent]
-        if said.silent:
-            return [silent]
-        return [self.hub.say("tile.ago", age=age)] if age else []
+            row = said.row
+            groups = [(row.parts, row.missing, say("device.stored", when=when(row, self.hub)))]
+        style = f"bold {theme.WHITE}" if self.hub.present else theme.GREY
+        parts: list[Part] = []
+        for values, missing, age in groups:
+            parts += [Part(value_words(value, missing, self.hub), style) for value in values]
+            parts.append(Part(age, theme.LABEL))
+        if said.silent_s is not None:
+            parts.append(Part(say("device.silent", age=self.hub.age(said.silent_s)), theme.LABEL))
+        if said.remembered:
+            parts.append(Part(say("device.remembered"), theme.NOTICE))
+        return parts

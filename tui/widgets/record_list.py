@@ -12,6 +12,8 @@ from tui.records import SYMBOLS, Row
 from tui.widgets.flow import Part, shortened
 from tui.widgets.scroller import Entry, Scroller
 
+_VALUE: Final = f"bold {theme.WHITE}"
+_LEAST_SOURCE: Final = 6
 _STATE_COLOURS: Final = {
     "saved": theme.WHITE,
     "sent": theme.NOTICE,
@@ -21,9 +23,11 @@ _STATE_COLOURS: Final = {
 
 
 def row_lines(row: Row, hub: Hub, width: int) -> list[list[Part]]:
-    """A row on as many lines as its values need; values and state are whole, only the source is cut."""
+    """A row on as many lines as it needs; of a source that is too long the end is cut, and nothing else."""
     state = f"{SYMBOLS[row.state]} {hub.say(f'state.{row.state}')}"
     time = when(row, hub)
+    indent = " " * len(time)
+    sources = [_source(row, hub), *([row.device] if row.device else [])]
     values = [value_words(part, row.missing, hub) for part in row.parts]
     room = max(1, width - len(time) - 1)
     lines: list[str] = []
@@ -33,19 +37,16 @@ def row_lines(row: Row, hub: Hub, width: int) -> list[list[Part]]:
             lines[-1] = joined
         else:
             lines.append(value)
-    made: list[list[Part]] = []
-    for index, line in enumerate(lines):
-        last = index == len(lines) - 1
-        parts = [Part(f"{time if index == 0 else ' ' * len(time)} {line}", f"bold {theme.WHITE}")]
-        if last:
-            free = width - len(time) - 1 - cell_len(line) - cell_len(state) - 4
-            if free < 0:  # the state gets a line of its own
-                made += [parts, [Part(f"{' ' * len(time)} {state}", _STATE_COLOURS[row.state])]]
-                break
-            source = shortened(_source(row, hub), free) if free >= 4 else ""
-            parts.append(Part(source.ljust(max(0, free)), theme.LABEL))
-            parts.append(Part(state, _STATE_COLOURS[row.state]))
-        made.append(parts)
+    made = [[Part(f"{time if n == 0 else indent} {line}", _VALUE)] for n, line in enumerate(lines)]
+    free = width - len(time) - 1 - cell_len(lines[-1]) - cell_len(state) - 4 if lines else 0
+    source = next((each for each in sources if cell_len(each) <= free), None)
+    if source is not None:
+        made[-1].append(Part(source.ljust(free), theme.LABEL))
+    else:  # a line of their own: of six oximeters it has to be said which
+        room = max(0, width - cell_len(state) - 2)
+        lead = f"{indent} " if room - len(indent) > _LEAST_SOURCE else ""
+        made.append([Part(f"{lead}{shortened(sources[0], room - len(lead))}".ljust(room), theme.LABEL)])
+    made[-1].append(Part(state, _STATE_COLOURS[row.state]))
     return made
 
 
