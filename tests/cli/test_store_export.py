@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from cli.commands.store import app
+from cli.commands import central, store
 from cli.exporting import as_text
 from edge.config import Places
 from edge.errors import QafilaError
@@ -67,7 +68,7 @@ def test_what_cannot_be_done_is_said_before_a_pin_is_asked_for(tmp_path: Path) -
         (str(uuid.UUID(int=1)), tmp_path / "link", "file-exists"),
     ):
         words = ["--patient", patient, "--reason", "legal-order", "--out", str(out), "--user", "fatima"]
-        done = CliRunner().invoke(app, ["export", *words, "--home", str(tmp_path)])
+        done = CliRunner().invoke(store.app, ["export", *words, "--home", str(tmp_path)])
         assert isinstance(done.exception, QafilaError)
         assert done.exception.stable_code == code
         assert done.exception.next_step
@@ -164,6 +165,22 @@ RECORD: dict[str, Any] = {
         }
     ],
 }
+
+
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [
+        (store.app, ("store", "export")),
+        (store.app, ("store", "courier-out")),
+        (store.app, ("store", "courier-in")),
+        (central.app, ("central", "import")),
+        (central.app, ("central", "export-receipts")),
+    ],
+)
+def test_what_takes_data_in_or_out_has_an_example(group: typer.Typer, words: tuple[str, str]) -> None:
+    shown = CliRunner().invoke(group, [words[1], "--help"])
+    assert shown.exit_code == 0
+    assert f"Example: qafila {' '.join(words)}" in shown.output.replace("\n", " ")
 
 
 @pytest.mark.parametrize("language", catalogue.LANGUAGES)
