@@ -1,4 +1,4 @@
-"""An old copy is put back, again and again: the store alone, or the store with its spool.
+"""An old copy is put back, again and again: the store alone, the store with its spool, or a backup of it.
 
 The agent is the real process, killed before its files are copied and before they are put back; the centre is
 the collector's and the exploder's own code on a real database, fed with the files of the spool in the order
@@ -12,6 +12,7 @@ import asyncio
 import dataclasses
 import random
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,8 @@ VISITS: Final = 20
 """After each time that a copy was put back."""
 COPIES: Final = 4
 """So many are kept; any of them may be put back, also one from before an earlier time."""
+_BACKED_UP: Final = 0.25
+"""How many of them are backups, put back by the command; the others are copies of files."""
 _PATIENCE_S: Final = 60.0
 _PROJECTED: Final = """
 SELECT e.request, count(*) FROM entries AS e JOIN (
@@ -160,6 +163,8 @@ class Van:
         kept = self._home.parent / f"copy-{self._round}"
         await asyncio.to_thread(shutil.copytree, self._store, kept / "store")
         await asyncio.to_thread(shutil.copytree, self._out, kept / "out")
+        if self._dice.random() < _BACKED_UP:
+            await asyncio.to_thread(self._qafila, "backup", str(kept))
         self._copies.append((kept, list(self._told)))
         async with _agent(self._home) as api:
             await self._work(api, self._dice.randint(0, 3))
@@ -245,8 +250,14 @@ class Van:
         self._put_back_ms = SystemClock().now().wall_ms
         copy, told = self._copies[-1] if self._dice.random() < 0.6 else self._dice.choice(self._copies)
         with_spool = self._dice.random() < 0.5
-        shutil.rmtree(self._store)
-        shutil.copytree(copy / "store", self._store)
+        backups = list(copy.glob("*.backup"))
+        if backups:
+            for file in self._store.glob(f"{self._database.name}*"):
+                file.unlink()
+            self._qafila("restore", str(backups[0]))
+        else:
+            shutil.rmtree(self._store)
+            shutil.copytree(copy / "store", self._store)
         if with_spool:
             shutil.rmtree(self._out)
             shutil.copytree(copy / "out", self._out)
@@ -260,7 +271,18 @@ class Van:
         still = self._centre.landed() | spooled
         kept = {each.request for each in told} | self._delivered
         self._told = [each for each in self._told if each.request in kept or each.entries <= still]
-        return ahead or any(last > tips[word] for word, last in reach.items())
+        return bool(backups) or ahead or any(last > tips[word] for word, last in reach.items())
+
+    def _qafila(self, *words: str) -> None:
+        """One of the commands on copies of the store, while no agent runs."""
+        subprocess.run(
+            [unit.QAFILA, "store", *words, "--user", unit.USER, "--pin-stdin", "--home", str(self._home)],
+            input=unit.PIN + "\n",
+            text=True,
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
 
     def _look_at_spool(self, store: Store) -> tuple[bool, set[Identity]]:
         ahead, there = False, set[Identity]()
