@@ -21,6 +21,7 @@ from edge.records.fields import Field, Kind, Stream
 from edge.records.uuid7 import RANDOM_BYTES, uuid7
 from sync.central import database
 from sync.central.database import Connection
+from sync.central.grants import Families
 from sync.central.home import CentreError, CentreHome, read_file
 from sync.central.rows import OpenedEntry
 from sync.central.spans import Journal
@@ -243,12 +244,14 @@ def _check_words(reason: str, by: tuple[str, str]) -> None:
 
 
 def _units_of(connection: Connection, patient: str) -> list[str]:
+    """Who has sent something of a patient, and who goes on with the store of one that has."""
     rows = connection.execute(
         "SELECT unit FROM entries WHERE patient = ? UNION SELECT unit FROM secrets WHERE patient = ?"
         " ORDER BY 1",
         (patient, bytes.fromhex(patient)),
     )
-    return [unit for (unit,) in rows.fetchall()]
+    families = Families(connection)
+    return sorted({each for (unit,) in rows.fetchall() for each in families.of(unit)})
 
 
 def _write_orders(connection: Connection, unit: str, privates: tuple[bytes, bytes], realm: str) -> None:
@@ -349,7 +352,8 @@ def _done(connection: Connection, journal: Journal, entry: OpenedEntry, now_ms: 
             )
             _erase_patient(connection, each.hex())
             connection.execute("DELETE FROM secrets WHERE unit = ? AND patient = ?", (journal.unit, each))
-    _erase_entries(connection, _named(journal.unit, entry.fields.get(Field.SPANS)))
+    for unit in Families(connection).of(journal.unit):  # epochs of a unit whose store it goes on with
+        _erase_entries(connection, _named(unit, entry.fields.get(Field.SPANS)))
     _drop_opened_batches(connection, journal.unit)
     if told[0] is None:
         connection.execute(

@@ -220,3 +220,38 @@ def test_an_order_says_who_and_when(centre: Centre, unit: Unit) -> None:
         "ordered_ms": centre.clock.wall_ms,
         "units": {"van-07": None},
     }
+
+
+def test_who_goes_on_with_a_lost_units_store_is_told_and_speaks_for_it(centre: Centre, unit: Unit) -> None:
+    gone = unit.visit(PLANTED)
+    tray = unit.append(
+        V, Kind.OBSERVATION, {Field.CODE: "spo2", Field.VALUE: [98, 0], Field.FLAGS: [PLANTED]}
+    )
+    other, stranger = centre.unit("van-08"), centre.unit("van-09")
+    centre.take(*whole(unit))
+    for each in (other, stranger):
+        centre.land(*whole(each))
+    centre.explode()
+    grant = ("van-08", "van-07", "00", "lost", "hakim", 1)
+    centre.connection.execute("INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?)", grant)
+    order = erase(centre, gone)
+    assert order.units == ("van-07", "van-08")
+    spans = [[unit.epoch, 1, tray.seq, tray.seq]]
+    for each, found in ((stranger, True), (other, False)):
+        says_done(each, order, spans=spans)
+        centre.land(each.batch(Stream.AUDIT, 2, 2))
+        centre.explode()
+        assert (PLANTED.encode() in on_disk(centre)) is found
+    (standing,) = erasing.standings(centre.home)
+    assert standing.units == {"van-07": None, "van-08": centre.clock.wall_ms}
+    assert centre.rows("SELECT code, unit FROM alarms") == [("erasure-unknown", "van-09")]
+
+
+def test_an_order_may_be_given_again(centre: Centre, unit: Unit) -> None:
+    gone = unit.visit(PLANTED)
+    centre.take(*whole(unit))
+    first, second = erase(centre, gone), erase(centre, gone)
+    assert first.units == second.units == ("van-07",)
+    ((_, number, raw),) = erasing.outgoing(centre.connection)
+    read = orders.read(raw, centre.keyset, "van-07", unit.recv_private)
+    assert (number, len({each.erasure for each in read}), {each.patient for each in read}) == (2, 2, {gone})
