@@ -105,6 +105,18 @@ def unlocked(places: Places, user: str, pin: str, method: str) -> Generator[tupl
             store.close()
 
 
+def is_old_copy(places: Places, store: Store) -> bool:
+    """Whether the spool holds what the store never had; nothing is changed by looking."""
+    from cli.wiring import Pinned  # only here: it knows all parts by name
+    from edge.agent.sealing import Sealing
+    from edge.spool import Outbox
+
+    enrolled = Pinned(places, SystemClock())()
+    outbox = Outbox(places.spool_out)
+    looking = Sealing(store, outbox, batch=1, session_s=0.0, audit_s=0.0)
+    return looking.start(None if enrolled is None else enrolled.make_sealer)
+
+
 def _settle(store: Store, slots: Slots) -> None:
     """What a change of the users that was cut short has left open."""
 

@@ -26,9 +26,14 @@ def verify(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Walk every entry of the journal and check it against its chain; exit 0 only when all of it fits."""
+    """Check every entry of the journal against its chain and every page against its tag.
+
+    Exit 0 only when all of it fits, and the store is no old copy of itself. Damage is named: edited, removed,
+    reordered, truncated, added, samples, unreadable, rolled-back.
+    """
     from cli.output import emit, read_secrets
-    from cli.signed_in import agent_runs, ask_agent_as, unlocked
+    from cli.signed_in import agent_runs, ask_agent_as, is_old_copy, unlocked
+    from edge.agent.commands.records import checked
     from edge.config import Places
 
     places = Places.at(home)
@@ -37,14 +42,7 @@ def verify(
         answer = ask_agent_as(places, user, pin, "store.verify")
     else:
         with unlocked(places, user, pin, "store.verify") as (_, store, _):
-            result = store.verify()
-        stream, seq = result.first_bad or (None, None)
-        answer = {
-            "entries": {stream.word: count for stream, count in result.entries.items()},
-            "valid": result.valid,
-            "first_bad": {"stream": stream.word, "seq": seq} if stream is not None else None,
-            "damage": result.damage,
-        }
+            answer = dict(checked(store, old_copy=is_old_copy(places, store)))
     emit(answer, as_json=as_json, human=lambda: _human(answer))
     if not answer["valid"]:
         raise SystemExit(1)
@@ -166,11 +164,19 @@ def new_key(
 
 def _human(answer: dict[str, Any]) -> str:
     counted = ", ".join(f"{word} {count}" for word, count in answer["entries"].items())
+    history = answer["forked"]
+    went_back = "" if history is None else f"\nThe store went back in time before ({history['reason']})."
     if answer["valid"]:
-        return f"Every entry fits its chain: {counted}."
-    bad = answer["first_bad"]
-    return (
-        f"The journal does not fit its chain from {bad['stream']} {bad['seq']} on"
-        f" ({answer['damage'] or 'kind of damage unknown'}). Looked at: {counted}.\n"
-        "Next: leave the files as they are and call those who answer for this unit. (code: store-damaged)"
-    )
+        return f"Every entry fits its chain: {counted}. Every page reads back.{went_back}"
+    bad, damage = answer["first_bad"], answer["damage"] or "kind of damage unknown"
+    if bad is not None:
+        said = f"The journal does not fit its chain from {bad['stream']} {bad['seq']} on ({damage})."
+    elif answer["bad_pages"]:
+        said = f"Pages that do not read back as they were written: {answer['bad_pages']} ({damage})."
+    else:
+        said = f"The store is an old copy: the spool holds what it never had ({damage})."
+    next_step = {
+        "unreadable": "stop the agent, then take out what can be read: qafila store salvage",
+        "rolled-back": "start the agent and sign in; what is uncertain is sent again",
+    }.get(damage, "leave the files as they are and call those who answer for this unit")
+    return f"{said} Looked at: {counted or 'nothing'}.{went_back}\nNext: {next_step}. (code: store-damaged)"

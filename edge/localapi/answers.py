@@ -296,9 +296,11 @@ class BackedUp(Message):
 
 
 class Verified(Message):
-    """What a walk over the whole store found."""
+    """What a walk over the whole store found; ``forked``: how it went back in time before, if it did."""
 
     entries: dict[Word, int]
     valid: bool
     first_bad: FirstBad | None
     damage: str | None
+    bad_pages: int = 0
+    forked: ForkShown | None = None

@@ -194,7 +194,9 @@ METHODS: Final[dict[str, Method]] = {
         "Copy the store into a new folder there, sealed under keys of its own, and read it back.",
     ),
     "store.verify": Method(
-        Nothing, answers.Verified, "Check every entry against its leaf, its chain and its stream's tip."
+        Nothing,
+        answers.Verified,
+        "Check every entry against its leaf, its chain and its stream's tip, and every page.",
     ),
 }
 """Every method. The agent has one handler for each; a test compares their parameters."""

@@ -175,6 +175,25 @@ class Store(
         with translated():
             return verify(self._connection, self._whose, progress)
 
+    def bad_pages(self) -> list[int]:
+        """The pages of the file that are not what was written, whoever reads them or nobody.
+
+        Over a connection of its own: one that has met a bad page takes no more writes. A page is looked at
+        twice, since it may be written just now.
+        """
+        found = self._look_at_pages()
+        return sorted(found & self._look_at_pages()) if found else []
+
+    def _look_at_pages(self) -> set[int]:
+        connection = self._connection if self._connect_again is None else self._connect_again()
+        try:
+            with translated():
+                said = connection.execute("PRAGMA cipher_integrity_check").fetchall()
+        finally:
+            if connection is not self._connection:
+                connection.close()
+        return {int(words.rsplit(maxsplit=1)[-1]) for (words,) in said}
+
     def checkpoint(self) -> None:
         """Move what the WAL holds into the file; for moments when nobody waits."""
         self._rows("PRAGMA wal_checkpoint(PASSIVE)")

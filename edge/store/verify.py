@@ -46,6 +46,10 @@ class Damage(StrEnum):
     ADDED = "added"
     SAMPLES = "samples"
     """The entry fits, the samples of wave that it stands for do not: they were changed or taken away."""
+    UNREADABLE = "unreadable"
+    """A page does not read back as it was written: no person's doing."""
+    ROLLED_BACK = "rolled-back"
+    """The store is whole in itself and an old copy: the spool holds what it never had."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

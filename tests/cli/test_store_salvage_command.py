@@ -62,8 +62,9 @@ def test_a_damaged_store_is_set_aside_and_what_it_gives_takes_its_place(home: Pa
     verify = qafila(
         "store", "verify", "--user", "fatima", "--pin-stdin", "--json", stdin=PIN + "\n", home=home
     )
-    assert error_of(verify)["code"] == "store-damaged"
-    assert "salvage" in error_of(verify)["next"]
+    found = json.loads(verify.stdout)
+    assert (verify.returncode, found["valid"], found["damage"]) == (1, False, "unreadable")
+    assert found["bad_pages"] == 1
 
     done = qafila(*SALVAGE, "--json", stdin=PIN + "\n", home=home)
     assert done.returncode == 0, done.stderr
@@ -99,3 +100,19 @@ def test_a_nurse_may_not_and_a_wrong_pin_does_nothing(home: Path) -> None:
     assert qafila(*added, stdin=f"{PIN}\n604827\n", home=home).returncode == 0
     words = ("store", "salvage", "--user", "sami", "--pin-stdin", "--json")
     assert error_of(qafila(*words, stdin="604827\n", home=home))["code"] == "not-allowed"
+
+
+def test_verify_of_a_stopped_unit_names_an_old_copy(home: Path) -> None:
+    """Whole in itself; what its spool holds was never in it."""
+    fill(home)
+    verify = ("store", "verify", "--user", "fatima", "--pin-stdin")
+    done = qafila(*verify, "--json", stdin=PIN + "\n", home=home)
+    assert (done.returncode, json.loads(done.stdout)["valid"]) == (0, True)
+    store = store_of(home)
+    ahead = store.tips().seqs[Stream.VITALS] + 1
+    store.close()
+    (Places.at(home).spool_out / f"1-vitals-{ahead}-1-{'0' * 16}").write_bytes(b"sealed")
+    done = qafila(*verify, "--json", stdin=PIN + "\n", home=home)
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["valid"], answer["damage"]) == (1, False, "rolled-back")
+    assert "old copy" in qafila(*verify, stdin=PIN + "\n", home=home).stdout

@@ -113,3 +113,24 @@ def test_what_is_held_is_committed_in_order_and_held_within_bounds(world: World)
     held.note(opened, [{Field.ACTION: "four"}])
     assert (len(held), entries()) == (0, ["one", "two", "three", "four"])
     store.close()
+
+
+async def test_verify_names_a_page_that_nobody_reads(world: World) -> None:
+    async with world.nurse() as nurse:
+        await nurse.visit()
+        whole = await nurse.ask("store.verify")
+        assert (whole["valid"], whole["bad_pages"], whole["damage"]) == (True, 0, None)
+        rot(world, "sites")
+        found = await nurse.ask("store.verify")
+        assert (found["valid"], found["bad_pages"], found["damage"]) == (False, 1, "unreadable")
+        assert found["entries"]["vitals"] == 3, "the journal is elsewhere, and whole"
+        assert (await nurse.ask("status"))["problem"] == "store-damaged"
+        await nurse.patient("Tazi")
+
+
+async def test_verify_of_a_journal_that_cannot_be_walked_says_so(world: World) -> None:
+    async with world.nurse() as nurse:
+        await nurse.visit()
+        rot(world, "journal")
+        found = await nurse.ask("store.verify")
+        assert (found["valid"], found["damage"], found["entries"]) == (False, "unreadable", {})
