@@ -103,6 +103,7 @@ def agent_parts(places: Places, config: UnitConfig, clock: Clock, workshop: Unit
         notes=lambda: [
             *secret_sources(places, config).notes(),
             *([process.SWAP_ON] if process.swap_is_on() else []),
+            *([card.LOG_LONG] if card.log_is_long(places.database) else []),
         ],
         papers=lambda: papers(places),
         workshop=workshop,

@@ -12,6 +12,9 @@ from typing import Final
 
 from edge.store.errors import StoreReadOnly, StoreUnreadable
 
+LOG_LONG: Final = "store-log-long"
+LONG_LOG_BYTES: Final = 64 * 1024 * 1024
+"""Our own readers are short: a log that is longer stands for a reader that does not end."""
 _BLOCK: Final = 4096
 
 
@@ -36,3 +39,11 @@ def what_is_wrong(path: Path) -> str | None:
     finally:
         os.close(descriptor)
     return None
+
+
+def log_is_long(database: Path) -> bool:
+    """Whether somebody reads for so long that what is saved cannot be folded back into the file."""
+    try:
+        return database.with_name(database.name + "-wal").stat().st_size > LONG_LOG_BYTES
+    except OSError:
+        return False
