@@ -10,7 +10,7 @@ import pytest
 from edge import backups, recovery
 from edge.backups import BackupRefused
 from edge.records.fields import Kind, Stream
-from edge.store import Store, StoreDamaged, backup
+from edge.store import Store, StoreDamaged, backup, sqlite
 from edge.store.backup import BackupFailed, Order, Written
 from tests.edge.store.conftest import MOMENT, Visit
 
@@ -54,9 +54,10 @@ def test_what_was_saved_comes_back_under_another_key(written: Written, key: byte
 
 
 def test_a_backup_of_a_store_in_use_is_one_moment_of_it(
-    store: Store, database: Path, key: bytes, stick: Path, tmp_path: Path
+    store: Store, database: Path, key: bytes, stick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Saving goes on while the copy is made; every transaction is in it whole, or not at all."""
+    monkeypatch.setattr(backup, "_PAGES_A_STEP", 2)  # a large store takes many steps
     stop, saved = threading.Event(), [0]
     ready = threading.Event()
 
@@ -91,6 +92,21 @@ def test_a_backup_of_a_store_in_use_is_one_moment_of_it(
     assert last.verify().valid
     assert last.watermark(Stream.VITALS).tip == tips[-1]
     last.close()
+
+
+def test_what_is_saved_between_looking_and_copying_is_not_in_it(
+    filled: Store, database: Path, key: bytes, stick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine, before = sqlite.copy, filled.watermark(Stream.VITALS).tip
+
+    def late(source: sqlite.Connection, target: sqlite.Connection, pages: int) -> None:
+        with filled.write() as tx:
+            Visit().register(tx)
+        genuine(source, target, pages)
+
+    monkeypatch.setattr(sqlite, "copy", late)
+    written = backup.write(database, stick, order(key))
+    assert written.header.tips[Stream.VITALS] == before == filled.watermark(Stream.VITALS).tip - 1
 
 
 def test_the_recovery_key_opens_it_and_no_other_key_does(
