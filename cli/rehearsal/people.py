@@ -8,16 +8,21 @@ import dataclasses
 import random
 from typing import Final
 
-_FAMILY: Final = (
-    "Aït-Ouakrim", "El M'hamdi", "D'Hérouville", "Ben'Aïssaoui", "N'Guessan-Koffi", "Benkiraneçou",
-    "بن عيسى", "الإدريسي", "أيت أوعزيز", "المرّاكشي", "Œuvrard-Zaïdi", "Ould Sîd'Ahmed",
-)  # fmt: skip
-_GIVEN_FEMALE: Final = (
-    "Zoé-Maëlle", "Fatima-Zahrâ", "Aïcha-Noûr", "Héloïse", "فاطمة الزهراء", "أسماء-هاجر", "Kenza-Éléonore",
-)  # fmt: skip
-_GIVEN_MALE: Final = (
-    "François-Xavier", "Abd-el-Qâdir", "Noël-Idrîss", "Jérôme-Yûssef", "عبد الرحمٰن", "إسماعيل", "Anouâr-Éric",
-)  # fmt: skip
+_LATIN: Final = {
+    "family": (
+        "Aït-Ouakrim", "El M'hamdi", "D'Hérouville", "Ben'Aïssaoui", "N'Guessan-Koffi", "Benkiraneçou",
+        "Œuvrard-Zaïdi", "Ould Sîd'Ahmed",
+    ),
+    "female": ("Zoé-Maëlle", "Fatima-Zahrâ", "Aïcha-Noûr", "Héloïse", "Kenza-Éléonore"),
+    "male": ("François-Xavier", "Abd-el-Qâdir", "Noël-Idrîss", "Jérôme-Yûssef", "Anouâr-Éric"),
+}  # fmt: skip
+_ARABIC: Final = {
+    "family": ("بن عيسى", "الإدريسي", "أيت أوعزيز", "المرّاكشي"),
+    "female": ("فاطمة الزهراء", "أسماء-هاجر"),
+    "male": ("عبد الرحمٰن", "إسماعيل"),
+}
+_NAMES: Final = (_LATIN, _LATIN, _ARABIC)
+"""A name is in one script; one in three is in Arabic."""
 _VILLAGE: Final = ("Tighza n'Aït Ouçama", "Oued-el-Qâhira", "دوار آيت مغلّي", "Imi-n'Oulaoûn")
 IDENTIFIER_SYSTEM: Final = "cnie"
 
@@ -49,10 +54,11 @@ def invent(rng: random.Random, count: int) -> list[Person]:
         born = f"{rng.randint(1938, 2004)}"
         if rng.random() < 0.8:
             born += f"-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}"
+        names = rng.choice(_NAMES)
         people.append(
             Person(
-                family=rng.choice(_FAMILY),
-                given=rng.choice(_GIVEN_FEMALE if sex == "female" else _GIVEN_MALE),
+                family=rng.choice(names["family"]),
+                given=rng.choice(names[sex]),
                 sex=sex,
                 birth=born,
                 identifier=f"QZ{number:06}",

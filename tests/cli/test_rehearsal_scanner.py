@@ -14,6 +14,7 @@ import pytest
 from cli.rehearsal.people import invent
 from cli.rehearsal.scanner import MIN_CANARY_BYTES, Scanner, spellings
 from cli.rehearsal.script import write
+from edge.records.names import in_own_fields
 
 NAME = "Zoé-Maëlle d'Aït Ouçâma"
 NFC, NFD = (unicodedata.normalize(form, NAME) for form in ("NFC", "NFD"))
@@ -113,3 +114,10 @@ def test_every_morning_holds_every_fault(patients: int) -> None:
     assert sum(visit.early for visit in script.visits) == 1
     assert any(visit.alert for visit in script.visits)
     assert urllib.parse.quote(script.unit) == script.unit
+
+
+def test_every_name_is_one_that_the_agent_takes() -> None:
+    people = invent(random.Random(3), 300)  # noqa: S311  invented people
+    names = [in_own_fields(person.family, person.given, "", "") for person in people]
+    assert None not in names
+    assert {bool(name.family_arabic) for name in names if name} == {True, False}
