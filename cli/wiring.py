@@ -71,8 +71,19 @@ async def _run(places: Places, config: UnitConfig) -> None:
     radio = RadioOnDemand(make)
     async with radio.running():
         real = config.unit.realm == "production"
-        workshop = UnitWorkshop(radio, clock, lambda: _wall(clock), real=real)
-        await run(agent_parts(places, config, clock, workshop))
+        workshop = UnitWorkshop(radio, clock, lambda off_ms: _wall(clock, off_ms), real=real)
+        parts = agent_parts(places, config, clock, workshop, listening)
+
+        def what_keeps() -> QafilaError | None:
+            """An edited unit.toml, perhaps, which the next start would refuse."""
+            try:
+                spare = UnitWorkshop(radio, clock, lambda _: None, real=real)
+                agent_parts(places, load(places.config), clock, spare)
+            except QafilaError as error:
+                return error
+            return None
+
+        return await run(dataclasses.replace(parts, begins_anew=what_keeps))
 
 
 def agent_parts(places: Places, config: UnitConfig, clock: Clock, workshop: UnitWorkshop) -> Parts:
@@ -186,12 +197,17 @@ def _device(section: DeviceSection, workshop: UnitWorkshop) -> Device:
     return Device(driver, simulated=section.simulated, port=section.port)
 
 
-def _wall(clock: Clock) -> datetime.datetime | None:
-    """Local time for a device's clock, once ours comes from somewhere better than itself."""
+def _wall(clock: Clock, off_ms: int | None) -> datetime.datetime | None:
+    """Local time for a device's clock, once ours comes from somewhere better than itself.
+
+    ``off_ms`` is what a satellite receiver would add to ours, if one has said so.
+    """
     moment = clock.now()
-    if moment.quality < ClockQuality.NTP:
+    if moment.quality >= ClockQuality.NTP:
+        off_ms = 0
+    if off_ms is None:
         return None
-    local = datetime.datetime.fromtimestamp(moment.wall_ms / 1000, datetime.UTC).astimezone()
+    local = datetime.datetime.fromtimestamp((moment.wall_ms + off_ms) / 1000, datetime.UTC).astimezone()
     return local.replace(tzinfo=None)
 
 

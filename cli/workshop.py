@@ -30,7 +30,8 @@ class UnitWorkshop:
     """Finds, makes, pairs, forgets and records devices.
 
     Args:
-        wall: local wall time while the unit's clock is synchronised, else None.
+        wall: local wall time while the unit's clock is synchronised, or corrected by that many
+            milliseconds, else None.
         real: whether serial ports have to be real ones, as in production.
         dev: where the serial ports are.
     """
@@ -39,14 +40,15 @@ class UnitWorkshop:
         self,
         radio: RadioOnDemand,
         clock: Clock,
-        wall: Callable[[], datetime.datetime | None],
+        wall: Callable[[int | None], datetime.datetime | None],
         dev: Path = DEV,
         *,
         real: bool = False,
     ) -> None:
         self._radio = radio
         self._clock = clock
-        self._wall = wall
+        self._off_ms: int | None = None
+        self._wall = lambda: wall(self._off_ms)
         self._dev = dev
         self._real = real
         self._taps: dict[str, TappedLines] = {}
@@ -166,6 +168,9 @@ class UnitWorkshop:
         had = await owner.paired(address)
         await owner.forget(address)
         return had
+
+    def clock_off(self, off_ms: int) -> None:
+        self._off_ms = off_ms
 
     def try_again(self, port: str) -> None:
         address, owner = address_of(port), self._radio.present

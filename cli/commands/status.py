@@ -36,7 +36,7 @@ def _human(status: dict[str, Any]) -> str:
         f"store     {_lock(status)}",
         f"centre    {'enrolled' if status['enrolled'] else 'not enrolled: nothing can be sent'}",
         f"link      {'connected' if link['connected'] else 'no connection'}",
-        f"clock     quality {clock['quality']}",
+        f"clock     quality {clock['quality']}{_off(clock.get('off_ms'))}",
     ]
     for device in status["devices"]:
         trouble = f" ({device['code']})" if device.get("code") else ""
@@ -88,3 +88,10 @@ def _lock(status: dict[str, Any]) -> str:
     if not status["locked"]:
         return "unlocked"
     return "locked: see the problem" if status["problem"] else "locked: sign in to measure"
+
+
+def _off(off_ms: int | None) -> str:
+    """By how much a satellite receiver would correct the clock, where that is more than it can be late."""
+    if off_ms is None or abs(off_ms) <= 2000:
+        return ""
+    return f", {abs(off_ms) / 1000:.0f} s {'behind' if off_ms > 0 else 'ahead of'} the satellites"

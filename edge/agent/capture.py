@@ -23,7 +23,6 @@ from edge.agent.parts import Device
 from edge.agent.recorder import Recorder
 from edge.agent.refusals import NothingToTake, StoreLocked, Unknown
 from edge.agent.visit import Visit
-from edge.agent.whereabouts import BetterClock
 from edge.clock import Clock, ClockQuality
 from edge.ports.caller import Answer, Call, Json
 from edge.ports.driver import DeviceEvent
@@ -48,6 +47,7 @@ class Capture:
         visit: the open visit, or None; set by the commands that open and close visits.
         unlocked: whether readings can be stored now.
         recorder: what waves are given to.
+        clock_off: takes by how many milliseconds the box is behind a receiver; set by whoever can use it.
         ask_again: has a device opened anew, so that it sends what it keeps; set by whoever listens to it.
     """
 
@@ -61,7 +61,6 @@ class Capture:
         self._displays: dict[str, Display] = {}
         for each in devices:
             self.add(each)
-        self._better_clock = BetterClock()
         self.visit: Visit | None = None
         self.unlocked = False
         self._left_open: bytes | None = None
@@ -70,6 +69,7 @@ class Capture:
         self._filing = Filing(ledger, audience, production=production)
         self.recorder: Final = Recorder(ledger, audience, clock, production=production)
         self.ask_again: Callable[[str], None] = lambda _: None
+        self.clock_off: Callable[[int], None] = lambda _: None
 
     def add(self, device: Device) -> None:
         """Take what this device says too."""
@@ -131,14 +131,18 @@ class Capture:
         if self._displays[device].simulated and self._production:
             return
         self._ledger.whereabouts.hear(place, self._clock.monotonic_s())
-        now = self._ledger.now()
-        offset_ms = self._better_clock.offset_ms(place.steady_utc, now)
+        now, better = self._clock.now(), self._ledger.better_clock
+        better.hear(place.steady_utc, now)
+        off_ms = better.off_ms(now.boot)
+        if off_ms is not None:
+            self.clock_off(off_ms)
+        offset_ms = better.offset_ms(place.steady_utc, now)
         if offset_ms is None or not self.unlocked:
             return
         entry = payloads.stamp(now, None) | payloads.clock(ClockQuality.GNSS, offset_ms)
         with contextlib.suppress(StoreLocked, StoreError):  # it is said again every second
             await self._ledger.commit(lambda tx, _: tx.append(Stream.VITALS, Kind.CLOCK, entry), what="clock")
-            self._better_clock.noted(offset_ms, now)
+            better.noted(offset_ms, now)
 
     async def _hear_spot(self, device: str, reading: Reading) -> Sequence[bytes]:
         """A finished measurement is kept as it is."""

@@ -12,7 +12,7 @@ from edge.agent.link import NO_LINK, Link
 from edge.agent.refusals import StoreLocked
 from edge.agent.states import Progress
 from edge.agent.unwritten import Unwritten
-from edge.agent.whereabouts import Whereabouts
+from edge.agent.whereabouts import BetterClock, Whereabouts
 from edge.clock import Clock, Moment
 from edge.ports.caller import Answer, Call
 from edge.records.fields import Payload, Stream
@@ -31,6 +31,7 @@ class Ledger:
     Attributes:
         link: what the uplink last noted; set by whoever reads the note.
         whereabouts: where the unit stands; told by whoever hears a receiver.
+        better_clock: what time it is there; the same.
         unwritten: entries of the audit trail that the disk does not take.
     """
 
@@ -43,10 +44,12 @@ class Ledger:
         self._entropy = entropy
         self.link: Link = NO_LINK
         self.whereabouts: Final = Whereabouts()
+        self.better_clock: Final = BetterClock()
         self.unwritten: Final = Unwritten()
 
     def now(self) -> Moment:
-        return self._clock.now()
+        """The box's wall time, with the quality that is known of it now."""
+        return self.better_clock.judged(self._clock.now())
 
     def new_id(self) -> uuid.UUID:
         """A fresh UUIDv7."""

@@ -83,6 +83,8 @@ class Agent:
             retry_s=parts.pace.device_retry_s,
         )
         self._capture.ask_again = self._supervisor.again
+        if parts.workshop is not None:
+            self._capture.clock_off = parts.workshop.clock_off
         self._pinned = Pinned(parts.enrolled, parts.clock.monotonic_s)
         self._unlocking = Unlocking(parts, self._room, self._capture, self._audience, self._pinned)
         self._locks = Locks(
@@ -219,7 +221,7 @@ class Agent:
 
     async def status(self, call: Call) -> Answer:
         """What anybody may know who may connect; nothing of a patient."""
-        now = self._parts.clock.now()
+        now = self._ledger.now()
         place = self._ledger.whereabouts.now(self._parts.clock.monotonic_s())
         streams: dict[str, Json] = {}
         waves: Json = None
@@ -249,7 +251,11 @@ class Agent:
             "locked": self._unlocking.locked,
             "screen_lock_s": int(self._parts.pace.screen_lock_s),
             "version": self._parts.version,
-            "clock": {"wall_ms": now.wall_ms, "quality": now.quality.name.lower()},
+            "clock": {
+                "wall_ms": now.wall_ms,
+                "quality": now.quality.name.lower(),
+                "off_ms": self._ledger.better_clock.off_ms(now.boot),
+            },
             "devices": self._supervisor.shown(),
             "streams": streams,
             "enrolled": self._parts.enrolled() is not None,

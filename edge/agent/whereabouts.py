@@ -1,5 +1,6 @@
 """Where the unit stands and what time it is, as a satellite receiver says it. Pure."""
 
+import dataclasses
 import datetime
 import math
 from typing import Final
@@ -39,11 +40,30 @@ class Whereabouts:
 class BetterClock:
     """Compares the box's wall time with a receiver's, where the receiver's is worth more.
 
-    The box's own clock stays as it is: what was written keeps its time, and readers apply the offset.
+    The box's own clock stays as it is: what was written keeps its time, and readers apply the offset. One
+    that agrees with the receiver's is as good as that, for as long as the boot lasts or the receiver says
+    otherwise.
     """
 
     def __init__(self) -> None:
         self._noted: tuple[bytes, int] | None = None
+        self._heard: tuple[bytes, int] | None = None
+
+    def hear(self, utc: datetime.datetime | None, now: Moment) -> None:
+        """Take what a receiver says; ``now`` is the box's own moment."""
+        if utc is not None and now.quality < ClockQuality.GNSS:
+            self._heard = now.boot, round(utc.timestamp() * 1000) - now.wall_ms
+
+    def off_ms(self, boot: bytes) -> int | None:
+        """What is to be added to the wall times of this boot, as was heard last; None without a word."""
+        return None if self._heard is None or self._heard[0] != boot else self._heard[1]
+
+    def judged(self, now: Moment) -> Moment:
+        """The box's moment, with the quality that a receiver vouches for."""
+        off_ms = self.off_ms(now.boot)
+        if off_ms is None or abs(off_ms) > OFF_BY_MS or now.quality >= ClockQuality.GNSS:
+            return now
+        return dataclasses.replace(now, quality=ClockQuality.GNSS)
 
     def offset_ms(self, utc: datetime.datetime | None, now: Moment) -> int | None:
         """By how much to correct this boot's wall times, when that has to be noted; else None."""

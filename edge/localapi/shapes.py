@@ -307,10 +307,15 @@ class LinkShown(Message):
 
 
 class ClockShown(Message):
-    """The box's wall time and where it came from."""
+    """The box's wall time and where it came from.
+
+    ``off_ms``: what a satellite receiver would add to it, null without one. A clock that agrees with a
+    receiver is of its quality; one that does not stays as it is, and readers of the journal correct it.
+    """
 
     wall_ms: int
     quality: str
+    off_ms: int | None = None
 
 
 class UserShown(Message):

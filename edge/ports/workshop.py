@@ -104,6 +104,10 @@ class Workshop(Protocol):
         """Give up the keys for it, and let it be paired no more; whether there were any."""
         ...
 
+    def clock_off(self, off_ms: int) -> None:
+        """A satellite receiver says that the box's wall time is behind by so much: devices are set by it."""
+        ...
+
     def try_again(self, port: str) -> None:
         """Somebody stands before the device: whatever it did before, it is worth another try."""
         ...

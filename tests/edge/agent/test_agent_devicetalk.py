@@ -131,6 +131,22 @@ def test_only_a_better_clock_is_news(quality: ClockQuality, is_news: bool) -> No
     assert (BetterClock().offset_ms(UTC, moment(5000, quality)) is not None) is is_news
 
 
+def test_a_clock_that_agrees_with_a_receiver_is_as_good_as_that_until_it_does_not() -> None:
+    clock = BetterClock()
+    assert clock.judged(moment()) == moment()
+    clock.hear(UTC, moment(1900))
+    assert clock.off_ms(b"bootboot") == 1900
+    assert clock.judged(moment(1900)) == moment(1900, ClockQuality.GNSS)
+    clock.hear(None, moment(1900))  # it has lost its satellites, and the box goes on
+    assert clock.judged(moment()).quality is ClockQuality.GNSS
+    assert clock.judged(moment(boot=b"bootbood")).quality is ClockQuality.NONE
+    clock.hear(UTC, moment(-2100))
+    assert clock.judged(moment()).quality is ClockQuality.NONE
+    assert clock.off_ms(b"bootboot") == -2100
+    clock.hear(UTC, moment(0, ClockQuality.CENTRE))  # who knows better is not asked about
+    assert clock.judged(moment(0, ClockQuality.CENTRE)).quality is ClockQuality.CENTRE
+
+
 def test_a_place_is_forgotten_when_nothing_is_heard_of_it() -> None:
     where = Whereabouts()
     where.hear(at("33.5"), 0.0)

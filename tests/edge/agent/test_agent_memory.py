@@ -14,6 +14,7 @@ from edge import cbor
 from edge.agent.commit import OpenStore
 from edge.agent.parts import Device
 from edge.agent.supervisor import Supervisor
+from edge.clock import SystemClock
 from edge.ports.driver import ClearsMemory
 from edge.records.fields import Field, Kind, Stream
 from edge.store.store import Store
@@ -29,6 +30,7 @@ from tests.edge.agent.agent_world import (
     pressure,
     until,
 )
+from tests.edge.agent.test_agent_devices import Shop
 
 AT = datetime.datetime(2026, 11, 20, 7, 31)  # noqa: DTZ001  a device's own clock has no zone
 CUFF = Identity("A&D", "UA-651BLE", "5180100001", "1.02", 90)
@@ -291,6 +293,32 @@ async def test_a_receivers_time_is_noted_once_and_nothing_is_changed(
     assert noted[Field.CLOCK_SOURCE] == 4
     assert abs(offset_ms - (utc.timestamp() * 1000 - walls[0])) < 60_000
     assert max(walls) - min(walls) < 60_000
+
+
+@pytest.mark.parametrize(("days", "quality"), [(0, "gnss"), (4000, "none")])
+async def test_a_clock_is_called_good_only_while_it_agrees_with_the_receivers(
+    tmp_path: Path, days: int, quality: str
+) -> None:
+    shop, gps = Shop(), ScriptedDriver("gps-1")
+    world = World(tmp_path, Centre(), [Device(gps)], workshop=shop)
+    world.make()
+    async with world.nurse() as nurse:
+        assert (await nurse.ask("status"))["clock"]["off_ms"] is None
+        visit = await nurse.visit()
+        clock: dict[str, Any] = {"quality": None}
+        async with asyncio.timeout(60):
+            while clock["quality"] != quality or clock["off_ms"] is None:
+                utc = datetime.datetime.fromtimestamp(SystemClock().now().wall_ms / 1000, datetime.UTC)
+                gps.say(Place(NoPosition.NO_FIX, utc + datetime.timedelta(days=days), 100))
+                clock = (await nurse.ask("status"))["clock"]
+        assert shop.off_ms is not None
+        assert abs(clock["off_ms"] - days * 86_400_000) < 60_000
+        await nurse.observe(visit)
+        [kept] = (await nurse.ask("encounter.show", encounter=visit))["observations"]
+        assert abs(kept["wall_ms"] - clock["wall_ms"]) < 60_000  # what is written is the box's own time
+    store = world.store()
+    assert store._rows("SELECT DISTINCT clock_quality FROM observations") == [(4 if days == 0 else 0,)]
+    store.close()
 
 
 async def test_entries_say_where_the_unit_stands(world: World, oximeter: ScriptedDriver) -> None:
