@@ -72,18 +72,7 @@ async def _run(places: Places, config: UnitConfig) -> None:
     async with radio.running():
         real = config.unit.realm == "production"
         workshop = UnitWorkshop(radio, clock, lambda off_ms: _wall(clock, off_ms), real=real)
-        parts = agent_parts(places, config, clock, workshop, listening)
-
-        def what_keeps() -> QafilaError | None:
-            """An edited unit.toml, perhaps, which the next start would refuse."""
-            try:
-                spare = UnitWorkshop(radio, clock, lambda _: None, real=real)
-                agent_parts(places, load(places.config), clock, spare)
-            except QafilaError as error:
-                return error
-            return None
-
-        return await run(dataclasses.replace(parts, begins_anew=what_keeps))
+        await run(agent_parts(places, config, clock, workshop))
 
 
 def agent_parts(places: Places, config: UnitConfig, clock: Clock, workshop: UnitWorkshop) -> Parts:
