@@ -166,7 +166,7 @@ def test_a_payload_that_no_entry_names_is_damage(
 
 def test_an_entry_says_nothing_of_what_comes_after_it(store: Store, visit: Callable[[], Visit]) -> None:
     with store.write() as tx:
-        say(tx, Kind.PURGED, [(store.epoch, 1, 1, 100)])
+        say(tx, Kind.PURGED, [(store.epoch, 1, 1, 4)])
     visits(store, visit)
     store._connection.execute("UPDATE journal SET payload = NULL WHERE stream = 1 AND seq = 4")
     assert store.verify().first_bad == (Stream.VITALS, 4)
@@ -319,6 +319,7 @@ def test_the_same_person_entered_twice_is_erased_whole(store: Store, visit: Call
 def test_what_is_journalled_again_is_erased_in_both_epochs(store: Store, visit: Callable[[], Visit]) -> None:
     one = visit()
     planted(store, one)
+    assert store._rows("SELECT 1 FROM journal WHERE instr(payload, CAST(? AS BLOB))", PLANTED)
     store.begin_epoch("forked", Moment(1, b"bootboot", 1, ClockQuality.NONE))
     with store.write() as tx:
         assert not tx.may_erase(one.patient, ())
@@ -327,7 +328,7 @@ def test_what_is_journalled_again_is_erased_in_both_epochs(store: Store, visit: 
             tx.done_again(row)
     opened(store)
     assert len({epoch for epoch, *_ in erase(store, one.patient).spans}) == 2
-    assert store._rows("SELECT 1 FROM journal WHERE payload LIKE ?", f"%{PLANTED}%") == []
+    assert not store._rows("SELECT 1 FROM journal WHERE instr(payload, CAST(? AS BLOB))", PLANTED)
     assert store.verify().valid
 
 
