@@ -1,15 +1,18 @@
 """The one place that knows every part by name: the agent is given store, sealer, spool and drivers here."""
 
 import asyncio
+import dataclasses
 import datetime
 import difflib
 import hashlib
 import logging
 import os
 import pwd
+import socket
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
+from cli.anew import begin_anew, passed_on
 from cli.radio_on_demand import RadioOnDemand
 from cli.unit_papers import papers
 from cli.unit_secret import secret_sources
@@ -22,7 +25,7 @@ from edge.agent.service import run
 from edge.clock import Clock, ClockQuality, SystemClock
 from edge.config import ConfigRefused, DeviceSection, Places, UnitConfig, load
 from edge.errors import QafilaError
-from edge.localapi.server import serve
+from edge.localapi.server import bind, serve
 from edge.ports.workshop import DeviceRefused
 from edge.security import process
 from edge.security.errors import SecurityError
@@ -56,10 +59,19 @@ def run_agent(places: Places, *, json_log: bool = False) -> None:
     process.harden()
     logs.to_stderr("agent", as_json=json_log)
     with ExclusiveLock(places.agent_lock):
-        asyncio.run(_run(places, config))
+        listening = passed_on() or bind(places.socket, group=config.socket.group)
+        anew = False
+        try:
+            anew = asyncio.run(_run(places, config, listening))
+        finally:
+            if not anew:
+                listening.close()
+                places.socket.unlink(missing_ok=True)
+    if anew:
+        begin_anew(listening)
 
 
-async def _run(places: Places, config: UnitConfig) -> None:
+async def _run(places: Places, config: UnitConfig, listening: socket.socket) -> bool:
     clock = SystemClock(ClockQuality[config.clock.quality.upper()], scale=config.clock.scale)
 
     def make() -> "AdapterOwner":
@@ -72,10 +84,27 @@ async def _run(places: Places, config: UnitConfig) -> None:
     async with radio.running():
         real = config.unit.realm == "production"
         workshop = UnitWorkshop(radio, clock, lambda off_ms: _wall(clock, off_ms), real=real)
-        await run(agent_parts(places, config, clock, workshop))
+        parts = agent_parts(places, config, clock, workshop, listening)
+
+        def what_keeps() -> QafilaError | None:
+            """An edited unit.toml, perhaps, which the next start would refuse."""
+            try:
+                spare = UnitWorkshop(radio, clock, lambda _: None, real=real)
+                agent_parts(places, load(places.config), clock, spare)
+            except QafilaError as error:
+                return error
+            return None
+
+        return await run(dataclasses.replace(parts, begins_anew=what_keeps))
 
 
-def agent_parts(places: Places, config: UnitConfig, clock: Clock, workshop: UnitWorkshop) -> Parts:
+def agent_parts(
+    places: Places,
+    config: UnitConfig,
+    clock: Clock,
+    workshop: UnitWorkshop,
+    listening: socket.socket | None = None,
+) -> Parts:
     """Everything the agent is given: the only place where its parts are named together."""
     unit, realm = config.unit.id, config.unit.realm
     refused = [uid for name in config.socket.refuse if (uid := _uid(name)) is not None]
@@ -93,7 +122,10 @@ def agent_parts(places: Places, config: UnitConfig, clock: Clock, workshop: Unit
         outbox=Outbox(places.spool_out),
         inbox=Inbox(places.spool_in),
         serve=lambda handlers: serve(
-            places.socket, handlers, refused_uids=refused, group=config.socket.group
+            *(places.socket, handlers),
+            refused_uids=refused,
+            group=config.socket.group,
+            listening=listening,
         ),
         entropy=os.urandom,
         batch=config.seal.batch,

@@ -38,6 +38,8 @@ class Locks:
 
     Attributes:
         also: what else ends by time and is looked at with the locks.
+        spent: set once the store, which was open, has stayed locked from one look to the next and nobody
+            is signing in: nothing is lost if the process ends now, and what its memory held goes with it.
 
     Args:
         now_s: monotonic.
@@ -72,6 +74,8 @@ class Locks:
         self._arriving = 0
         self._used_s = now_s()
         self._for_a_moment = False
+        self._looks_locked = 0
+        self.spent = asyncio.Event()
         self.also: Callable[[], None] = lambda: None
 
     def used(self) -> None:
@@ -142,7 +146,9 @@ class Locks:
         if self._unlocking.locked:
             self._for_a_moment = False
             self.used()
+            self._rest()
             return
+        self._looks_locked = 0
         if self._capture.visit is not None or self._attending or self._capture.recorder.recording:
             self.used()
         if self._arriving:
@@ -151,6 +157,14 @@ class Locks:
             await self._lock_store("command-ended")
         elif self._now_s() - self._used_s + self._look_s >= self._store_s:
             await self._lock_store("idle")
+
+    def _rest(self) -> None:
+        if not self._unlocking.knew_key or self._unlocking.busy or self._arriving or self._attending:
+            self._looks_locked = 0
+            return
+        self._looks_locked += 1
+        if self._looks_locked > 1:
+            self.spent.set()
 
     def _sign(self, caller: Caller) -> None:
         self._signs[caller] = self._now_s()

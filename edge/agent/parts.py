@@ -121,7 +121,10 @@ class Parts:
         card: asks what is wrong with the disk of the store, as a code, or None; it may take its time.
         notes: what somebody should look after though everything works, as codes.
         papers: what lies beside the store and goes into a backup, by name.
+        periods: how long what the centre has is kept here.
         workshop: for those who look after devices; None where devices are fixed.
+        begins_anew: asked after a lock why this process could not begin anew, such as a configuration that
+            would be refused; None where the one who runs the agent does not begin it again.
     """
 
     unit: str
@@ -147,3 +150,4 @@ class Parts:
     pace: Pace = dataclasses.field(default_factory=Pace)
     periods: Periods = dataclasses.field(default_factory=Periods)
     workshop: Workshop | None = None
+    begins_anew: Callable[[], QafilaError | None] | None = None

@@ -50,9 +50,13 @@ _LOOK_FOR_ENROLMENT_EVERY: Final = 8
 _LOG: Final = logging.getLogger(__name__)
 
 
-async def run(parts: Parts) -> None:
-    """Run the agent until SIGTERM or SIGINT; a bug ends it with the exception that shows it."""
-    await Agent(parts).run()
+async def run(parts: Parts) -> bool:
+    """Run the agent until SIGTERM or SIGINT; a bug ends it with the exception that shows it.
+
+    Returns:
+        Whether it ended only to begin anew: the store is locked again, and the process knew its key.
+    """
+    return await Agent(parts).run()
 
 
 class Agent:
@@ -104,6 +108,7 @@ class Agent:
         self._link_read: bytes | None = None
         self._looks = 0
         self._troubled = False
+        self._anew = False
 
     def handlers(self) -> Mapping[str, Handler]:
         """Every method of the local API, guarded by session and role."""
@@ -189,8 +194,8 @@ class Agent:
         }
         return {method: self._guarded(method, handler) for method, handler in methods.items()}
 
-    async def run(self) -> None:
-        """Everything at once, until told to stop; then seal, close the store and leave."""
+    async def run(self) -> bool:
+        """Everything at once, until told to stop; then seal, close the store and leave. See `run`."""
         missing = await asyncio.to_thread(self._parts.preconditions)
         if missing is not None:
             why = {"code": missing.stable_code, "sentence": missing.sentence, "next": missing.next_step}
@@ -209,8 +214,10 @@ class Agent:
                     group.create_task(self._heartbeat(), name="heartbeat"),
                     group.create_task(self._locks.run(), name="locks"),
                 ]
+                if self._parts.begins_anew is not None:
+                    tasks.append(group.create_task(self._watch_locks(stop), name="begin-anew"))
                 await stop.wait()
-                _LOG.info("agent stops")
+                _LOG.info("agent begins anew" if self._anew else "agent stops")
                 for task in tasks:
                     task.cancel()
             await self._unlocking.lock()
@@ -218,6 +225,22 @@ class Agent:
             self._room.end()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
+        return self._anew
+
+    async def _watch_locks(self, stop: asyncio.Event) -> None:
+        """End the run once the store has been locked, if the process could begin anew."""
+        assert self._parts.begins_anew is not None  # noqa: S101  else nobody watches
+        while True:
+            await self._locks.spent.wait()
+            refused = await asyncio.to_thread(self._parts.begins_anew)
+            if refused is None and self._unlocking.locked and not self._unlocking.busy:
+                self._anew = True
+                stop.set()
+                return
+            if refused is not None:
+                _LOG.warning("agent does not begin anew", extra={"code": refused.stable_code})
+                return
+            self._locks.spent.clear()
 
     async def status(self, call: Call) -> Answer:
         """What anybody may know who may connect; nothing of a patient."""

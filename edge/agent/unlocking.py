@@ -40,7 +40,7 @@ class Unlocking:
     """Opens and closes the store.
 
     Attributes:
-        enrolled: what sealing and receipts rely on at present, or None before enrolment.
+        knew_key: whether the key has been in this process's memory, where traces of it may be still.
     """
 
     def __init__(
@@ -54,11 +54,17 @@ class Unlocking:
         self._state = State.LOCKED
         self._one_at_a_time = asyncio.Lock()
         self._forked: Fork | None = None
+        self.knew_key = False
 
     @property
     def locked(self) -> bool:
         """Whether readings are kept nowhere now."""
         return self._state is not State.UNLOCKED
+
+    @property
+    def busy(self) -> bool:
+        """Whether the store is being opened, closed or given another key."""
+        return self._one_at_a_time.locked()
 
     async def unlock(self, key: bytes, slots: Slots) -> None:
         """Open the store if it is locked.
@@ -72,6 +78,7 @@ class Unlocking:
                 await self._room.do(lambda opened: slots.check_generation(opened.store.slots_generation))
                 return
             self._move(Event.PIN_RIGHT)
+            self.knew_key = True
             try:
                 await self._room.open(lambda: self._open(key, slots))
                 visit = await self._room.do(_open_visit)

@@ -1,6 +1,7 @@
 """The server of the local API: who may connect, and one request after the other."""
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
@@ -23,6 +24,7 @@ APART: Final = ("device.measure",)
 MOST_APART: Final = 4
 _MODE: Final = 0o660
 _BACKLOG: Final = 16
+_FAREWELL_S: Final = 1.0
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -38,27 +40,47 @@ async def serve(
     *,
     refused_uids: Collection[int] = (),
     group: str | None = None,
+    listening: socket.socket | None = None,
 ) -> None:
-    """Listen at ``path`` and answer until cancelled.
+    """Listen at ``path`` and answer until cancelled; then what is being answered is, within a second.
 
     Requests of one connection are answered in order, one at a time; what comes after one of `APART` does
     not wait for it. A `QafilaError` of a handler is
     that request's answer; any other exception is a bug and ends the server with it.
 
+    Args:
+        path: where clients find it.
+        handlers: by method.
+        refused_uids: whom to turn away.
+        group: who may connect besides this user.
+        listening: a socket that `bind` gave; it and its name outlive this call, so that whoever connects
+            afterwards waits for the next who listens.
+
     Raises:
         SocketTaken: the address is in use.
     """
-    listening = bind(path, group=group)
+    if listening is not None:
+        await _answer(listening.dup(), handlers, refused_uids)
+        return
+    own = bind(path, group=group)
     try:
-        async with asyncio.TaskGroup() as clients:
-            server = _Server(handlers, frozenset(refused_uids), clients)
-            async with await asyncio.start_unix_server(
-                server.accept, sock=listening, limit=MAX_REQUEST_BYTES
-            ):
-                await asyncio.Event().wait()  # until cancelled
+        await _answer(own, handlers, refused_uids)
     finally:
-        listening.close()
+        own.close()
         path.unlink(missing_ok=True)  # noqa: ASYNC240  once, at the end
+
+
+async def _answer(
+    listening: socket.socket, handlers: Mapping[str, Handler], refused_uids: Collection[int]
+) -> None:
+    async with asyncio.TaskGroup() as clients:
+        server = _Server(handlers, frozenset(refused_uids), clients)
+        accepting = await asyncio.start_unix_server(server.accept, sock=listening, limit=MAX_REQUEST_BYTES)
+        try:
+            await asyncio.Event().wait()  # until cancelled
+        finally:
+            accepting.close()  # not waited for: from Python 3.12 on that would wait for every client to go
+            await server.part()
 
 
 def bind(path: Path, *, group: str | None = None) -> socket.socket:
@@ -112,7 +134,9 @@ class _Server:
         self._handlers = handlers
         self._refused_uids = refused_uids
         self._clients = clients
-        self._count = 0
+        self._connections: set[Connection] = set()
+        self._answering = 0
+        self._answered = asyncio.Event()
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Give a client a task. One that comes while the server ends is closed, not forgotten."""
@@ -125,16 +149,30 @@ class _Server:
         else:
             task.add_done_callback(lambda _: writer.transport.abort())  # even if it was never begun
 
+    async def part(self) -> None:
+        """Let what is being answered be answered, for a moment, and write what waits."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL_S):
+                while self._answering:
+                    self._answered.clear()
+                    await self._answered.wait()
+                for connection in self._connections:
+                    connection.finish()
+                while self._connections:
+                    self._answered.clear()
+                    await self._answered.wait()
+
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         uid = peer_uid(writer.get_extra_info("socket"))
         connection = Connection(writer, uid)
-        self._count += 1
+        self._connections.add(connection)
         try:
             async with asyncio.TaskGroup() as both:
                 both.create_task(connection.write_out(), name="local-api-writer")
                 await self._admit(uid, connection, reader, both)
         finally:
-            self._count -= 1
+            self._connections.discard(connection)
+            self._answered.set()
 
     async def _admit(
         self, uid: int, connection: Connection, reader: asyncio.StreamReader, tasks: asyncio.TaskGroup
@@ -144,7 +182,7 @@ class _Server:
             connection.end(
                 "peer-refused", "This user may not speak to the agent.", "Use an account of group qafila."
             )
-        elif self._count > MAX_CONNECTIONS:
+        elif len(self._connections) > MAX_CONNECTIONS:
             connection.end("too-many-clients", "Too many screens are connected.", "Close one of them.")
         else:
             await self._converse(connection, reader, tasks)
@@ -177,7 +215,12 @@ class _Server:
             task.add_done_callback(apart.discard)
 
     async def _reply(self, connection: Connection, raw: dict[str, Any]) -> None:
-        connection.answer(_id_of(raw), await self._answer(connection, raw))
+        self._answering += 1
+        try:
+            connection.answer(_id_of(raw), await self._answer(connection, raw))
+        finally:
+            self._answering -= 1
+            self._answered.set()
 
     async def _answer(self, connection: Connection, raw: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -1,6 +1,7 @@
 """A planted key, searched for wherever a running agent could leave it: its memory is the only place."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.config import Places, write_initial
-from edge.localapi.client import connect
+from edge.localapi.client import AgentUnreachable, connect
 from edge.ports.caller import CallRefused
 from edge.security import device_secret, slots
 from edge.security.process import swap_is_on
@@ -130,6 +131,37 @@ def test_an_agent_that_was_never_unlocked_knows_no_key(home: Path) -> None:
             dump.unlink()
             assert b"qafila" in content
             assert not spelt(content)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may look into a hardened process")
+def test_an_agent_whose_store_was_locked_knows_neither_key_nor_patient(home: Path) -> None:
+    """It begins anew: same process, same socket, and the memory of before given back."""
+    with agent(home) as process:
+        asyncio.run(work(home))
+        assert in_memory(process.pid), "the search finds the key where it is"
+        socket = Places.at(home).socket.stat().st_ino
+        give_up = time.monotonic() + 60
+        asyncio.run(lock(home))
+        while in_memory(process.pid) and time.monotonic() < give_up:
+            asyncio.run(still_answers(home))
+        assert not in_memory(process.pid)
+        assert process.poll() is None
+        assert Places.at(home).socket.stat().st_ino == socket
+        asyncio.run(lock(home))
+        assert in_memory(process.pid), "it was opened again"
+    assert not Places.at(home).socket.exists()
+
+
+async def lock(home: Path) -> None:
+    async with connect(Places.at(home).socket) as api:
+        await api.call("sign-in", user="amina", pin=PIN)
+        assert await api.call("lock") == {}
+
+
+async def still_answers(home: Path) -> None:
+    async with connect(Places.at(home).socket) as api:
+        with contextlib.suppress(AgentUnreachable):  # it was answered by nobody, or by the one who comes
+            assert (await api.call("status"))["unit"] == "van-07"
 
 
 def test_swap_that_goes_to_a_disk_is_said(tmp_path: Path) -> None:
