@@ -29,9 +29,10 @@ def take_over(copy: Store, mine: Store) -> None:
         BackupRefused: this unit has patients of its own; nothing was changed.
     """
     with translated():
-        own = mine._connection  # noqa: SLF001  two stores side by side, as nowhere else
+        # Two stores side by side, as nowhere else.
+        own = mine._connection  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         _check_empty(own)
-        connection = copy._connection  # noqa: SLF001  the same
+        connection = copy._connection  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         connection.execute("BEGIN IMMEDIATE")
         try:
             _leave(connection)

@@ -33,7 +33,7 @@ def note(connection: Connection, opened: Iterable[tuple[Journal, OpenedEntry]], 
         if entry.kind == Kind.GENESIS:
             _note_genesis(connection, journal, entry, now_ms)
     for journal, entries in news.items():
-        for matched, began_ms in _children(connection, journal):
+        for matched, began_ms in [*_children(connection, journal), *_successors(connection, journal)]:
             written = ((entry.seq, entry.fields.get(Field.WALL_MS)) for entry in entries)
             _note_clone(connection, journal, written, matched, began_ms, now_ms)
 
@@ -75,6 +75,12 @@ def _children(connection: Connection, journal: Journal) -> list[tuple[Sequence[i
         "SELECT matched, began_ms FROM lineage WHERE unit = ? AND parent = ?", (journal.unit, journal.epoch)
     ).fetchall()
     return [(json.loads(matched), began_ms) for matched, began_ms in rows]
+
+
+def _successors(connection: Connection, journal: Journal) -> list[tuple[Sequence[int], int]]:
+    """Whom the centre has let go on with what this unit wrote: nothing of it is written here after that."""
+    rows = connection.execute("SELECT granted_ms FROM grants WHERE former = ?", (journal.unit,)).fetchall()
+    return [((0,) * len(Stream), granted_ms) for (granted_ms,) in rows]
 
 
 def _note_clone(

@@ -175,6 +175,12 @@ def test_what_the_lost_unit_had_saved_is_at_the_centre_once(tmp_path: Path, cent
     assert centre.values() == 4
     assert [each.conflicts for each in standing.units(centre.home)] == [0, 0]
     assert [each.quarantined for each in standing.units(centre.home)] == [0, 0]
+    assert [each.cloned for each in standing.units(centre.home)] == [(), ()]
+
+    lost.work("Elalaoui")  # somebody goes on with it, though another box has taken its place
+    centre.take("van-07", lost.places.spool_out)
+    assert centre.families()[-1] == "Elalaoui", "nothing is refused"
+    assert [len(each.cloned) for each in standing.units(centre.home)] == [1, 0]
     centre.close()
 
 
