@@ -16,6 +16,7 @@ from tui.typed import age_years
 
 _SINGLE_LEAD: Final = "single lead"
 _DAY_S: Final = 86_400
+_WHOLE_DATE: Final = len("1978-05-12")
 
 
 @dataclasses.dataclass(slots=True)
@@ -84,7 +85,8 @@ class Hub:
         if not patient.birth:
             return sex
         years = age_years(patient.birth, self.today())
-        about = "≈" if len(patient.birth) < 10 or self.situation.clock_quality == "none" else ""
+        exact = len(patient.birth) == _WHOLE_DATE and not patient.birth_estimated
+        about = "" if exact and self.situation.clock_quality != "none" else "≈"
         age = "" if years is None else f" ({about}{self.say('age.years', n=years)})"
         return f"{sex} {patient.birth}{age}"
 

@@ -3,7 +3,6 @@
 import datetime
 import re
 from typing import Any
-from uuid import UUID
 
 import pytest
 from textual.events import Key
@@ -11,9 +10,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from edge.localapi.answers import Status
-from edge.localapi.client import AgentUnreachable
 from edge.ports.caller import CallRefused
-from tests.tui.tui_stage import app, measuring, settled, text
+from tests.tui.tui_stage import app, measuring, settled, text, typed
 from tests.tui.tui_world import (
     NOW_MS,
     OBSERVATIONS,
@@ -35,12 +33,6 @@ from tui.screens.sign_in import SignInScreen
 from tui.widgets.tile import TileView
 
 SIZES = ((60, 20), (80, 24), (99, 29), (100, 30), (120, 36), (139, 39), (140, 40), (160, 48), (50, 12))
-
-
-async def typed(pilot: Pilot[Any], keys: str) -> None:
-    """Keys one after the other without a pause, as a burst."""
-    await pilot.press(*["enter" if key == "\n" else key for key in keys])
-    await settled(pilot)
 
 
 def at_once(pilot: Pilot[Any], keys: str) -> None:
@@ -151,59 +143,6 @@ async def test_another_visit_that_is_open_is_said_and_offered_first() -> None:
         assert "visite ouverte" in text(pilot)
         await typed(pilot, "2\n")
         assert "Une autre visite est ouverte" in text(pilot)
-
-
-async def test_register_takes_a_burst_and_keeps_its_request_when_the_answer_is_lost() -> None:
-    agent = FakeAgent(open_visit=False)
-    agent.refuse["register"] = [AgentUnreachable("No answer.", next_step="")]
-    screen = app(agent, capture=False)
-    async with screen.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
-        await pilot.press("f2")
-        await typed(pilot, "Aït\nFatima\nf\n12051978\nJB482913\n")
-        assert "agent ne répond pas" in text(pilot)
-        agent.open_visit = True
-        await pilot.press("f12")
-        await settled(pilot)
-        first, second = [what for method, what in agent.calls if method == "register"]
-        assert first == second, "the same request with the same id: it is done at most once"
-        assert first[1] == {
-            "family": "Aït",
-            "given": "Fatima",
-            "sex": "female",
-            "birth": "1978-05-12",
-            "identifiers": [{"system": "cnie", "value": "JB482913"}],
-        }
-        assert isinstance(screen.screen, CaptureScreen)
-
-
-@pytest.mark.parametrize(
-    ("key", "entered", "opened"), [("1", 0, PATIENTS[0].patient), ("f12", 1, PATIENTS[1].patient)]
-)
-async def test_who_may_be_entered_already_is_shown_before_somebody_is_entered_again(
-    key: str, entered: int, opened: UUID
-) -> None:
-    agent = FakeAgent(open_visit=False)
-    agent.alike = [PATIENTS[0]]
-    screen = app(agent, capture=False)
-    async with screen.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
-        await pilot.press("f2")
-        await typed(pilot, "Aït\nFatima\nf\n12051978\n\n")
-        await settled(pilot)
-        assert "Déjà inscrit" in text(pilot)
-        assert PATIENTS[0].family in text(pilot)
-        assert not [what for method, what in agent.calls if method == "register"]
-        await pilot.press("escape")
-        await settled(pilot)
-        assert "Nouveau patient" in text(pilot)
-        await pilot.press("f12")
-        await settled(pilot)
-        agent.open_visit = True
-        await pilot.press(key)
-        await settled(pilot)
-        assert len([what for method, what in agent.calls if method == "register"]) == entered
-        assert [what[1] for method, what in agent.calls if method == "open"] == [opened]
 
 
 async def test_a_value_is_sent_and_one_that_is_rare_only_after_a_second_enter() -> None:

@@ -58,7 +58,7 @@ class Box:
         self.terminal.type("12051978")
         self.terminal.keys("Enter")
         self.terminal.type(CARD)
-        self.terminal.keys("Enter")
+        self.terminal.keys("Enter", "1", "Enter")
         self.terminal.until("Mesures enregistr")
 
     def processes(self, word: str) -> list[int]:

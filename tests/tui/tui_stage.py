@@ -72,3 +72,9 @@ def text(pilot: Pilot[Any]) -> str:
     """All that is on the screen, as plain text."""
     lines = pilot.app.screen._compositor.render_strips()
     return "\n".join(line.text for line in lines)
+
+
+async def typed(pilot: Pilot[Any], keys: str) -> None:
+    """Keys one after the other without a pause, as a burst."""
+    await pilot.press(*["enter" if key == "\n" else key for key in keys])
+    await settled(pilot)

@@ -239,5 +239,6 @@ def _identifier(patient: PatientShown) -> str:
 
 def _searched(patient: PatientShown) -> str:
     """Everything a patient is found by, without case and accents."""
-    words = [full_name(patient), patient.birth or "", *(each.value for each in patient.identifiers)]
+    arabic = (patient.family_arabic or "", patient.given_arabic or "")
+    words = [full_name(patient), *arabic, patient.birth or "", *(each.value for each in patient.identifiers)]
     return user_id(" ".join(words)).replace(".", " ")
