@@ -1,6 +1,9 @@
 """A backup is one moment of the store, read back from its medium; what is no whole backup is refused."""
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -244,3 +247,30 @@ def test_a_store_whose_chain_is_broken_makes_no_backup_that_looks_whole(
         backup.write(database, stick, order(key))
     assert refused.value.stable_code == "backup-of-damaged"
     assert list(stick.iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from edge.clock import SystemClock
+from edge.store import backup
+
+step, key, database, stick = sys.argv[1:]
+if step:
+    place = Path if step == "rename" else backup
+    setattr(place, step, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+backup.write(Path(database), Path(stick), backup.Order(bytes.fromhex(key), SystemClock().now(), None, {}))
+"""
+
+
+@pytest.mark.timeout(180)
+def test_a_killed_backup_is_none_and_the_store_is_as_it_was(
+    filled: Store, database: Path, key: bytes, stick: Path
+) -> None:
+    for step in ("_digest", "_put", "_read_back", "rename", ""):
+        words = (sys.executable, "-c", KILLED, step, key.hex(), str(database), str(stick))
+        status = subprocess.run(words, check=False).returncode
+        assert status == (-signal.SIGKILL if step else 0), step
+        assert len(list(stick.glob("*.backup"))) == (0 if step else 1), step
+    assert backup.look(next(stick.glob("*.backup"))).opened_by(key) is not None
+    assert filled.verify().valid
