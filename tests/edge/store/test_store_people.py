@@ -60,6 +60,8 @@ def test_a_name_is_found_and_alike_in_either_script(store: Store) -> None:
     likely = [Traits("بنجلون", "خديجه"), Traits("", "", family_arabic="بنجلون", given_arabic="خديجة")]
     for traits in (*likely, Traits("Benjeloun", "Khadija")):
         assert [each.patient for each in store.likely_patients(traits)] == [who(1)], traits
+    both = Traits("Idrissi", "Ahmed", family_arabic="الادريسي", given_arabic="احمد")
+    assert [each.patient for each in store.likely_patients(both)] == [who(2)]
 
 
 @pytest.mark.parametrize(
@@ -235,3 +237,18 @@ def test_after_a_fork_consents_and_arrivals_belong_to_the_new_entries(three: Sto
     )
     assert found(three, "zahra") == [1]
     assert three.verify().valid
+
+
+def test_erasing_a_person_takes_everybody_merged_into_them_and_what_they_agreed_to(three: Store) -> None:
+    decision: Payload = {
+        Field.PATIENT: who(2), Field.SCOPE: "care", Field.REVISION: 1,
+        Field.DECISION: "given", Field.GIVEN_BY: "patient", Field.FORM: "oral", Field.WITNESS: "Zzyzx",
+    }  # fmt: skip
+    add(three, Kind.CONSENT, decision)
+    link(three, Kind.MERGED, 1, 2, 1)
+    with three.write() as tx:
+        assert set(tx.erase(bytes(16), who(1), 5).people) == {who(1), who(2)}
+    assert [each.patient for each in three.patients()] == [who(3)]
+    assert three._rows("SELECT * FROM consents") == []
+    assert found(three, "zahra") == found(three, "77") == []
+    assert found(three, "alawi") == [3]
