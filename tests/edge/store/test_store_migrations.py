@@ -20,12 +20,12 @@ KEY = bytes(range(32))
 FIRST = Path(__file__).parents[2] / "vectors" / "store" / "version-1.db"
 
 KILLED = """
-import os, signal, sys
+import os, shutil, signal, sys
 from pathlib import Path
 from edge.store import migrations, connection
 
 class Killing:
-    def __init__(self, real): self._real, self._left = real, int(sys.argv[2])
+    def __init__(self, real, left): self._real, self._left = real, left
     def __getattr__(self, name): return getattr(self._real, name)
     def execute(self, *words):
         self._left -= 1
@@ -33,8 +33,20 @@ class Killing:
             os.kill(os.getpid(), signal.SIGKILL)
         return self._real.execute(*words)
 
-migrations.bring_up_to_date(Killing(connection.connect(Path(sys.argv[1]), bytes(range(32)))))
+first, home = Path(sys.argv[1]), Path(sys.argv[2])
+for statement in range(1000):
+    (home / str(statement)).mkdir()
+    path = Path(shutil.copy(first, home / str(statement) / "qafila.db"))
+    child = os.fork()
+    if child == 0:
+        migrations.bring_up_to_date(Killing(connection.connect(path, bytes(range(32))), statement))
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    print(os.waitstatus_to_exitcode(status), flush=True)
+    if status == 0:
+        break
 """
+"""Brings a copy of a store along in a fresh process, killed at its n-th statement, for every n there is."""
 
 
 @pytest.fixture
@@ -99,22 +111,20 @@ def test_a_store_that_is_up_to_date_is_not_written_to(first: Path) -> None:
 
 
 def test_killed_at_any_statement_it_is_of_one_version_or_the_next_and_whole(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(FIRST), str(tmp_path)],
+        check=True, timeout=300, capture_output=True, text=True,
+    )  # fmt: skip
+    statuses = [int(line) for line in done.stdout.split()]
+    assert statuses == [-signal.SIGKILL] * (len(statuses) - 1) + [0]
     versions: list[int] = []
-    for statement in range(1000):
-        home = tmp_path / str(statement)
-        home.mkdir()
-        path = Path(shutil.copy(FIRST, home / "qafila.db"))
-        done = subprocess.run(
-            [sys.executable, "-c", KILLED, str(path), str(statement)], check=False, timeout=60
-        )
+    for statement in range(len(statuses)):
+        path = tmp_path / str(statement) / "qafila.db"
         versions.append(version_of(path))
         store = Store.open(path, KEY)  # goes on from where it was cut
         assert store.verify().valid
         assert seen(store) == FOUND
         store.close()
-        if done.returncode == 0:
-            break
-        assert done.returncode == -signal.SIGKILL
     assert versions == sorted(versions)
     assert set(versions) == set(range(1, schema.VERSION + 1))
     assert len(versions) > 10
