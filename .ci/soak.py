@@ -170,12 +170,13 @@ def main() -> None:
     asked = parser.parse_args()
     commit = _run(["git", "rev-parse", "--short", "HEAD"]).stdout.strip()
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()  # noqa: TID251  the date of a record for people
+    since = f"QAFILA_SINCE={os.environ['QAFILA_SINCE']} " if "QAFILA_SINCE" in os.environ else ""
     for part in asked.parts or PARTS:
         lines = [
             f"# Soak: {part}, {today}",
             "",
             f"Commit {commit}, Python {platform.python_version()}, {os.cpu_count()} cores.",
-            f'Made by `make soak ARGS="{part} --seeds {asked.seeds} --rounds {asked.rounds}"`.',
+            f'Made by `{since}make soak ARGS="{part} --seeds {asked.seeds} --rounds {asked.rounds}"`.',
             "",
             "| what | seed | seconds | result | said |",
             "| --- | --- | --- | --- | --- |",

@@ -77,3 +77,15 @@ def test_a_kind_decodes_and_makes_a_driver_without_touching_a_port(kind: DeviceK
     port = "ble:AA:BB:CC:DD:EE:FF" if kind.transport is Medium.BLE else "/nowhere"
     driver = kind.make_driver(DriverContext("device-1", port, FakeRadio()))
     assert (driver.key, driver.kind) == ("device-1", kind.kind)
+
+
+def test_the_reference_names_every_option_of_every_kind() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "devices.md").read_text(encoding="utf-8")
+    rows = [
+        f"| `{kind.kind}` | `{option.name}` | {', '.join(f'`{value}`' for value in option.values)} |"
+        f" {option.meaning} |"
+        for kind in KINDS.values()
+        for option in kind.options
+    ]
+    assert rows
+    assert [row for row in rows if row not in page] == []
