@@ -41,12 +41,12 @@ class Box:
         self.terminal.keys("Enter")
         self.terminal.until(lambda shown: "Code PIN" in shown and "horloge" in shown)
 
-    def sign_in(self) -> None:
-        self.terminal.type("fatima")
+    def sign_in(self, user: str = "fatima", pin: str = PIN, then: str = "nouveau") -> None:
+        self.terminal.type(user)
         self.terminal.keys("Enter")
-        self.terminal.type(PIN)
+        self.terminal.type(pin)
         self.terminal.keys("Enter")
-        self.terminal.until("nouveau")
+        self.terminal.until(then)
 
     def begin_visit(self) -> None:
         """A burst without a pause, accents in it, as a fast typist or a scanner does it."""
@@ -126,6 +126,39 @@ def test_a_burst_arrives_whole_and_the_agent_ends_with_the_screen(box: Box) -> N
     box.terminal.until("rc=0")
     assert box.terminal.sane()
     assert box.processes("agent") == []
+
+
+def test_a_technician_sees_a_patient_only_after_the_alert_that_says_so(box: Box) -> None:
+    command = ["users", "add", "tariq", "--role", "technician", "--by", "fatima", "--pin-stdin"]
+    subprocess.run(
+        [sys.executable, "-m", "cli.main", *command, "--home", str(box.home)],
+        cwd=ROOT, input=f"{PIN}\n739154\n", text=True, check=True, capture_output=True,
+    )  # fmt: skip
+    box.open()
+    box.sign_in()
+    box.begin_visit()
+    box.terminal.keys("F9")
+    box.terminal.until("Écran verrouillé")
+    box.terminal.keys("Up", *["BSpace"] * len("fatima"))
+    box.terminal.until(lambda shown: "fatima" not in shown)
+    box.sign_in("tariq", "739154", then="F8 urgence")
+    assert NAME not in box.terminal.shown()
+    box.terminal.keys("F8")
+    box.terminal.until("Pourquoi")
+    box.terminal.type("personne d'autre")
+    box.terminal.keys("Enter", "BSpace", "BSpace")
+    box.terminal.type("60")
+    box.terminal.keys("F12")
+    shown = box.terminal.until(lambda shown: "URGENCE" in shown and "visite ouverte" in shown)
+    assert NAME in shown
+    assert "(urgents : 1)" in shown, "the alert waits to leave, before everything else"
+    box.terminal.keys("F9")
+    box.terminal.until("Écran verrouillé")
+    box.terminal.type("739154")
+    box.terminal.keys("Enter")
+    shown = box.terminal.until("F8 urgence")
+    assert NAME not in shown
+    assert "URGENCE," not in shown
 
 
 @pytest.mark.parametrize(
