@@ -2,7 +2,8 @@
 
 The agent is the real process, killed before its files are copied and before they are put back; the centre is
 the collector's and the exploder's own code on a real database, fed with the files of the spool in the order
-in which the uplink sends them, up to a moment that the dice choose. Receipted files are purged meanwhile.
+in which the uplink sends them, up to a moment that the dice choose. Receipted files go meanwhile, and what
+was opened long ago by the centre's time is purged from the store.
 
 What must be at the centre in the end, once each: everything that anybody was told is saved and that was
 still somewhere after the copy had been put back (in the copy, in the spool, landed), and everything since.
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from edge.clock import SystemClock
+from edge.clock import Moment, SystemClock
 from edge.config import Places
 from edge.localapi.client import Api, new_request_id
 from edge.records.fields import Stream
@@ -62,13 +63,29 @@ class Told:
     entries: frozenset[Identity]
 
 
+class LeapingClock(SystemClock):
+    """The centre's time, in which weeks pass at once: what was opened long ago is purged on the box."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ahead_ms = 0
+
+    def leap(self, days: int) -> None:
+        self._ahead_ms += days * 86_400_000
+
+    def now(self) -> Moment:
+        moment = super().now()
+        return dataclasses.replace(moment, wall_ms=moment.wall_ms + self._ahead_ms)
+
+
 class Centre:
     """Collector and exploder, their broker left out."""
 
     def __init__(self, directory: Path, spool: tuple[Path, Path]) -> None:
         home = CentreHome(Places.at(directory).central)
         settings = home.read_settings()
-        realm, clock = settings.realm, SystemClock()
+        realm = settings.realm
+        clock = self.clock = LeapingClock()
         self._keyset = home.read_keyset(realm)
         self._out, self._in = spool
         landed, opened = (
@@ -137,6 +154,8 @@ class Van:
         self._dice = random.Random(seed)  # noqa: S311  a seed, so that a round can be played again
         self._home = unit.make_unit(base)
         self._key = unit.store_key(self._home)
+        with Places.at(self._home).config.open("a", encoding="utf-8") as config:
+            config.write("\n[keeping]\nvalues_days = 30\nwaves_days = 1\nframes_days = 1\n")
         places = Places.at(self._home)
         self._store, self._database, self._out = places.store, places.database, places.spool_out
         self._centre = Centre(base / "centre", (places.spool_out, places.spool_in))
@@ -148,6 +167,7 @@ class Van:
         self._round = 0
         self.acknowledged = 0
         self.forks = 0
+        self.purged = 0
         self.broken: list[str] = []
 
     @property
@@ -184,12 +204,25 @@ class Van:
             self.forks += noticed is not None
             await self._work(api, VISITS)
             await self._deliver_all(api)
+            self._centre.clock.leap(40)
+            await self._work(api, 1)
+            await self._deliver_all(api)
             self._delivered = {each.request for each in self._told}
             if not (await api.call("store.verify"))["valid"]:
                 self.broken.append(f"round {self._round}: the chain does not verify")
+        await asyncio.to_thread(self._count_purged)
         for old, _ in self._copies[:-COPIES]:
             shutil.rmtree(old)
         del self._copies[:-COPIES]
+
+    def _count_purged(self) -> None:
+        store = Store.open(self._database, self._key)
+        try:
+            for stream in (Stream.VITALS, Stream.AUDIT):
+                entries = store.entries(stream, 1, store.watermark(stream).tip)
+                self.purged += sum(entry.payload is None for entry in entries)
+        finally:
+            store.close()
 
     def count(self) -> tuple[int, int]:
         """How many of the told entries have no row at the centre, and how many rows are too many."""
@@ -201,12 +234,13 @@ class Van:
         open_visit = (await api.call("snapshot"))["encounter"]
         if open_visit is not None:
             await self._ask(api, "encounter.close", encounter=open_visit)
+        patient: str | None = None
         for number in range(visits):
             self._visits += 1
             family = f"Family {self._visits}"
-            patient = (await self._ask(api, "patient.register", family=family, given="Zahra", sex="female"))[
-                "patient"
-            ]
+            if patient is None or self._dice.random() < 0.7:  # else the same person comes once more
+                name = {"family": family, "given": "Zahra", "sex": "female"}
+                patient = (await self._ask(api, "patient.register", **name))["patient"]
             encounter = (await self._ask(api, "encounter.open", patient=patient))["encounter"]
             values = [{"code": "temp", "value": "36.9"}, {"code": "pain", "value": "2"}]
             await self._ask(api, "observe", encounter=encounter, values=values)
@@ -324,6 +358,7 @@ async def restore(base: Path, rounds: int, seed: str) -> Tally:
         await van.round()
     lost, doubled = van.count()
     broken = [f"{seed}: {what}" for what in van.broken]
+    broken += [] if van.purged else [f"{seed}: nothing was purged"]
     broken += [f"{seed}: {lost} lost, {doubled} doubled"] if lost or doubled else []
     return Tally(rounds, van.acknowledged, lost, doubled, tuple(broken), van.forks)
 
