@@ -161,6 +161,8 @@ def test_moving_down_shows_every_line_once_and_no_entry_in_parts_that_fits(
     assert all(len(piece.lines) == heights[piece.entry] or heights[piece.entry] > room for piece in shown)
     last = last_first(shown, room)
     assert last + fits(shown, last, room) == len(shown)
+    fuller = shown[last - 1 :] if last else []
+    assert not last or sum(len(piece.lines) for piece in fuller) > room, "nobody moves past the last page"
 
 
 async def test_every_record_is_reached_with_keys_and_one_that_comes_moves_nothing() -> None:
