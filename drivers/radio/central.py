@@ -24,6 +24,8 @@ MTU: Final = 247
 PAIR_WITHIN_S: Final = 30.0
 ANSWER_WITHIN_S: Final = 10.0
 DISCOVER_WITHIN_S: Final = 20.0
+GIVES_UP_EVERY_S: Final = 0.05
+GIVES_UP_TRIES: Final = 40
 _MIC_FAILURE: Final = hci.HCI_ErrorCode.CONNECTION_TERMINATED_DUE_TO_MIC_FAILURE_ERROR
 """How a link ends whose two sides have different keys."""
 _REFUSALS: Final = frozenset(
@@ -112,12 +114,7 @@ class Central:
         """
         device = await self.device()
         with link_errors():
-            try:
-                connection = await device.connect_le(address, timeout=timeout_s)
-            except asyncio.CancelledError:
-                with contextlib.suppress(hci.HCI_Error, core.BaseBumbleError):
-                    await device.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command())
-                raise
+            connection = await _reach(device, address, timeout_s)
         if plain(address) in self.bonded:
             try:
                 await _encrypt(connection)
@@ -176,6 +173,28 @@ async def discover(connection: Connection) -> Peer:
         await peer.request_mtu(MTU)
         await peer.discover_all()  # type: ignore[no-untyped-call]  # bumble's
     return peer
+
+
+async def _reach(device: Device, address: hci.Address, timeout_s: float) -> Connection:
+    """Connect; who is cancelled leaves a controller that is not connecting any more.
+
+    A command must not be cut short: bumble takes its late answer for the answer to the next command.
+    """
+    attempt = asyncio.get_running_loop().create_task(device.connect_le(address, timeout=timeout_s))
+    try:
+        return await asyncio.shield(attempt)
+    except asyncio.CancelledError:
+        for _ in range(GIVES_UP_TRIES):
+            if attempt.done():
+                break
+            with contextlib.suppress(hci.HCI_Error, core.BaseBumbleError):  # nothing may have begun yet
+                await device.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command())
+            await asyncio.wait((attempt,), timeout=GIVES_UP_EVERY_S)
+        if attempt.done() and not attempt.cancelled() and attempt.exception() is None:
+            await hang_up(attempt.result())
+        raise
+    finally:
+        attempt.cancel()
 
 
 async def _encrypt(connection: Connection) -> None:

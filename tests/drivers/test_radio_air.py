@@ -9,7 +9,7 @@ from bumble.device import Device, Peer
 from bumble.host import Host
 
 from drivers.radio.air import Air, key_store, make_device
-from drivers.radio.central import open_transport
+from drivers.radio.central import Central, open_transport
 from drivers.radio.world import living, make_peripheral
 from tests.drivers.radio_cuff import ADDRESS, Cuff
 
@@ -61,6 +61,25 @@ async def test_an_attempt_that_is_given_up_does_not_stand_in_the_way_of_the_next
         connection = await device.connect_le(hci.Address(ADDRESS), timeout=30)
         assert connection.peer_address == hci.Address(ADDRESS)
         await leave(device)
+
+
+async def test_an_attempt_can_be_cancelled_while_the_controller_has_not_answered(tmp_path: Path) -> None:
+    """Bumble takes the late answer to what was cut short for the answer to the cancellation."""
+    air, cuff = Air(), Cuff(stays=True)
+    async with asyncio.timeout(50), air.serve(f"unix:{tmp_path}/air") as where:
+        central = Central(where, "C0:00:00:00:00:01")
+        await central.device()
+        for steps in range(12):
+            async with asyncio.TaskGroup() as group:
+                attempt = group.create_task(central.connect(hci.Address(ADDRESS), 30))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                attempt.cancel()
+            assert attempt.cancelled()
+        async with living(air, {"cuff": cuff}):
+            connection = await central.connect(hci.Address(ADDRESS), 30)
+            assert connection.peer_address == hci.Address(ADDRESS)
+            await central.close()
 
 
 async def test_a_host_that_dies_frees_the_device_for_the_next() -> None:
