@@ -18,6 +18,7 @@ from typing import Final
 from torture import flips, kills, powerloss, restores, unit
 from torture.fresh import Readers, readers
 from torture.nurse import Nurse
+from torture.progress import Done, Progress
 from torture.tally import Tally, total
 from torture.unit import Agent
 
@@ -36,26 +37,26 @@ def shares(rounds: int) -> dict[str, int]:
     return {"kills": rounds - cuts - flipped, "cuts": cuts, "flips": flipped}
 
 
-def _kills(reading: Readers, base: Path, rounds: int, seed: int) -> Tally:
-    return asyncio.run(kills.kill(reading, base, rounds, seed))
+def _kills(reading: Readers, base: Path, rounds: int, seed: int, done: Done) -> Tally:
+    return asyncio.run(kills.kill(reading, base, rounds, seed, done))
 
 
-def _cuts(reading: Readers, base: Path, rounds: int, seed: int) -> Tally:
+def _cuts(reading: Readers, base: Path, rounds: int, seed: int, done: Done) -> Tally:
     tallies: list[Tally] = []
     while rounds:
         part = min(rounds, _CUTS_A_RECORDING)
         into = base / str(len(tallies))
         recording = powerloss.record(into, _LOCKS_A_RECORDING)
-        tallies.append(powerloss.cut(reading, recording, part, seed + len(tallies)))
+        tallies.append(powerloss.cut(reading, recording, part, seed + len(tallies), done))
         shutil.rmtree(into)
         rounds -= part
     return total(tallies)
 
 
-def _flips(reading: Readers, base: Path, rounds: int, seed: int) -> Tally:
+def _flips(reading: Readers, base: Path, rounds: int, seed: int, done: Done) -> Tally:
     home = unit.make_unit(base)
     asyncio.run(_fill(home))
-    return flips.flip(reading, home, unit.store_key(home), rounds, seed)
+    return flips.flip(reading, home, unit.store_key(home), rounds, seed, done)
 
 
 async def _fill(home: Path) -> None:
@@ -70,11 +71,11 @@ async def _fill(home: Path) -> None:
         agent.kill()
 
 
-def _restores(_reading: Readers, base: Path, rounds: int, seed: int) -> Tally:
-    return asyncio.run(restores.restore(base, rounds, f"restores {seed}"))
+def _restores(_reading: Readers, base: Path, rounds: int, seed: int, done: Done) -> Tally:
+    return asyncio.run(restores.restore(base, rounds, f"restores {seed}", done))
 
 
-PARTS: Final[dict[str, Callable[[Readers, Path, int, int], Tally]]] = {
+PARTS: Final[dict[str, Callable[[Readers, Path, int, int, Done], Tally]]] = {
     "kills": _kills,
     "cuts": _cuts,
     "flips": _flips,
@@ -110,7 +111,7 @@ def main() -> None:
 
 def _run(part: str, reading: Readers, base: Path, rounds: int, seed: int) -> Tally:
     began = time.monotonic()
-    tally = PARTS[part](reading, base, rounds, seed)
+    tally = PARTS[part](reading, base, rounds, seed, Progress(part, rounds))
     seconds = time.monotonic() - began
     detected = f" detected={tally.detected}" if part == "flips" else ""
     print(

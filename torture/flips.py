@@ -10,6 +10,7 @@ from typing import Final
 
 from edge.store.pagecheck import PAGE_BYTES
 from torture.fresh import Found, Readers, read
+from torture.progress import Done, nobody
 from torture.scratch import fast
 from torture.tally import Tally
 
@@ -17,7 +18,7 @@ _AT_ONCE: Final = 8
 _DATABASE: Final = Path("store") / "qafila.db"
 
 
-def flip(readers: Readers, home: Path, key: bytes, rounds: int, seed: int) -> Tally:
+def flip(readers: Readers, home: Path, key: bytes, rounds: int, seed: int, done: Done = nobody) -> Tally:
     """Flip one bit ``rounds`` times, each in a copy of a store that was closed properly.
 
     Pages take their turn in an order from the seed, so that as many rounds as pages reach every page. A
@@ -46,6 +47,7 @@ def flip(readers: Readers, home: Path, key: bytes, rounds: int, seed: int) -> Ta
                 future, what, where = waiting.popleft()
                 tally += _judge(future.result(), truth, what)
                 shutil.rmtree(where)
+                done()
     return tally
 
 

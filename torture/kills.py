@@ -10,6 +10,7 @@ from edge.localapi.client import AgentUnreachable
 from torture import crash, unit
 from torture.fresh import Readers
 from torture.nurse import Nurse
+from torture.progress import Done, nobody
 from torture.tally import Tally, total
 from torture.unit import Agent, everything
 
@@ -21,19 +22,19 @@ _LOOK_EVERY: Final = 10
 """Looking at all there is takes longer the more there is; the last look is at everything anyhow."""
 
 
-async def kill(readers: Readers, base: Path, rounds: int, seed: int) -> Tally:
+async def kill(readers: Readers, base: Path, rounds: int, seed: int, done: Done = nobody) -> Tally:
     """Kill agents ``rounds`` times, while nurses ask without pause."""
     shares = [rounds // UNITS + (number < rounds % UNITS) for number in range(UNITS)]
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(_kill(readers, base / f"unit-{number}", share, f"kills {seed} {number}"))
+            group.create_task(_kill(readers, base / f"unit-{number}", share, f"kills {seed} {number}", done))
             for number, share in enumerate(shares)
             if share
         ]
     return total(task.result() for task in tasks)
 
 
-async def _kill(readers: Readers, base: Path, rounds: int, seed: str) -> Tally:
+async def _kill(readers: Readers, base: Path, rounds: int, seed: str, done: Done) -> Tally:
     dice = random.Random(seed)  # noqa: S311  a seed, so that a round can be played again
     home = await asyncio.to_thread(unit.make_unit, base)
     key = await asyncio.to_thread(unit.store_key, home)
@@ -43,6 +44,7 @@ async def _kill(readers: Readers, base: Path, rounds: int, seed: str) -> Tally:
         missing = await _round(home, nurse, dice, point=number % 2 == 1, look=number % _LOOK_EVERY == 0)
         if missing:
             broken.append(f"{seed}: {missing} entries were missing before kill {number}")
+        done()
     missing = await _after_all(home, nurse)
     found = await asyncio.wrap_future(readers.read(home, key))
     lost = missing + sum(each not in found.entries for each in nurse.acknowledged)

@@ -15,6 +15,7 @@ from torture import unit
 from torture.disk import ODDS, Disk
 from torture.fresh import Found, Readers, read
 from torture.nurse import Identity, Nurse
+from torture.progress import Done, nobody
 from torture.scratch import fast
 from torture.tally import Tally
 from torture.trace import Said, Step, read_trace, strace
@@ -69,13 +70,13 @@ async def _work(agent: Agent, locks: int) -> None:
             await api.call("lock")
 
 
-def cut(readers: Readers, recording: Recording, rounds: int, seed: int) -> Tally:
+def cut(readers: Readers, recording: Recording, rounds: int, seed: int, done: Done = nobody) -> Tally:
     """Cut the power ``rounds`` times, and read what is left each time in a fresh process."""
     dice = random.Random(f"power {seed}")  # noqa: S311  a seed, so that a round can be played again
     steps = recording.steps
     moments = sorted(dice.choices(range(1, len(steps) + 1), k=rounds))
     disk = Disk(recording.before)
-    told: set[Identity] = set()
+    promises: set[Identity] = set()
     tally, taken = Tally(), 0
     waiting: deque[tuple[Future[Found], set[Identity], str, Path]] = deque()
     with tempfile.TemporaryDirectory(dir=fast()) as scratch:
@@ -83,18 +84,19 @@ def cut(readers: Readers, recording: Recording, rounds: int, seed: int) -> Tally
             for step in steps[taken:moment]:
                 disk.take(step)
                 if isinstance(step.operation, Said):
-                    told |= step.operation.saved
+                    promises |= step.operation.saved
             taken = moment
             [luck] = dice.choices(list(ODDS), weights=list(ODDS.values()))
             onto = Path(scratch) / str(number)
             disk.write_out(recording.home, onto, WANTED, luck, dice)
             name = f"power cut {number} of seed {seed}: after step {moment}, {luck.value}"
-            waiting.append((readers.read(onto, recording.key), set(told), name, onto))
+            waiting.append((readers.read(onto, recording.key), set(promises), name, onto))
             while len(waiting) > _AT_ONCE or (number == rounds - 1 and waiting):
                 found, promised, what, where = waiting.popleft()
                 tally += judge(found.result(), promised, recording.truth, what)
                 shutil.rmtree(where)
-    return dataclasses.replace(tally, acknowledged=len(told))
+                done()
+    return dataclasses.replace(tally, acknowledged=len(promises))
 
 
 def judge(found: Found, promised: set[Identity], truth: dict[Identity, bytes], what: str) -> Tally:

@@ -34,6 +34,7 @@ from sync.central.receipts import ReceiptWriter, SignedReceipt
 from sync.wire import batches, receipts, topics
 from torture import unit
 from torture.nurse import ALERT, Identity, identities
+from torture.progress import Done, nobody
 from torture.tally import Tally
 from torture.unit import Agent
 
@@ -351,11 +352,12 @@ class _agent:  # noqa: N801  used like a function
             await asyncio.to_thread(self._agent.kill)
 
 
-async def restore(base: Path, rounds: int, seed: str) -> Tally:
+async def restore(base: Path, rounds: int, seed: str, done: Done = nobody) -> Tally:
     """Put copies back ``rounds`` times."""
     van = Van(base, seed)  # its database belongs to this thread
     for _ in range(rounds):
         await van.round()
+        done()
     lost, doubled = van.count()
     broken = [f"{seed}: {what}" for what in van.broken]
     broken += [] if van.purged else [f"{seed}: nothing was purged"]
