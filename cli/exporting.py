@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import datetime
-import unicodedata
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from cli.files import FileRefused
+from cli.output import inert
 from cli.signed_in import agent_runs, unlocked
 from edge.agent import exporting, payloads
 from edge.clock import SystemClock
@@ -149,7 +149,7 @@ def as_text(record: Mapping[str, Any], word: Catalogue) -> str:
     }
     for visit in record["visits"]:
         lines += ["", *_visit(visit, corrected, word)]
-    return "\n".join(_inert(line) for line in lines) + "\n"
+    return "\n".join(inert(line) for line in lines) + "\n"
 
 
 def _person(each: Mapping[str, Any], word: Catalogue) -> Iterable[str]:
@@ -197,8 +197,3 @@ def _when(wall_ms: int | None) -> str:
         return "—"
     moment = datetime.datetime.fromtimestamp(wall_ms / 1000, tz=datetime.UTC).astimezone()
     return moment.strftime("%Y-%m-%d %H:%M %z")
-
-
-def _inert(text: str) -> str:
-    """Nothing in a record may steer the terminal or the printer on which it is read."""
-    return "".join("\ufffd" if unicodedata.category(char).startswith("C") else char for char in text)

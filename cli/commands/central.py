@@ -1,6 +1,5 @@
 """`qafila central …`: make a centre, enrol units, take and open what they send, show what came."""
 
-import unicodedata
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -315,6 +314,8 @@ def units(home: Home = None, as_json: AsJson = False) -> None:
 
 
 def _cells(patient: "ReceivedPatient") -> list[str]:
+    from cli.output import inert
+
     cells = [
         f"{patient.family or ''} {patient.given or ''}".strip()
         or f"{patient.family_arabic or ''} {patient.given_arabic or ''}".strip(),
@@ -326,12 +327,7 @@ def _cells(patient: "ReceivedPatient") -> list[str]:
         str(patient.observations),
         str(patient.alerts),
     ]
-    return [_inert(cell) for cell in cells]
-
-
-def _inert(text: str) -> str:
-    """What a unit sent must not steer the terminal: no control, format or bidirectional character."""
-    return "".join("�" if unicodedata.category(char).startswith("C") else char for char in text)
+    return [inert(cell) for cell in cells]
 
 
 def _centre(home: Path | None) -> "CentreHome":

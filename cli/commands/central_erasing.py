@@ -1,6 +1,5 @@
 """`qafila central erase` and `erasures`: have a patient erased, and see how far that has got."""
 
-import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,7 +69,7 @@ def erase(
 
 def erasures(home: Home = None, as_json: AsJson = False) -> None:
     """Show whom two people ordered to be erased, by id, and which units have done it."""
-    from cli.output import emit, table
+    from cli.output import emit, inert, table
     from sync.central import erasing
 
     found = erasing.standings(_centre(home))
@@ -80,7 +79,7 @@ def erasures(home: Home = None, as_json: AsJson = False) -> None:
             return "Nobody was ordered to be erased."
         rows = [
             [
-                *(str(each.patient), _inert(each.reason), _inert(" and ".join(each.authority))),
+                *(str(each.patient), inert(each.reason), inert(" and ".join(each.authority))),
                 ", ".join(unit for unit, done in each.units.items() if done is not None) or "-",
                 ", ".join(unit for unit, done in each.units.items() if done is None) or "-",
             ]
@@ -96,8 +95,3 @@ def _centre(home: Path | None) -> "CentreHome":
     from sync.central.home import CentreHome
 
     return CentreHome(Places.at(home).central)
-
-
-def _inert(text: str) -> str:
-    """What somebody typed must not steer the terminal."""
-    return "".join("�" if unicodedata.category(char).startswith("C") else char for char in text)
