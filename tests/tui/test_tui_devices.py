@@ -27,7 +27,7 @@ from tui.screens.devices import DevicesScreen
 from tui.tiers import tier_of
 from tui.widgets.flow import Part
 from tui.widgets.scroller import fits, last_first, pieces
-from tui.widgets.tile import words_of
+from tui.widgets.tile import TileView, words_of
 from tui.widgets.tile_grid import arrangement
 
 SIZES = ((50, 12), (60, 20), (80, 24), (99, 29), (100, 30), (120, 36), (139, 39), (140, 40), (160, 48))
@@ -65,16 +65,18 @@ async def test_ten_tiles_are_whole_at_every_size_and_so_is_the_footer(language: 
         for size in SIZES:
             await pilot.resize_terminal(*size)
             await pilot.pause(0.05)
-            shown = text(pilot)
+            shown, capture = text(pilot), screen.screen
+            assert isinstance(capture, CaptureScreen)
             for value in ("260/160", "100", "300", "299", f"37{point}2", "45", "599", f"249{point}9"):
                 assert re.search(rf"(?<![\d/]){re.escape(value)}(?![\d/])", shown), (size, value, shown)
+            tiles = [tile for tile in capture.query(TileView) if tile.size.area]
+            assert len(tiles) == (0 if size == (50, 12) else 10), size
+            assert all(tile.region.bottom <= capture.footer.region.y for tile in tiles), size
             for kind, value in (
                 ("height", f"195{point}5"),
                 ("pain", "10"),
             ):  # never big, so beside their names
                 assert f"{screen.hub.say(f'tile.{kind}')} {value}" in shown, (size, value, shown)
-            capture = screen.screen
-            assert isinstance(capture, CaptureScreen)
             assert capture.keys_now()[0] == ("F3", "key.cuff")
             assert len(capture.keys_now()) == (9 if size == (50, 12) else 11)
             for key, code in capture.keys_now():
