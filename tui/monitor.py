@@ -185,6 +185,11 @@ class Monitor:
             return None
         return spelled(Code.PERFUSION_INDEX, seen.value)
 
+    def shown_by(self, code: Code, now_s: float) -> str | None:
+        """The device whose number stands on the screen, while there is one."""
+        seen = self._seen(code, now_s)
+        return seen.device if seen is not None and _is_number(seen, now_s) else None
+
     def tile(self, kind: Kind, now_s: float) -> Tile:
         """What a tile shows now."""
         tiles = [self._one(kind, code, now_s) for code in CODES[kind]]

@@ -15,6 +15,7 @@ from edge.errors import QafilaError
 from edge.localapi.client import new_request_id
 from edge.localapi.events import DeviceEvent, NotSavedEvent, ReadingEvent, SavedEvent, StreamsEvent, WaveEvent
 from edge.localapi.shapes import ForkShown, Message, ObservationShown, PatientShown
+from edge.vitals.codes import Code
 from tui.agent import full_name
 from tui.device_book import DeviceBook
 from tui.hub import Hub
@@ -91,7 +92,7 @@ class CaptureScreen(QafilaScreen):
         self._tiles = Tiles(hub)
         self._records = RecordList(hub)
         self._numbers = Static("", id="numbers")
-        self._waves = LiveWaves(hub, self._perfusion)
+        self._waves = LiveWaves(hub, self._perfusion, self._shown_by)
         self._kinds: tuple[Kind, ...] = ()
         self._leaving = False
         self._frames: Timer | None = None
@@ -322,6 +323,9 @@ class CaptureScreen(QafilaScreen):
 
     def _show_waves(self) -> None:
         self._waves.lay_out(one=self.tier is Tier.SMALL)
+
+    def _shown_by(self, code: Code) -> str | None:
+        return self.monitor.shown_by(code, self.hub.now_s())
 
     def _perfusion(self) -> str:
         """Beside the pleth, while a sensor says it."""

@@ -10,6 +10,8 @@ from tui.hub import Hub
 from tui.widgets.wave import WaveView
 
 WAVES: Final = (Code.ECG, Code.PLETH)
+NUMBER_OF: Final = {Code.ECG: Code.HEART_RATE, Code.PLETH: Code.OXYGEN_SATURATION}
+"""The number that stands beside a wave."""
 _ECG_SPAN_UV: Final = 1500
 _PLETH_SPAN: Final = 40
 _PLETH_SWEEP_S: Final = 6
@@ -20,14 +22,18 @@ class LiveWaves:
 
     Args:
         perfusion: how well the finger is perfused now, as text, or empty.
+        shown_by: the device whose number of a code is on the screen, if any.
 
     Attributes:
         views: the widgets by code, in the order in which they are shown.
     """
 
-    def __init__(self, hub: Hub, perfusion: Callable[[], str]) -> None:
+    def __init__(
+        self, hub: Hub, perfusion: Callable[[], str], shown_by: Callable[[Code], str | None]
+    ) -> None:
         self._hub = hub
         self._perfusion = perfusion
+        self._shown_by = shown_by
         self._device: dict[Code, str] = {}
         self._lead = ""
         self._chosen: Code | None = None
@@ -48,8 +54,12 @@ class LiveWaves:
         if code is None or not self._hub.waves:
             return
         wave = self.views[code]
-        if wave.silent:
-            self._device[code] = event.device  # of two that send the same signal the first is drawn
+        # of two that send the same signal the one whose number is shown is drawn, else the first:
+        # a sensor without a finger sends a flat line, which beside another's number would look like no pulse
+        if wave.silent or self._shown_by(NUMBER_OF[code]) == event.device:
+            if self._device.get(code, event.device) != event.device:
+                wave.begin_anew()
+            self._device[code] = event.device
         if self._device.get(code) == event.device:
             if code is Code.ECG:
                 self._lead = event.lead or ""

@@ -100,6 +100,10 @@ class WaveView(Widget):
         if not self.paused:
             return
         self.paused = False
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget what was drawn and what waits to be: what comes next does not follow it."""
         if self._playout is not None:
             self._playout = Playout(self._playout.rate)
         self._begin()
