@@ -5,10 +5,11 @@ import os
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from edge import cbor
 from edge.clock import ClockQuality, Moment
 from edge.records.fields import Field, Kind, Payload, Source, Stream
 from edge.signals import wavecodec
@@ -171,8 +172,10 @@ def test_with_any_page_gone_the_rest_is_taken_out_and_the_loss_is_named(
     whole = database.read_bytes()
     chance = random.Random(os.environ.get("QAFILA_SEED", "7"))  # noqa: S311  seeded to be repeated
     pages = len(whole) // PAGE_BYTES
-    roots = {page for (page,) in busy._rows("SELECT rootpage FROM sqlite_schema WHERE rootpage > 0")}
-    chosen = {2, *chance.sample(sorted(roots), 3), *chance.sample(range(2, pages + 1), 4)}
+    roots: dict[str, int] = dict(busy._rows("SELECT name, rootpage FROM sqlite_schema WHERE rootpage > 0"))
+    above = {roots[name] for name in ("meta", "journal", "waveform_chunks", "sqlite_autoindex_journal_1")}
+    inner = {roots["journal"], roots["sqlite_autoindex_journal_1"]}
+    chosen = above | {*chance.sample(sorted(roots.values()), 2), *chance.sample(range(2, pages + 1), 3)}
     wreck = tmp_path / "wreck.db"
     lossless = 0
     for number in sorted(chosen):
@@ -199,6 +202,8 @@ def test_with_any_page_gone_the_rest_is_taken_out_and_the_loss_is_named(
         assert set(shown) <= set(truth), number
         wrong = [(shown[each], truth[each]) for each in shown if shown[each] != truth[each]]
         assert not wrong or missing, f"page {number}: nothing is missing, and yet something is not as it was"
+        if number in inner:
+            assert (missing, shown) == (set(), truth), "above entries, none of which is on it"
         lossless += shown == truth
         new.close()
     assert lossless > len(chosen) // 2
@@ -253,7 +258,10 @@ def test_a_patient_of_whom_nothing_is_left_but_visits_is_nameless(
 def test_an_entry_that_somebody_edited_is_not_taken_for_true(
     filled: Store, database: Path, key: bytes, tmp_path: Path
 ) -> None:
-    tamper(filled, "UPDATE journal SET payload = x'a0' WHERE stream = 1 AND seq = 9")
+    said = filled.entries(Stream.VITALS, 9, 9)[0].payload
+    assert said is not None
+    edited = cbor.encode(cast("Payload", cbor.decode(said)) | {Field.WALL_MS: 7}).hex()
+    tamper(filled, f"UPDATE journal SET payload = x'{edited}' WHERE stream = 1 AND seq = 9")  # noqa: S608  hex
     outcome = take_out(crashed(filled, database, tmp_path / "wreck"), key, tmp_path / "new.db")
     [span] = outcome.lost
     assert (span.stream, span.first, span.last) == (Stream.VITALS, 9, 9)
