@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from torture import flips, kills, powerloss, restores, unit
+from torture import changes, flips, kills, powerloss, restores, unit
 from torture.fresh import Readers, readers
 from torture.nurse import Nurse
 from torture.progress import Done, Progress
@@ -28,6 +28,8 @@ _CUTS_A_RECORDING: Final = 2000
 _LOCKS_A_RECORDING: Final = 3
 _FLIPPED_REQUESTS: Final = 300
 _SHOWN: Final = 20
+_WITHIN_A_CHANGE: Final = 10
+"""One kill of so many happens within a migration, a backup, a new key, a purge or an erasure."""
 
 
 def shares(rounds: int) -> dict[str, int]:
@@ -38,7 +40,15 @@ def shares(rounds: int) -> dict[str, int]:
 
 
 def _kills(reading: Readers, base: Path, rounds: int, seed: int, done: Done) -> Tally:
-    return asyncio.run(kills.kill(reading, base, rounds, seed, done))
+    within = rounds // _WITHIN_A_CHANGE
+    anywhere = asyncio.run(kills.kill(reading, base / "anywhere", rounds - within, seed, done))
+    if not within:
+        return anywhere
+    return anywhere + asyncio.run(changes.kill(reading, base / "within", within, seed, done))
+
+
+def _changes(reading: Readers, base: Path, rounds: int, seed: int, done: Done) -> Tally:
+    return asyncio.run(changes.kill(reading, base, rounds, seed, done))
 
 
 def _cuts(reading: Readers, base: Path, rounds: int, seed: int, done: Done) -> Tally:
@@ -77,6 +87,7 @@ def _restores(_reading: Readers, base: Path, rounds: int, seed: int, done: Done)
 
 PARTS: Final[dict[str, Callable[[Readers, Path, int, int, Done], Tally]]] = {
     "kills": _kills,
+    "changes": _changes,
     "cuts": _cuts,
     "flips": _flips,
     "restores": _restores,

@@ -20,6 +20,7 @@ from edge.records.fields import Field, Kind, Stream
 from edge.spool.names import parse
 from edge.store import Store
 from edge.store.errors import translated
+from edge.store.rekey import open_settled
 from sync.wire.batches import verify
 from sync.wire.cose import Purpose
 from torture.nurse import ALERT, Identity
@@ -40,6 +41,7 @@ class Found:
             file of the spool that is not whole.
         rows: a digest of every row of every table.
         rotten: pages that do not carry the mark with which they were written.
+        gone: how many entries of all streams were purged or erased.
     """
 
     entries: dict[Identity, bytes] = dataclasses.field(default_factory=dict[Identity, bytes])
@@ -48,6 +50,7 @@ class Found:
     wrong: str = ""
     rows: bytes = b""
     rotten: int = 0
+    gone: int = 0
 
 
 @contextmanager
@@ -72,7 +75,7 @@ class Readers:
 def read(home: Path, key: bytes) -> Found:
     """Open the store of a home and read everything."""
     try:
-        store = Store.open(home / "store" / "qafila.db", key)
+        store = open_settled(home / "store" / "qafila.db", key)
     except QafilaError as error:
         return Found(refused=error.stable_code)
     try:
@@ -89,19 +92,24 @@ def _read(store: Store, spool: Path) -> Found:
     tips: dict[str, int] = {}
     found: dict[Identity, bytes] = {}
     marks: collections.Counter[object] = collections.Counter()
+    gone = 0
     for stream in Stream:
         entries = store.entries(stream, 1, _EVERY_SEQ)
         tips[stream.word] = len(entries)
+        gone += sum(entry.payload is None for entry in entries)
         if stream not in {Stream.ALERT, Stream.VITALS}:
             continue
         for entry in entries:
-            payload = entry.payload or b""
+            payload = entry.payload
+            if payload is None:  # purged or erased, as a later entry says, or the chain does not verify
+                found[store.unit, store.epoch.hex(), stream.word, entry.seq] = b""
+                continue
             found[store.unit, store.epoch.hex(), stream.word, entry.seq] = hashlib.sha256(payload).digest()
             said = cast("dict[int, cbor.Value]", cbor.decode(payload))
             marks[_mark(entry.kind, said) or (stream, entry.seq)] += 1
     doubled = sum(count - 1 for count in marks.values())
     wrong = wrong or _spool_wrong(spool, tips, store.identity().sign_public, store.realm)
-    return Found(found, doubled, "", wrong, *_rows(store))
+    return Found(found, doubled, "", wrong, *_rows(store), gone)
 
 
 def _rows(store: Store) -> tuple[bytes, int]:
