@@ -29,9 +29,16 @@ async def seen(places: Places, family: str) -> str:
     """A patient with a closed visit, an alert and a reading."""
     async with connect(places.socket) as api:
         await api.call("sign-in", user="fatima", pin=PIN)
-        person = {"family": family, "given": family, "sex": "female", "village": family}
         identifiers = [{"system": "cin", "value": f"{family}1"}]
-        patient = (await api.call("patient.register", **person, identifiers=identifiers))["patient"]
+        registered = await api.call(
+            "patient.register",
+            family=family,
+            given=family,
+            sex="female",
+            village=family,
+            identifiers=identifiers,
+        )
+        patient = registered["patient"]
         visit = (await api.call("encounter.open", patient=patient))["encounter"]
         values = [{"code": "temp", "value": "37.2"}]
         await api.call("observe", encounter=visit, values=values)
