@@ -277,12 +277,17 @@ async def test_a_heart_that_stops_beating_greys_the_numbers() -> None:
     async with screen.run_test(size=(80, 24)) as pilot:
         await measuring(pilot)
         assert "AGENT ABSENT" not in text(pilot)
+        assert "● en ligne" in text(pilot)
         clock.s += 1.75
         await settled(pilot)
         assert "AGENT ABSENT" in text(pilot)
+        assert "en ligne" not in text(pilot), "nobody knows whether the link still holds"
+        assert "liaison --" in text(pilot)
+        assert "⇅ --" in text(pilot)
         agent.beat()
         await settled(pilot)
         assert "AGENT ABSENT" not in text(pilot)
+        assert "● en ligne" in text(pilot)
 
 
 async def test_numbers_that_grow_old_become_two_dashes_with_their_age() -> None:

@@ -75,7 +75,7 @@ class Header(_Bar):
 
     def _queue(self) -> Part:
         say, situation = self.hub.say, self.hub.situation
-        if not situation.streams:
+        if not (self.hub.present and situation.streams):
             return Part(say("header.queue-unknown"))
         urgent = situation.queued_alerts
         words = say("header.queue-urgent", n=urgent) if urgent else ""
@@ -85,6 +85,8 @@ class Header(_Bar):
         hub, situation = self.hub, self.hub.situation
         if situation.link is None or not situation.enrolled:
             return Part(hub.say("header.not-enrolled"))
+        if not hub.present:
+            return Part(hub.say("header.link-unknown"))  # what held when the agent last spoke may be over
         now_ms = situation.wall_now_ms(hub.now_s())
         since = situation.link.since_ms
         age = f" {hub.age((now_ms - since) / 1000)}" if now_ms is not None and since is not None else ""
