@@ -106,6 +106,12 @@ def crossing(_seeds: int, rounds: int) -> list[Result]:
     return [_pytest("never crossed", "not system", steps, more, "tests/edge/agent/test_agent_crossing.py")]
 
 
+def planted(_seeds: int, _rounds: int) -> list[Result]:
+    """A thousand planted names, looked for in every file and in the memory of processes."""
+    more = {"QAFILA_PLANTED": "1000"}
+    return [_pytest("planted names", "system", 1000, more, "tests/system/test_store_planted_names.py")]
+
+
 def torture(_seeds: int, rounds: int) -> list[Result]:
     """Kills, power cuts and rotten disks, in the proportion of the check."""
     began = time.monotonic()
@@ -154,6 +160,7 @@ PARTS: Final[dict[str, Callable[[int, int], Iterable[Result]]]] = {
     "kills": kills,
     "restores": restores,
     "crossing": crossing,
+    "planted": planted,
     "torture": torture,
     "bluez": bluez,
 }
