@@ -246,6 +246,8 @@ def grant(
     It is noted before it is written. Be sure that the lost unit is: whoever holds the grant's box reads all
     that the backup holds.
     """
+    from uuid import UUID
+
     from cli.files import read_small_file, write_new_file
     from cli.output import emit
     from edge.clock import SystemClock
@@ -253,17 +255,25 @@ def grant(
 
     manifest = read_small_file(backup / "manifest" if backup.is_dir() else backup)
     wanted = grants.Wanted(manifest, to, reason.value, by)
-    given, raw = grants.give(_centre(home), wanted, key, SystemClock())
-    write_new_file(out, raw, mode=0o600)
-    emit(
-        {"former": given.former, "unit": given.unit, "backup": given.backup.hex(), "grant": str(out)},
-        as_json=as_json,
-        human=lambda: (
+    noted = grants.give(_centre(home), wanted, key, SystemClock())
+    given, owed = noted.grant, [str(UUID(hex=each)) for each in noted.owed]
+    write_new_file(out, noted.raw, mode=0o600)
+
+    def human() -> str:
+        told = (
             f"{given.unit} may have what the backup of {given.former} holds; the grant is {out}.\n"
             "Take the recovery key away again.\n"
-            f"Next: on {given.unit}, qafila store restore BACKUP --grant GRANT"
-        ),
-    )
+        )
+        if owed:
+            told += (
+                f"{given.former} was ordered to erase {len(owed)} who may stand in the backup. {given.unit}"
+                " hears of it when\ntwo people order it again, once for any of them: qafila central erase"
+                f" {owed[0]}\n"
+            )
+        return told + f"Next: on {given.unit}, qafila store restore BACKUP --grant GRANT"
+
+    told = {"former": given.former, "unit": given.unit, "backup": given.backup.hex(), "grant": str(out)}
+    emit(told | {"to_erase_again": owed}, as_json=as_json, human=human)
 
 
 @app.command(epilog="Example: qafila central patients --json")

@@ -40,8 +40,26 @@ class Wanted:
     by: str
 
 
-def give(home: CentreHome, wanted: Wanted, key_file: Path, clock: Clock) -> tuple[Grant, bytes]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Given:
+    """A grant that was noted.
+
+    Attributes:
+        grant: what it says.
+        raw: the file to be carried to the box.
+        owed: patients in hex whom the lost unit was ordered to erase; the backup may still hold them.
+    """
+
+    grant: Grant
+    raw: bytes
+    owed: tuple[str, ...]
+
+
+def give(home: CentreHome, wanted: Wanted, key_file: Path, clock: Clock) -> Given:
     """Note a grant durably; then what is to be carried to the box.
+
+    The backup may hold patients whom the lost unit was ordered to erase; the box owes that from now on,
+    and is told when two people order it again.
 
     Raises:
         GrantRefused: a unit is not enrolled here, or the recovery key is not the backup's.
@@ -90,6 +108,7 @@ def give(home: CentreHome, wanted: Wanted, key_file: Path, clock: Clock) -> tupl
                     *(wanted.reason, wanted.by, grant.granted_ms),
                 ),
             )
+            owed = _inherit_orders(connection, grant)
             database.raise_alarm(
                 connection,
                 "succeeded",
@@ -99,7 +118,7 @@ def give(home: CentreHome, wanted: Wanted, key_file: Path, clock: Clock) -> tupl
             )
     finally:
         connection.close()
-    return grant, grants.make(grant, secret, recv_public, read_file(home.hot_key))
+    return Given(grant, grants.make(grant, secret, recv_public, read_file(home.hot_key)), owed)
 
 
 class Families:
@@ -125,6 +144,21 @@ class Families:
             new = there - found
             found |= new
         return tuple(sorted(found))
+
+
+def _inherit_orders(connection: Connection, grant: Grant) -> tuple[str, ...]:
+    """Every order to the lost unit, done there or not, is still to be done by the one that goes on."""
+    connection.execute(
+        "INSERT INTO erasures_of_units SELECT erasure, ?1, NULL FROM erasures_of_units WHERE unit = ?2"
+        " ON CONFLICT DO UPDATE SET done_ms = NULL",
+        (grant.unit, grant.former),
+    )
+    rows = connection.execute(
+        "SELECT DISTINCT patient FROM erasures JOIN erasures_of_units USING (erasure) WHERE unit = ?"
+        " ORDER BY patient",
+        (grant.former,),
+    )
+    return tuple(patient for (patient,) in rows.fetchall())
 
 
 def _public(private: bytes) -> bytes:

@@ -4,6 +4,7 @@ Real stores, slots, spools and sealers on the boxes; collector's and exploder's 
 """
 
 import shutil
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from edge.records.fields import Field, Kind, Payload, Stream
 from edge.security import process
 from edge.spool import Outbox
 from edge.store import Store
-from sync.central import database, grants, setup, standing
+from sync.central import database, erasing, grants, setup, standing
 from sync.central.exploder import Exploder
 from sync.central.home import CentreHome, read_file
 from sync.central.landing import Lander, Upward
@@ -136,7 +137,7 @@ def centre(tmp_path: Path) -> Centre:
 def granted(centre: Centre, folder: Path, to: str, out: Path, key: Path | None = None) -> Path:
     manifest = (folder / "manifest").read_bytes()
     wanted = grants.Wanted(manifest, to, "unit-lost", "hakim")
-    _, raw = grants.give(centre.home, wanted, key or centre.home.recovery_key, CLOCK)
+    raw = grants.give(centre.home, wanted, key or centre.home.recovery_key, CLOCK).raw
     out.write_bytes(raw)
     return out
 
@@ -181,6 +182,32 @@ def test_what_the_lost_unit_had_saved_is_at_the_centre_once(tmp_path: Path, cent
     centre.take("van-07", lost.places.spool_out)
     assert centre.families()[-1] == "Elalaoui", "nothing is refused"
     assert [len(each.cloned) for each in standing.units(centre.home)] == [1, 0]
+    centre.close()
+
+
+@pytest.mark.timeout(180)
+def test_who_gets_a_backup_owes_the_erasures_that_came_after_it(tmp_path: Path, centre: Centre) -> None:
+    """Else somebody who was erased lives on in another box, and the centre says that all is done."""
+    lost, _ = Box(tmp_path, "van-07", centre), Box(tmp_path, "van-19", centre)
+    lost.work("Alaoui", "Benali")
+    centre.take("van-07", lost.places.spool_out)
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    folder = stick / str(make_backup(lost.places, "fatima", PIN, stick)["folder"])
+    wanted = grants.Wanted((folder / "manifest").read_bytes(), "van-19", "unit-lost", "hakim")
+    gone = uuid.UUID(bytes=(b"Alaoui" * 16)[:16])
+    order: Callable[[], erasing.Ordered] = lambda: erasing.order(  # noqa: E731  said twice
+        centre.home, gone, "asked", by=("a", "b"), key_files=centre.home.records_keys, clock=CLOCK
+    )
+    assert grants.give(centre.home, wanted, centre.home.recovery_key, CLOCK).owed == ()
+    centre.connection.execute("DELETE FROM grants")
+    assert order().units == ("van-07",)
+    centre.connection.execute("UPDATE erasures_of_units SET done_ms = 1")  # there it is done
+    assert grants.give(centre.home, wanted, centre.home.recovery_key, CLOCK).owed == (gone.hex,)
+    (standing_order,) = erasing.standings(centre.home)
+    assert standing_order.units == {"van-07": 1, "van-19": None}
+    assert order().units == ("van-07", "van-19")
+    assert [unit for unit, *_ in erasing.outgoing(centre.connection)] == ["van-07", "van-19"]
     centre.close()
 
 
