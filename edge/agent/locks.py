@@ -30,6 +30,8 @@ BY_THEMSELVES: Final = frozenset(
     {"status", "snapshot", "subscribe", "patient.list", "encounter.show", "tray.list", "waveform.read"}
 )
 """What screens ask for when something has come, without anybody at them."""
+_AFTER_A_COMMAND_S: Final = 15.0
+"""Commands come one after another: the process ends only when nobody has given one for this long."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -38,8 +40,9 @@ class Locks:
 
     Attributes:
         also: what else ends by time and is looked at with the locks.
-        spent: set once the store, which was open, has stayed locked from one look to the next and nobody
-            is signing in: nothing is lost if the process ends now, and what its memory held goes with it.
+        spent: set once the store, which was open, has stayed locked from one look to the next, for longer
+            where a single command had opened it, and nobody is signing in: nothing is lost if the process
+            ends now, and what its memory held goes with it.
 
     Args:
         now_s: monotonic.
@@ -74,7 +77,8 @@ class Locks:
         self._arriving = 0
         self._used_s = now_s()
         self._for_a_moment = False
-        self._looks_locked = 0
+        self._locked_s: float | None = None
+        self._after_a_command = False
         self.spent = asyncio.Event()
         self.also: Callable[[], None] = lambda: None
 
@@ -148,7 +152,8 @@ class Locks:
             self.used()
             self._rest()
             return
-        self._looks_locked = 0
+        self._locked_s = None
+        self._after_a_command = False
         if self._capture.visit is not None or self._attending or self._capture.recorder.recording:
             self.used()
         if self._arriving:
@@ -160,10 +165,12 @@ class Locks:
 
     def _rest(self) -> None:
         if not self._unlocking.knew_key or self._unlocking.busy or self._arriving or self._attending:
-            self._looks_locked = 0
+            self._locked_s = None
             return
-        self._looks_locked += 1
-        if self._looks_locked > 1:
+        if self._locked_s is None:
+            self._locked_s = self._now_s()
+            return
+        if self._now_s() - self._locked_s >= (_AFTER_A_COMMAND_S if self._after_a_command else 0.0):
             self.spent.set()
 
     def _sign(self, caller: Caller) -> None:
@@ -185,6 +192,7 @@ class Locks:
         _LOG.info("screen locked", extra={"user": person.user})
 
     async def _lock_store(self, why: str) -> None:
+        self._after_a_command = why == "command-ended"
         await self._note(f"store-locked:{why}", self._ledger.stamp_of(None))
         await self._unlocking.lock()
 

@@ -1,6 +1,7 @@
 """The screen lock and the store lock of a real agent, on a clock that a test moves."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from edge.agent.parts import Device, Pace
+from edge.agent.service import run
 from edge.clock import SystemClock
 from edge.errors import QafilaError
 from edge.localapi.client import connect
@@ -178,6 +180,46 @@ async def test_a_command_leaves_a_locked_store_locked(world: World) -> None:
             assert (await status(watcher))["locked"] is False
         await until_it_is(watcher, lambda said: said["locked"])
         assert await code(watcher, "patient.list") == "store-locked"
+
+
+async def test_a_lock_ends_the_process_for_a_new_one_at_once_and_after_a_command_when_no_other_follows(
+    world: World, moved: MovedClock
+) -> None:
+    asked = list[QafilaError | None]()
+
+    def refused() -> QafilaError | None:
+        asked.append(QafilaError("unit.toml is refused."))
+        return asked[-1]
+
+    def allowed() -> None:
+        asked.append(None)
+
+    async def life(why_not: Callable[[], QafilaError | None]) -> bool:
+        asked.clear()
+        return await run(dataclasses.replace(world.parts(), begins_anew=why_not))
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        first = group.create_task(life(allowed))
+        await world.until_it_listens()
+        async with connect(world.socket) as api:
+            await Nurse(api).ask("sign-in", user="tariq", pin="615243", brief=True)
+            await Nurse(api).ask("sign-out")
+        await looked(world)
+        assert (asked, first.done()) == ([], False), "another command may follow"
+        moved.ahead_s += 16
+        assert await first is True
+
+        second = group.create_task(life(refused))
+        await world.until_it_listens()
+        async with connect(world.socket) as api:
+            await Nurse(api).ask("sign-in", user="amina", pin=PIN)
+            await looked(world)
+            assert asked == []
+            assert await Nurse(api).ask("lock") == {}
+            while not asked:
+                await asyncio.sleep(0.01)
+            assert (await status(Nurse(api)))["locked"] is True, "it goes on, rather than not at all"
+        second.cancel()
 
 
 async def test_a_command_that_finds_the_store_open_leaves_it_open(world: World) -> None:
