@@ -40,6 +40,9 @@ _LOOK_EVERY_S: Final = 2.0
 """How often the unit is looked at while nobody is signed in, so that nothing else tells of it."""
 _DEVICES_EVERY_S: Final = 10.0
 """The same while somebody is: of batteries and new devices no event tells."""
+_MOUNTED_WITHIN_S: Final = 5.0
+"""Longest wait of a key for a new screen, which on a busy machine takes some tenths of a second."""
+_LOOK_AGAIN_S: Final = 0.01
 _TECHNICAL_TOPICS: Final = ("streams", "devices", "link")
 _TELL_EVERY_S: Final = 15.0
 """How often at most the agent is told that somebody is at the keys; it counts from the last time."""
@@ -127,8 +130,7 @@ class QafilaApp(App[None], inherit_bindings=False):
                         self._heard(name, message)
             except (AgentUnreachable, CallRefused):
                 pass  # whatever ended it: connect again, sign in again, look again
-            situation.connected = False
-            situation.person = None
+            situation.lost(self.hub.now_s())
             self.tick()
             await asyncio.sleep(_AGAIN_S)
 
@@ -168,14 +170,19 @@ class QafilaApp(App[None], inherit_bindings=False):
         """Ask for a PIN above whatever is shown."""
         self.hub.situation.person = self.hub.situation.glass_until_s = None
         self._was_signed_in = False
-        if not any(isinstance(screen, SignInScreen) for screen in self.screen_stack):
+        if not self._asking():
             self.push_screen(SignInScreen(self.hub, reason=reason, user=self._user))
+
+    def _asking(self) -> list[SignInScreen]:
+        return [screen for screen in self.screen_stack if isinstance(screen, SignInScreen)]
 
     @on(SignInScreen.Done)
     async def signed_in(self, event: SignInScreen.Done) -> None:
         """Follow events, uncover what was shown, or begin with what the person may see."""
         if not await self._follow(event.person):
-            return  # the agent went away again; the screen keeps asking
+            for asking in self._asking():
+                asking.ask_again()
+            return
         self._user, self._was_signed_in = event.person.user, True
         self._touched_s = self._told_s = self.hub.now_s()
         while isinstance(self.screen, SignInScreen | Help | Confirm):
@@ -241,13 +248,21 @@ class QafilaApp(App[None], inherit_bindings=False):
         await self.signed_in(SignInScreen.Done(person))
 
     async def on_event(self, event: events.Event) -> None:
-        """Note that somebody is there, then let the event go its way."""
+        """Note that somebody is there, then let the event go its way, to a screen that can take it."""
         if isinstance(event, events.InputEvent | events.Paste):
             self._touched_s = self.hub.now_s()
             if self.hub.situation.person is not None and self._touched_s - self._told_s >= _TELL_EVERY_S:
                 self._told_s = self._touched_s
                 self._tell_present()
+            await self._ready()
         await super().on_event(event)
+
+    async def _ready(self) -> None:
+        """Wait until the screen on top has its lines: a key that comes before would be lost, or worse."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_MOUNTED_WITHIN_S):
+                while self.screen_stack and not self.screen.is_mounted:  # noqa: ASYNC110  it has no public event
+                    await asyncio.sleep(_LOOK_AGAIN_S)
 
     @work
     async def _tell_present(self) -> None:
@@ -263,9 +278,13 @@ class QafilaApp(App[None], inherit_bindings=False):
         """Cover the screen; measuring goes on."""
         self._lock("locked-here")
 
-    @work
-    async def _lock(self, reason: str) -> None:
+    def _lock(self, reason: str) -> None:
+        """Cover at once, or what is typed behind the key that locks would go to a patient's screen."""
         self.sign_in_again(reason)
+        self._sign_out()
+
+    @work
+    async def _sign_out(self) -> None:
         with contextlib.suppress(QafilaError):  # an agent that is gone has no session either
             await self.hub.agent.sign_out()
 

@@ -22,6 +22,7 @@ class Situation:
 
     Attributes:
         connected: a connection to the agent is there.
+        calm_until_s: until then nobody is told that it is not, on the measuring clock.
         heard_s: when the agent was last heard, on the measuring clock.
         wall_ms: the box's wall time at that moment.
         person: who is signed in on this screen.
@@ -43,6 +44,7 @@ class Situation:
     place: PlaceShown | None = None
     person: SignedIn | None = None
     glass_until_s: float | None = None
+    calm_until_s: float = float("-inf")
     problem: str | None = None
     screen_lock_s: int = 120
     _wall_at_s: float = dataclasses.field(default=0.0, init=False)
@@ -82,10 +84,19 @@ class Situation:
                 pass
         self.heard_s = now_s
 
+    def lost(self, now_s: float) -> None:
+        """The connection ended, and with it the session of whoever was signed in.
+
+        While nobody is, no number depends on the agent, and one that begins anew (it does so behind a lock)
+        is there again in a moment: then its absence is said once it lasts.
+        """
+        self.calm_until_s = now_s + SILENT_AFTER_S if self.connected and self.person is None else now_s
+        self.connected, self.person = False, None
+
     def present(self, now_s: float) -> bool:
         """Whether the agent is there: connected and not silent."""
         if not self.connected:
-            return False
+            return now_s < self.calm_until_s
         return self.person is None or now_s - self.heard_s < SILENT_AFTER_S
 
     def wall_now_ms(self, now_s: float) -> int | None:

@@ -19,6 +19,7 @@ from tui.widgets.bars import Footer, Header, Notice
 T = TypeVar("T")
 KEPT_WAITING_S: Final = 2.0
 """Longest wait for an input line to take what was typed; a terminal's paste of 4 kB takes a tenth of it."""
+_LOOK_AGAIN_S: Final = 0.05
 _SIGN_IN_CODES: Final = frozenset({"sign-in-needed", "screen-locked", "store-locked"})
 
 
@@ -47,6 +48,16 @@ async def taken(*lines: Widget) -> None:
                 done = asyncio.Event()
                 line.call_later(done.set)
                 await done.wait()
+
+
+async def uncovered(screen: Screen[Any]) -> None:
+    """Wait until nothing covers this screen.
+
+    Whoever has waited for the agent may have been locked out meanwhile. Textual takes away whatever is on
+    top, and puts what is new above it: done at once, that would uncover a patient without a PIN.
+    """
+    while screen.app.screen is not screen:  # noqa: ASYNC110  Textual tells of it in a message, and this waits within one
+        await asyncio.sleep(_LOOK_AGAIN_S)
 
 
 class QafilaScreen(Screen[None]):

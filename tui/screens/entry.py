@@ -19,6 +19,7 @@ from tui.hub import Hub
 from tui.screens.base import Box, keys, taken
 from tui.typed import read_number
 from tui.widgets.flow import Part, content, flow
+from tui.widgets.line import Line
 
 _CONFIRM: Final = "value-needs-confirmation"
 
@@ -125,7 +126,7 @@ class Entry(Box[None]):
             self.set_focus(None)
             return
         for code in item.codes:
-            field = Input(max_length=8)
+            field = Line(max_length=8)
             field.border_title = self.hub.say(f"entry.{code}")
             self._inputs.append(field)
             await fields.mount(field)

@@ -11,8 +11,9 @@ from textual.widgets import Input, Static
 from edge.errors import QafilaError
 from edge.localapi.client import new_request_id
 from tui.hub import Hub
-from tui.screens.base import Box, keys, taken
+from tui.screens.base import Box, keys, taken, uncovered
 from tui.widgets.flow import Part, content, flow
+from tui.widgets.line import Line
 
 MOST_MINUTES: Final = 60
 USUAL_MINUTES: Final = 30
@@ -42,9 +43,9 @@ class BreakGlass(Box[Broken | None]):
             box.border_title = say("glass.title")
             yield Static(say("glass.what"), classes="title", markup=False)
             yield Static(say("glass.reason"), classes="label", markup=False)
-            yield Input(id="reason", max_length=120)
+            yield Line(id="reason", max_length=120)
             yield Static(say("glass.minutes"), classes="label", markup=False)
-            yield Input(str(USUAL_MINUTES), id="minutes", max_length=2)
+            yield Line(str(USUAL_MINUTES), id="minutes", max_length=2)
             yield Static("", id="problem", classes="problem", markup=False)
             yield Static(content(flow([Part(f"F12 {say('key.send')}"), Part(f"Esc {say('key.back')}")], 70)))
 
@@ -83,7 +84,9 @@ class BreakGlass(Box[Broken | None]):
             return
         finally:
             self._busy = False
-        self.dismiss(Broken(answer.minutes, since_s))
+        over = self.app.screen is not self  # locked meanwhile: whoever signs in again has to ask again
+        await uncovered(self)
+        self.dismiss(None if over else Broken(answer.minutes, since_s))
 
     def _tell(self, words: str) -> None:
         self.query_one("#problem", Static).update(words)

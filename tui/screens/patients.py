@@ -19,17 +19,18 @@ from edge.records.people import user_id
 from tui.agent import full_name
 from tui.hub import Hub
 from tui.records import SYMBOLS
-from tui.screens.base import QafilaScreen, keys, taken
+from tui.screens.base import QafilaScreen, keys, taken, uncovered
 from tui.screens.capture import CaptureScreen
 from tui.screens.confirm import Confirm
 from tui.screens.register import Register
 from tui.widgets.flow import Part, content, shortened
+from tui.widgets.line import Line
 
 MOST_ROWS: Final = 200
 """More rows make a list slow; typing narrows it."""
 
 
-class _Search(Input):
+class _Search(Line):
     """A line that leaves digits to the screen first: in an empty line they choose a row."""
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
@@ -174,6 +175,7 @@ class PatientsScreen(QafilaScreen):
         self.notice.tell("")
         opened = await self.ask(lambda: self.hub.agent.open_encounter(request, patient.patient))
         if opened is not None:
+            await uncovered(self)
             self.app.push_screen(CaptureScreen(self.hub, patient, str(opened.encounter)))
 
     def _fill(self) -> None:

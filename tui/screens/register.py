@@ -15,9 +15,10 @@ from edge.localapi.client import new_request_id
 from edge.localapi.shapes import PatientShown
 from tui.hub import Hub
 from tui.screens.alike import Alike
-from tui.screens.base import Box, keys, taken
+from tui.screens.base import Box, keys, taken, uncovered
 from tui.typed import age_years, read_birth
 from tui.widgets.flow import Part, content
+from tui.widgets.line import Line
 
 IDENTIFIER_SYSTEM: Final = "cnie"
 """The national identity card; other countries' systems come with their configuration."""
@@ -65,7 +66,7 @@ class Register(Box[PatientShown | None]):
             for field in _FIELDS:
                 with Horizontal():
                     yield Static(say(f"register.{field}"), classes="label", markup=False)
-                    yield Input(id=field, max_length=1 if field in _CHOICES else 120)
+                    yield Line(id=field, max_length=1 if field in _CHOICES else 120)
             yield Static("", id="hint", classes="label", markup=False)
             yield Static("", id="problem", classes="problem", markup=False)
             words = [
@@ -95,8 +96,8 @@ class Register(Box[PatientShown | None]):
     def _digit(self, event: Input.Changed) -> None:
         """Of a field of one digit nothing else is taken; of the sex F and M say the same as 1 and 2."""
         choices = _CHOICES.get(event.input.id or "")
-        if choices is None:
-            return
+        if choices is None or event.value != event.input.value:
+            return  # what was typed meanwhile has word of its own coming
         digit = _LETTERS.get(event.value.lower(), event.value) if choices is _SEXES else event.value
         if digit != event.value or digit not in {"", *choices}:
             event.input.value = digit if digit in choices else ""
@@ -146,6 +147,7 @@ class Register(Box[PatientShown | None]):
             chosen = await self._already(fields)
             if chosen is not None:
                 if isinstance(chosen, PatientShown):
+                    await uncovered(self)
                     self.dismiss(chosen)
                 return
             answer = await self.hub.agent.register(self._request, fields)
@@ -154,6 +156,7 @@ class Register(Box[PatientShown | None]):
             return
         finally:
             self._busy = False
+        await uncovered(self)
         self.dismiss(_as_shown(answer.patient, fields))
 
     async def _already(self, fields: dict[str, object]) -> PatientShown | bool | None:
@@ -166,6 +169,7 @@ class Register(Box[PatientShown | None]):
         except QafilaError:
             return None  # entering says what is wrong; a proposal is not worth an obstacle
         if people:
+            await uncovered(self)
             chosen = await self.app.push_screen_wait(Alike(self.hub, people))
             if chosen is not True:
                 return chosen

@@ -1,6 +1,6 @@
 """Who is there? A user and a PIN, typed here and nowhere else."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual import work
 from textual.app import ComposeResult
@@ -14,6 +14,10 @@ from edge.localapi.answers import SignedIn
 from edge.localapi.client import AgentUnreachable
 from tui.hub import Hub
 from tui.screens.base import QafilaScreen, keys, taken
+from tui.widgets.line import Line
+
+_KEPT_TIMES: Final = 3
+"""So often an entered PIN is given again after an agent went away without an answer."""
 
 
 class SignInScreen(QafilaScreen):
@@ -47,16 +51,17 @@ class SignInScreen(QafilaScreen):
         self._busy = False
         self._waiting = False
         self._entered = False
+        self._lost = 0
 
     def body(self) -> ComposeResult:
         say = self.hub.say
-        self._waiting = not self.hub.situation.connected  # what the words below are about
+        self._waiting = not self.hub.present  # what the words below are about
         with Vertical(id="middle"), Vertical(classes="box") as box:
             box.border_title = say("sign-in.title")
             yield Static(say("sign-in.user"), classes="label")
-            yield Input(self._user, id="user", max_length=32)
+            yield Line(self._user, id="user", max_length=32)
             yield Static(say("sign-in.pin"), classes="label")
-            yield Input(id="pin", password=True, max_length=128)
+            yield Line(id="pin", password=True, max_length=128)
             yield Static(self._words(), id="problem", classes="problem", markup=False)
 
     def on_mount(self) -> None:
@@ -64,11 +69,11 @@ class SignInScreen(QafilaScreen):
 
     def tick(self) -> None:
         super().tick()
-        waiting = not self.hub.situation.connected
+        waiting = not self.hub.present
         if waiting != self._waiting:
             self._waiting = waiting
             self._tell(self._words())
-        if self._entered and not waiting:
+        if self._entered:
             self._try()
 
     async def action_enter(self) -> None:
@@ -81,7 +86,7 @@ class SignInScreen(QafilaScreen):
         if not user.value.strip():
             self.set_focus(user)
         elif pin.value:
-            self._entered = True
+            self._entered, self._lost = True, 0
             self._try()
 
     def _try(self) -> None:
@@ -99,8 +104,8 @@ class SignInScreen(QafilaScreen):
         self._tell(self.hub.say("sign-in.trying"))
         try:
             person = await self.hub.agent.sign_in(user, pin)
-        except AgentUnreachable:
-            self._tell(self.hub.say("sign-in.no-agent"))
+        except AgentUnreachable as error:
+            self._again(pin, silent=error.stable_code == "agent-silent")
         except QafilaError as error:
             self._tell(self.hub.trouble(error))
         else:
@@ -108,8 +113,21 @@ class SignInScreen(QafilaScreen):
         finally:
             self._busy = False
 
+    def ask_again(self) -> None:
+        """The agent went away behind a sign-in."""
+        self._tell(self._words())
+
+    def _again(self, pin: str, *, silent: bool) -> None:
+        """Keep what was entered for an agent that went away over it, unless it does so each time."""
+        self._lost += 1
+        line = self.query_one("#pin", Input)
+        if not silent and self._lost <= _KEPT_TIMES and not line.value:
+            line.value, self._entered = pin, True
+        else:
+            self._tell(self.hub.say("sign-in.no-agent"))
+
     def _words(self) -> str:
-        if not self.hub.situation.connected:
+        if not self.hub.present:
             return self.hub.say("sign-in.no-agent")
         return self.hub.say(f"sign-in.again.{self._reason}") if self._reason else ""
 
