@@ -11,7 +11,7 @@ from drivers.devices.contec_cms50.unit import Picture, encode
 from edge.ports.driver import DeviceEvent
 from edge.vitals.codes import Code
 from edge.vitals.quantity import Missing, MissingReason, Quantity, Unit
-from edge.vitals.reading import Mode, Reading, Wave
+from edge.vitals.reading import Flaw, Flawed, Mode, Reading, Wave
 
 WELL: Final = Picture(saturation=97, pulse=72, perfusion=340)
 FINGER_OUT: Final = Picture(finger_out=True)
@@ -109,6 +109,12 @@ def test_pleth_comes_in_quarters_of_a_second_without_loss() -> None:
     assert {(wave.code, wave.lead, wave.unit, wave.rate) for wave in told} == {
         (Code.PLETH, None, Unit.NONE, Decimal(60))
     }
+
+
+def test_pleth_without_a_finger_is_marked() -> None:
+    """Units send one all the same: 64 for ever, or what the sensor sees of the room."""
+    told = waves(show(Display(), *[WELL] * 20, *[FINGER_OUT] * 7, *[WELL] * 3))
+    assert [wave.flaws for wave in told] == [(), (Flawed(Flaw.LEAD_OFF, 5, 7),)]
 
 
 def test_a_gap_ends_a_stretch_of_pleth() -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from drivers.codec.framing import Frame, Framer, Garbage
+from drivers.codec.strip import on_the_skin
 from drivers.decoding import Chunk, Decoded, Refused
 from drivers.devices.contec_cms50.codec import (
     PACKETS_PER_SECOND,
@@ -22,7 +23,7 @@ from drivers.devices.contec_cms50.stored import FIRST_YEAR, Stored, decode_store
 from edge.ports.driver import DeviceEvent
 from edge.vitals.codes import Code
 from edge.vitals.quantity import Measured, Missing, MissingReason, Unit
-from edge.vitals.reading import Mode, Reading, Wave
+from edge.vitals.reading import Flaw, Mode, Reading, Wave, flawed_where
 
 WAVE_PACKETS: Final = 15
 """A stretch of pleth is handed on four times a second of device time."""
@@ -51,6 +52,7 @@ class Display:
         self._agreeing = 0
         self._reasons_told: tuple[MissingReason | None, ...] | None = None
         self._samples: list[int] = []
+        self._off: list[bool] = []
         self._gap = False
 
     @property
@@ -63,6 +65,7 @@ class Display:
         self._packets += 1
         events: list[DeviceEvent] = []
         self._samples.append(report.pleth)
+        self._off.append(no_wave(report))
         if len(self._samples) == WAVE_PACKETS:
             events.extend(self._stretch())
         values = values_of(report)
@@ -95,9 +98,9 @@ class Display:
     def _stretch(self) -> list[DeviceEvent]:
         if not self._samples:
             return []
-        wave = pleth(self._samples, gap=self._gap, device_s=self._packets / PACKETS_PER_SECOND)
-        self._samples = []
-        self._gap = False
+        device_s = self._packets / PACKETS_PER_SECOND
+        wave = pleth(self._samples, self._off, gap=self._gap, device_s=device_s)
+        self._samples, self._off, self._gap = [], [], False
         return [wave]
 
 
@@ -111,6 +114,7 @@ def decode_chunks(chunks: Sequence[Chunk]) -> Decoded:
     readings: list[Reading] = []
     refused: list[Refused] = []
     samples: list[int] = []
+    off: list[bool] = []
     segment = _Segment()
     offset = 0
     for event in (*(event for chunk in chunks for event in framer.feed(chunk.data)), *framer.finish()):
@@ -122,9 +126,10 @@ def decode_chunks(chunks: Sequence[Chunk]) -> Decoded:
         report = decode(event)
         if report is not None:
             samples.append(report.pleth)
+            off.append(no_wave(report))
             readings.append(Reading(values_of(report), flags_of(report), mode=Mode.CONTINUOUS, raw=event.raw))
         readings += segment.take(event)
-    return Decoded(tuple(readings), tuple(refused), (pleth(samples),) if samples else ())
+    return Decoded(tuple(readings), tuple(refused), tuple(on_the_skin([pleth(samples, off)])))
 
 
 class _Segment:
@@ -178,8 +183,16 @@ def flags_of(report: Report) -> tuple[str, ...]:
     return tuple(flag for flag, holds in said if holds)
 
 
-def pleth(samples: Sequence[int], *, gap: bool = False, device_s: float | None = None) -> Wave:
-    """Samples as the device sends them, 0 to 127 without unit."""
+def no_wave(report: Report) -> bool:
+    """Whether the pleth of a packet is none, for no sensor that works is on the finger."""
+    saturation = report.saturation
+    return isinstance(saturation, Missing) and saturation.why in _OFF
+
+
+def pleth(
+    samples: Sequence[int], off: Sequence[bool], *, gap: bool = False, device_s: float | None = None
+) -> Wave:
+    """Samples as the device sends them, 0 to 127 without unit, and for each whether the sensor was off."""
     return Wave(
         Code.PLETH,
         None,
@@ -187,5 +200,9 @@ def pleth(samples: Sequence[int], *, gap: bool = False, device_s: float | None =
         Decimal(PACKETS_PER_SECOND),
         tuple(samples),
         gap=gap,
+        flaws=flawed_where(Flaw.LEAD_OFF, off),
         device_s=device_s,
     )
+
+
+_OFF: Final = {MissingReason.SENSOR_OFF, MissingReason.PROBE_ERROR}

@@ -269,6 +269,11 @@ class Sample:
         """Whether a packet begins with it."""
         return bool(self.status & Status.SYNC)
 
+    @property
+    def sensor_off(self) -> bool:
+        """Whether the unit says that its sensor is on no finger, or not plugged in."""
+        return bool(self.status & (Status.DISCONNECTED | Status.SENSOR_ALARM))
+
 
 def decode(frame: Frame) -> Report | Sample:
     """What a well-formed frame says; its length and first byte tell the format."""
@@ -337,7 +342,7 @@ def _report(heart_rate: int, saturation: int, samples: Sequence[Sample], more: _
             ("marginal-perfusion", 0x06 in perfusions),
             *more,
         ),
-        sensor_off=disconnected or bool(said & Status.SENSOR_ALARM),
+        sensor_off=any(sample.sensor_off for sample in samples),
         out_of_track=out_of_track,
     )
 

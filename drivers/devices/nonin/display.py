@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from drivers.codec.framing import Frame, Framer, Garbage
+from drivers.codec.strip import on_the_skin
 from drivers.decoding import Chunk, Decoded, Refused
 from drivers.devices.nonin.codec import (
     FRAMES_IN_PACKET,
@@ -23,7 +24,7 @@ from drivers.devices.nonin.codec import (
 from edge.ports.driver import DeviceEvent
 from edge.vitals.codes import Code
 from edge.vitals.quantity import Measured, Missing, MissingReason, Unit
-from edge.vitals.reading import Mode, Reading, Wave
+from edge.vitals.reading import Flaw, Mode, Reading, Wave, flawed_where
 
 PACKETS_PER_SECOND: Final = FRAMES_PER_SECOND // FRAMES_IN_PACKET
 COUNTER_STEPS_TO_BELIEVE: Final = 3
@@ -102,7 +103,7 @@ class Display:
         self._shown = 0
         self._due_at = 0
         self._reasons_told: tuple[MissingReason | None, ...] | None = None
-        self._stretch: list[int] = []
+        self._stretch: list[Sample] = []
         self._gap = False
 
     @property
@@ -120,7 +121,7 @@ class Display:
         if said.first and self._packets.open:
             events += self._end_stretch()  # the packet before was too short
             self._gap = True
-        self._stretch.append(said.pleth)
+        self._stretch.append(said)
         if (whole := self._packets.take(said, frame.raw)) is not None:
             samples, raw = whole
             self._gap = self._packets.jumped(samples) or self._gap
@@ -170,7 +171,7 @@ def decode_chunks(chunks: Sequence[Chunk]) -> Decoded:
     readings: list[Reading] = []
     refused: list[Refused] = []
     waves: list[Wave] = []
-    stretch: list[int] = []
+    stretch: list[Sample] = []
     offset = 0
     for event in (*(event for chunk in chunks for event in framer.feed(chunk.data)), *framer.finish()):
         offset += len(event.raw)
@@ -185,14 +186,14 @@ def decode_chunks(chunks: Sequence[Chunk]) -> Decoded:
         if isinstance(said, Report):
             readings.append(reading_of(said, event.raw))
             continue
-        stretch.append(said.pleth)
+        stretch.append(said)
         if (whole := packets.take(said, event.raw)) is not None:
             readings.append(reading_of(decode_packet(whole[0]), whole[1]))
     if (cut := decode_cut_packet(packets.open)) is not None:
         readings.append(reading_of(cut, packets.open_raw))
     if stretch:
         waves.append(pleth(stretch, gap=bool(waves)))
-    return Decoded(tuple(readings), tuple(refused), tuple(waves))
+    return Decoded(tuple(readings), tuple(refused), tuple(on_the_skin(waves)))
 
 
 def values_of(report: Report) -> tuple[tuple[Code, Measured], ...]:
@@ -205,14 +206,15 @@ def reading_of(report: Report, raw: bytes, device_s: float | None = None) -> Rea
     return Reading(values_of(report), report.flags, mode=Mode.CONTINUOUS, device_s=device_s, raw=raw)
 
 
-def pleth(samples: Sequence[int], *, gap: bool = False, device_s: float | None = None) -> Wave:
+def pleth(samples: Sequence[Sample], *, gap: bool = False, device_s: float | None = None) -> Wave:
     """Samples as the device sends them, without unit: 0 to 255 in format 2, 0 to 65535 in format 7."""
     return Wave(
         Code.PLETH,
         None,
         Unit.NONE,
         Decimal(FRAMES_PER_SECOND),
-        tuple(samples),
+        tuple(sample.pleth for sample in samples),
         gap=gap,
+        flaws=flawed_where(Flaw.LEAD_OFF, (sample.sensor_off for sample in samples)),
         device_s=device_s,
     )
