@@ -266,11 +266,20 @@ class StoreRoom:
         self._open: OpenStore | None = None
 
     async def open(self, make: Callable[[], OpenStore]) -> None:
-        """Open the store; what ``make`` raises leaves it closed."""
+        """Open the store; what ``make`` raises leaves it closed.
+
+        On a full disk the reserve is given up for it: the log needs room before anything can be read.
+        """
 
         def begin() -> None:
             try:
-                self._open = make()
+                try:
+                    self._open = make()
+                except StoreFull:
+                    self.saves.look()
+                    if not self.saves.give_up_reserve():
+                        raise
+                    self._open = make()
             except StoreError as error:
                 self.saves.failed(error)
                 raise

@@ -29,6 +29,19 @@ def write_private(path: Path, content: bytes) -> None:
     sync_directory(path.parent)
 
 
+def overwrite_private(path: Path, content: bytes) -> None:
+    """Write over a file where it lies, for a disk on which nothing new has room; spaces fill what is longer.
+
+    A power cut in the middle may leave neither the old nor the new content: whoever reads it has to bear it.
+
+    Raises:
+        OSError: there is no such file, or it would have to grow.
+    """
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_NOFOLLOW), "wb", buffering=0) as file:
+        file.write(content.ljust(os.fstat(file.fileno()).st_size))
+        os.fsync(file.fileno())
+
+
 def make_private_directory(path: Path) -> None:
     """Make a directory that only its owner enters; one that is there already is left as it is."""
     path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)

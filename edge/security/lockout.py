@@ -6,7 +6,8 @@ nothing. Without a TPM whoever can write the disk can also remove the file; this
 page, and a unit at high risk takes passphrases.
 
 On a disk that takes no writes at all nobody would get in, and what can still be read would help nobody. There
-the counts are kept in memory, and the wait begins with the first failure.
+the counts are kept in memory, and the wait begins with the first failure. On a full disk they are written
+over where they lie: a copy of them finds no room there, and everything has to be readable all the same.
 """
 
 import errno
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.security.errors import SecretNotKept, TooManyAttempts
-from edge.security.files import write_private
+from edge.security.files import overwrite_private, write_private
 
 FREE_FAILURES: Final = 4
 FIRST_WAIT_S: Final = 2.0
@@ -27,6 +28,7 @@ _OTHERS: Final = "others"
 _LONGEST_FILE: Final = 64 * 1024
 _COUNT_LIMIT: Final = 1000
 _DISK_IS_DEAD: Final = (errno.EROFS, errno.EIO)
+_DISK_IS_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def wait_after(failures: int) -> float:
@@ -99,8 +101,14 @@ class Lockout:
             return {}
 
     def _write(self, counts: dict[str, int]) -> None:
+        content = json.dumps(counts, sort_keys=True).encode()
         try:
-            write_private(self._path, json.dumps(counts, sort_keys=True).encode())
+            try:
+                write_private(self._path, content)
+            except OSError as error:
+                if error.errno not in _DISK_IS_FULL:
+                    raise
+                overwrite_private(self._path, content)
             self._kept = True
         except OSError as error:
             if error.errno not in _DISK_IS_DEAD:

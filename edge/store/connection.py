@@ -18,6 +18,7 @@ from edge.store.errors import (
     StoreUnprotected,
     StoreUnreadable,
     WrongKey,
+    full,
     translated,
 )
 from edge.store.pagecheck import PAGE_BYTES, PLAINTEXT_MAGIC, key_fits
@@ -29,6 +30,8 @@ OLDEST_SQLITE: Final = (3, 51, 3)
 BUSY_TIMEOUT_MS: Final = 5000
 CACHE_KIB: Final = 8192
 WAL_LIMIT_BYTES: Final = 16 * 1024 * 1024
+ROOM_TO_OPEN_BYTES: Final = 256 * 1024
+"""With less, an error of the disk at opening is taken for want of room: the log's index takes 32 kB."""
 
 SETTINGS: Final = (
     ("journal_mode", "WAL"),
@@ -189,10 +192,23 @@ def _opened(path: Path, key: bytes) -> sqlite.Connection:
                 connection.execute(f"PRAGMA {name} = {value}")
             _check_settings(connection)
             connection.set_authorizer(_authorize)
+    except StoreUnreadable:  # the log and its index are made anew, and SQLite does not say that none has room
+        connection.close()
+        if _has_room(path):
+            raise
+        raise full() from None
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _has_room(path: Path) -> bool:
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return True  # nothing is known of it
+    return disk.f_bavail * disk.f_frsize >= ROOM_TO_OPEN_BYTES
 
 
 def _give_key(connection: sqlite.Connection, key: bytes) -> None:

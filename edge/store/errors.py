@@ -193,6 +193,12 @@ def of_the_disk(code: str) -> StoreError:
     return kind(sentence, next_step=next_step)
 
 
+def full() -> StoreError:
+    """What is said of a disk without room, however it was found out."""
+    kind, sentence, next_step = _BY_PRIMARY_CODE[sqlite.FULL]
+    return kind(sentence, next_step=next_step)
+
+
 @contextlib.contextmanager
 def translated() -> Generator[None]:
     """Turn what the driver raises into `StoreError`; the driver's own text is dropped, it may quote data."""

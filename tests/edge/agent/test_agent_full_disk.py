@@ -117,3 +117,40 @@ async def test_a_disk_without_room_for_the_reserve_begins_nothing(small: World) 
         )
         (disk / "somebody-elses").unlink()
         await nurse.patient()
+
+
+async def test_who_signs_in_on_a_full_disk_reads_all_of_it(small: World) -> None:
+    """The disk filled up while the store was locked, as on any morning."""
+    disk = small.home / "store"
+    async with small.nurse() as nurse:
+        visit = await nurse.visit()
+        await nurse.observe(visit, "temp", "36.9")
+        await nurse.ask("encounter.close", encounter=visit)
+        await until((disk / "ballast").exists)
+    somebody_elses = fill(disk)
+    assert os.statvfs(disk).f_bavail == 0
+    async with small.nurse() as nurse:
+        [found] = (await nurse.ask("patient.list"))["patients"]
+        assert len((await nurse.ask("encounter.show", encounter=visit))["observations"]) == 1
+        assert await problem(nurse) == "store-nearly-full"
+        assert await code_of(nurse, "encounter.open", patient=found["patient"]) == "store-nearly-full"
+        await nurse.ask("lock")
+    async with small.nurse() as nurse:  # a second time, without a reserve
+        assert len((await nurse.ask("patient.list"))["patients"]) == 1
+        somebody_elses.unlink()
+        await until((disk / "ballast").exists)
+        assert await problem(nurse) is None
+
+
+async def test_a_full_disk_without_a_reserve_is_called_full(small: World) -> None:
+    disk = small.home / "store"
+    small.reserve = None
+    async with small.nurse() as nurse:
+        await nurse.patient()
+    fill(disk)
+    with pytest.raises(ExceptionGroup) as error:
+        async with small.nurse():
+            pass
+    [refusal] = error.value.exceptions
+    assert isinstance(refusal, CallRefused)
+    assert refusal.stable_code == "store-full"

@@ -325,3 +325,32 @@ def test_on_a_full_disk_a_pin_that_cannot_be_counted_is_not_tried(
     monkeypatch.setattr("edge.security.lockout.write_private", full)
     with pytest.raises(SecretNotKept):
         Lockout(tmp_path / "lockout", lambda: 0.0).begin("amina")
+
+
+def test_on_a_full_disk_attempts_are_counted_where_the_count_lies(
+    tmp_path: Path, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nobody can sign in there, and nothing can be read."""
+    path = tmp_path / "lockout"
+    for user in ("amina", "fatima"):
+        Lockout(path, time).begin(user)
+    size = path.stat().st_size
+
+    def full(_path: Path, _content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("edge.security.lockout.write_private", full)
+    lockout = Lockout(path, time)
+    lockout.succeeded("fatima")
+    for _ in range(5):
+        time.now += lockout.wait_s("amina")
+        lockout.begin("amina")
+    assert path.stat().st_size == size
+    again = Lockout(path, time)
+    assert (again.wait_s("amina"), again.wait_s("fatima")) == (4, 0)
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").write_bytes(b"somebody else's")
+    with pytest.raises(SecretNotKept):
+        lockout.succeeded("amina")
+    assert (tmp_path / "elsewhere").read_bytes() == b"somebody else's"
