@@ -24,6 +24,11 @@ _INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 """The two pads of HMAC (RFC 2104)."""
 
+_sha256: Final = hashlib.sha256
+_KIND_BYTES: Final = tuple(bytes([kind]) for kind in range(256))
+_WAVE_CHUNK: Final = int(Kind.WAVE_CHUNK)
+"""Looked up once: this is done for every entry of years."""
+
 _NOTHING: Final = Gone()
 
 _ROWS: Final = (
@@ -111,15 +116,15 @@ class _Span:
         inner, outer = keyed[0].copy(), keyed[1].copy()
         inner.update(self._prefix + seq.to_bytes(8))
         outer.update(inner.digest())
-        return bool(hashlib.sha256(b"leaf" + outer.digest() + payload).digest() == leaf)
+        return bool(_sha256(b"leaf" + outer.digest() + payload).digest() == leaf)
 
     def follows(self, head: bytes, seq: int, row: Row) -> bool:
         """Whether a row is entry ``seq`` and its head comes after ``head``."""
-        kind = row[1]
-        if not 0 <= kind < 256:
+        stands, kind, _, _, leaf, own = row
+        if stands != seq or not 0 <= kind < len(_KIND_BYTES):
             return False
-        link = b"head" + head + self._stream + seq.to_bytes(8) + kind.to_bytes(1) + row[4]
-        return bool(row[0] == seq and hashlib.sha256(link).digest() == row[5])
+        link = b"".join((b"head", head, self._stream, seq.to_bytes(8), _KIND_BYTES[kind], leaf))
+        return bool(_sha256(link).digest() == own)
 
     def _key(self, patient: bytes | None) -> tuple[_Hash, _Hash] | None:
         secret = self._secrets.get(patient)
@@ -164,7 +169,7 @@ def verify(
                     rest = connection.execute(_REST, (number, stream, seq)).fetchall()
                     [(top,)] = connection.execute(_TOP, (number, stream)).fetchall()
                     return VerifyResult(counts, (stream, seq), epoch, _damage(span, seq, rest, top))
-                if row[1] == Kind.WAVE_CHUNK and not _samples_fit(connection, seq, row[3], missing):
+                if row[1] == _WAVE_CHUNK and not _samples_fit(connection, seq, row[3], missing):
                     counts[stream] += seq - 1
                     return VerifyResult(counts, (stream, seq), epoch, Damage.SAMPLES)
                 head = row[5]
