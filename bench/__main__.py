@@ -12,7 +12,7 @@ from typing import Any, Final
 
 ROOMS: Final = (
     "decode", "wire", "store", "backup", "search", "centre", "uplink", "link", "radio", "reconnect", "ecg",
-    "waves", "everything", "commands", "screen", "latency", "day",
+    "waves", "everything", "commands", "screen", "latency", "day", "year",
 )  # fmt: skip
 
 
