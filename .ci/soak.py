@@ -112,13 +112,22 @@ def planted(_seeds: int, _rounds: int) -> list[Result]:
     return [_pytest("planted names", "system", 1000, more, "tests/system/test_store_planted_names.py")]
 
 
+def changes(_seeds: int, _rounds: int) -> list[Result]:
+    """Kills at each of the first 128 steps of a migration, a backup, a new key, a purge and an erasure."""
+    return _torture("changes", "--part", "changes", "--rounds", str(5 * 128))
+
+
 def torture(_seeds: int, rounds: int) -> list[Result]:
     """Kills, power cuts and rotten disks, in the proportion of the check."""
+    return _torture("torture", "--rounds", str(rounds))
+
+
+def _torture(what: str, *words: str) -> list[Result]:
     began = time.monotonic()
-    done = _run([str(BIN / "python"), "-m", "torture", "--rounds", str(rounds)])
+    done = _run([str(BIN / "python"), "-m", "torture", *words])
     said = done.stdout.strip().splitlines() or [done.stderr.strip()[-200:] or "nothing"]
     seed = int(said[-1].rpartition("seed=")[2]) if "seed=" in said[-1] else 0
-    return [_told("torture", seed, began, done.returncode == 0, "; ".join(said[1:]))]
+    return [_told(what, seed, began, done.returncode == 0, "; ".join(said[1:]))]
 
 
 def bluez(_seeds: int, _rounds: int) -> list[Result]:
@@ -161,6 +170,7 @@ PARTS: Final[dict[str, Callable[[int, int], Iterable[Result]]]] = {
     "restores": restores,
     "crossing": crossing,
     "planted": planted,
+    "changes": changes,
     "torture": torture,
     "bluez": bluez,
 }

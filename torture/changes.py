@@ -29,8 +29,8 @@ from torture.progress import Done, nobody
 from torture.tally import Tally
 from torture.unit import PIN, USER, Agent
 
-_MOST_STEPS: Final = 8.0
-"""As a power of two; the first steps are met as often as the many later ones."""
+_STEPS_BITS: Final = 7
+"""A new key takes about a hundred steps. So many rounds of each change meet each of 128 steps once."""
 _FIRST_VERSION: Final = Path(__file__).parents[1] / "tests" / "vectors" / "store" / "version-1.db"
 _ITS_KEY: Final = bytes(range(32))
 
@@ -53,7 +53,8 @@ class _Van:
         self._readers = readers
         self._base = base
         self._seed = seed
-        self._dice = random.Random(seed)  # noqa: S311  a seed, so that a round can be played again
+        dice = random.Random(seed)  # noqa: S311  a seed, so that a round can be played again
+        self._first = dice.randrange(1 << _STEPS_BITS)
         self._stick = base / "stick"
         self.nurse = Nurse()
         self.lost = 0
@@ -68,7 +69,7 @@ class _Van:
         self._gone = 0
 
     async def round(self, number: int, change: str) -> None:
-        nth = int(2 ** self._dice.uniform(0.0, _MOST_STEPS)) - 1
+        nth = self._first ^ _spread(number // len(CHANGES))
         name = f"{self._seed}: {change} {number}, killed at step {nth}"
         if change == "migration":
             await self._migrate(number, nth, name)
@@ -164,6 +165,11 @@ class _Van:
         wrong = [what for what in (found.refused, found.wrong) if what]
         wrong += [f"{lost} lost, {found.doubled} doubled"] if lost or found.doubled else []
         self.broken += [f"{name}: {what}" for what in wrong]
+
+
+def _spread(number: int) -> int:
+    """Numbers one after the other, far apart: their bits in reverse."""
+    return int(f"{number % (1 << _STEPS_BITS):0{_STEPS_BITS}b}"[::-1], 2)
 
 
 def _make_first(home: Path) -> None:
