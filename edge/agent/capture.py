@@ -31,7 +31,7 @@ from edge.store.errors import StoreError
 from edge.vitals.codes import Code
 from edge.vitals.place import Place
 from edge.vitals.quantity import Quantity
-from edge.vitals.reading import Mode, Reading, Wave
+from edge.vitals.reading import Flaw, Mode, Reading, Wave
 
 FRESH_FOR_S: Final = 3.0
 """How old what a display shows may be when somebody takes it."""
@@ -242,6 +242,8 @@ class Capture:
                 "rate": format(wave.rate, "f"),
                 "samples": _in_whole_units(wave),
                 "gap": wave.gap,
+                # Of a stretch so short that is off in part nothing is worth drawing.
+                "off": any(flawed.flaw is Flaw.LEAD_OFF for flawed in wave.flaws),
             }
             self._audience.tell("wave", news)
 

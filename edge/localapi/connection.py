@@ -28,7 +28,7 @@ class Connection:
         self._writer = writer
         self._uid = uid
         self._pending: deque[dict[str, Any]] = deque()
-        self._waves: dict[tuple[Json, Json, Json], list[int]] = {}
+        self._waves: dict[tuple[Json, Json, Json], tuple[list[int], bool]] = {}
         self._wake = asyncio.Event()
         self._ending = False
         self._limit: asyncio.Timeout | None = None
@@ -48,7 +48,7 @@ class Connection:
                 return
             samples = list(_samples(data))
             data = {**data, "samples": samples}
-            self._waves[_wave_key(data)] = samples
+            self._waves[_wave_key(data)] = samples, bool(data.get("off"))
         self._put({"v": VERSION, "event": event, "data": data})
 
     def answer(self, request: str, content: Mapping[str, Any]) -> None:
@@ -115,8 +115,11 @@ class Connection:
         """Append to samples of the same wave that still wait, if there are any and they follow."""
         if data.get("gap"):
             return False
-        waiting = self._waves.get(_wave_key(data))
-        if waiting is None:
+        of_this = self._waves.get(_wave_key(data))
+        if of_this is None:
+            return False
+        waiting, off = of_this
+        if off != bool(data.get("off")):
             return False
         waiting.extend(_samples(data))
         del waiting[: max(0, len(waiting) - MAX_WAITING_SAMPLES)]

@@ -27,7 +27,8 @@ class ReadingEvent(Message):
 class WaveEvent(Message):
     """Consecutive samples. Those waiting for a slow screen are joined; the oldest fall out.
 
-    ``gap``: samples before these were lost, so they do not follow the ones before.
+    ``gap``: samples before these were lost, so they do not follow the ones before. ``off``: the device
+    says that its sensor is not on the skin; these are no signal, and a flat line of them is no asystole.
     """
 
     device: str
@@ -36,6 +37,7 @@ class WaveEvent(Message):
     rate: str
     samples: tuple[int, ...]
     gap: bool = False
+    off: bool = False
 
 
 class SavedEvent(Saved):

@@ -56,14 +56,18 @@ class LiveWaves:
         wave = self.views[code]
         # of two that send the same signal the one whose number is shown is drawn, else the first:
         # a sensor without a finger sends a flat line, which beside another's number would look like no pulse
-        if wave.silent or self._shown_by(NUMBER_OF[code]) == event.device:
+        free = wave.silent and not wave.off if event.off else wave.silent or wave.off
+        if free or self._shown_by(NUMBER_OF[code]) == event.device:
             if self._device.get(code, event.device) != event.device:
                 wave.begin_anew()
             self._device[code] = event.device
         if self._device.get(code) == event.device:
             if code is Code.ECG:
                 self._lead = event.lead or ""
-            wave.feed(event.samples, float(event.rate))
+            if event.off:
+                wave.lift()
+            else:
+                wave.feed(event.samples, float(event.rate))
 
     def choose_other(self) -> None:
         """Where one is shown, show the other."""
@@ -116,6 +120,8 @@ class LiveWaves:
         say = self._hub.say
         if not self._hub.present:
             return f"{name}  {say('tile.absent')}"
+        if wave.off:
+            return f"{name}  {say('missing.sensor-off')}"
         silent_s = wave.silent_s
         if silent_s is None:
             return f"{name}  {say('wave.none')}"

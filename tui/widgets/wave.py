@@ -67,6 +67,7 @@ class WaveView(Widget):
         self._sweep = Sweep(0, 0, level, least_span=least_span)
         self._playout: Playout | None = None
         self._fed_s: float | None = None
+        self._off_s: float | None = None
         self._words = ""
         self._live = True
         self.paused = False
@@ -78,8 +79,15 @@ class WaveView(Widget):
         if self._playout is None or self._playout.rate != rate:
             self._playout = Playout(rate)
         self._fed_s = self._now_s()
+        self._off_s = None
         if not self.paused:
             self._playout.feed(samples, self._fed_s)
+
+    def lift(self) -> None:
+        """The sensor is off the skin: what it sends is no signal, and nothing that was drawn may stand."""
+        if not self.off:
+            self.begin_anew()
+        self._off_s = self._now_s()
 
     def set_live(self, *, live: bool) -> None:
         """Grey the trace, or colour it again."""
@@ -151,6 +159,11 @@ class WaveView(Widget):
     @property
     def silent(self) -> bool:
         return self.silent_s is None or self.silent_s > SILENT_AFTER_S
+
+    @property
+    def off(self) -> bool:
+        """Whether its sensor is off the skin, as was said a moment ago."""
+        return self._off_s is not None and self._now_s() - self._off_s <= SILENT_AFTER_S
 
     @property
     def bar_mv(self) -> float | None:

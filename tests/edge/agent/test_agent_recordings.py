@@ -115,6 +115,16 @@ async def test_leads_flaws_and_gaps_reach_the_reader(world: World, oximeter: Scr
         assert [index for index, _ in chunk["gaps"]] == [10]
 
 
+async def test_a_screen_is_told_which_samples_are_no_signal(world: World, oximeter: ScriptedDriver) -> None:
+    async with world.nurse() as nurse:
+        await nurse.visit()
+        await nurse.ask("subscribe", topics=["waves"])
+        oximeter.say(ON, wave([900, 0, 0], flaws=(Flawed(Flaw.LEAD_OFF, 1, 2),)))
+        assert (await nurse.event("wave"))["off"] is True
+        oximeter.say(wave([900, 901, 900], flaws=(Flawed(Flaw.SATURATED, 1, 1),)))
+        assert (await nurse.event("wave"))["off"] is False
+
+
 async def test_who_looked_is_committed_before_the_samples_are_given_out(
     world: World, oximeter: ScriptedDriver
 ) -> None:

@@ -16,7 +16,7 @@ def sock(tmp_path: Path) -> Path:
     return tmp_path / "agent.sock"
 
 
-def stretch(number: int, *, gap: bool = False) -> dict[str, Any]:
+def stretch(number: int, *, gap: bool = False, off: bool = False) -> dict[str, Any]:
     return {
         "device": "ecg-1",
         "code": "ecg",
@@ -24,26 +24,28 @@ def stretch(number: int, *, gap: bool = False) -> dict[str, Any]:
         "rate": "130",
         "samples": [number],
         "gap": gap,
+        "off": off,
     }
 
 
-async def test_samples_are_not_joined_across_a_gap(sock: Path) -> None:
+async def test_samples_are_not_joined_across_a_gap_nor_with_those_of_a_sensor_that_is_off(sock: Path) -> None:
     desk = Desk()
     async with serving(sock, desk):
         client, caller = await stuck_client(sock, desk)
-        for number in range(6):
-            caller.post("wave", stretch(number, gap=number in {2, 4}))
+        for number in range(10):
+            caller.post("wave", stretch(number, gap=number in {2, 4}, off=number > 6))
         client.settimeout(0)
         raw = b""
         async with asyncio.timeout(30):
-            while raw.count(b'"wave"') < 3 or not raw.endswith(b"\n"):
+            while raw.count(b'"wave"') < 4 or not raw.endswith(b"\n"):
                 with suppress(BlockingIOError):
                     raw += client.recv(65536)
                 await asyncio.sleep(0.001)
         client.close()
     waves = [m["data"] for m in map(json.loads, raw.splitlines()) if m.get("event") == "wave"]
-    assert [(wave["samples"], wave["gap"]) for wave in waves] == [
-        ([0, 1], False),
-        ([2, 3], True),
-        ([4, 5], True),
+    assert [(wave["samples"], wave["gap"], wave["off"]) for wave in waves] == [
+        ([0, 1], False, False),
+        ([2, 3], True, False),
+        ([4, 5, 6], True, False),
+        ([7, 8, 9], False, True),
     ]
