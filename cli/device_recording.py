@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from cli.asking import agent_runs, ask_agent_as
 from cli.device_calls import ask, signed_in
 from cli.files import FileRefused, write_new_file
-from cli.signed_in import agent_runs, ask_agent_as, unlocked
+from cli.signed_in import unlocked
 from cli.waiting import waiting
 from cli.workshop import checked_options, known_kind
 from drivers.decoding import Decoded

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from cli.asking import agent_runs
 from cli.files import FileRefused
 from cli.output import inert
-from cli.signed_in import agent_runs, unlocked
+from cli.signed_in import unlocked
 from edge.agent import exporting, payloads
 from edge.clock import SystemClock
 from edge.config import Places

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from cli import unit_papers
+from cli.asking import agent_runs, ask_agent_as
 from cli.files import read_small_file
-from cli.signed_in import agent_runs, ask_agent_as, unlocked
+from cli.signed_in import unlocked
 from cli.unit_secret import secret_sources
 from cli.unit_setup import installed
 from edge.agent import payloads, restoring

@@ -72,8 +72,8 @@ def secret(
     The key is asked for, or is the second line of standard input with --pin-stdin: hex digits. It is kept in
     the encrypted store and never shown again.
     """
+    from cli.asking import ask_agent_as
     from cli.output import emit, read_secrets
-    from cli.signed_in import ask_agent_as
     from edge.config import Places, load
 
     places = Places.at(home)

@@ -23,9 +23,9 @@ def find(
     as_json: AsJson = False,
 ) -> None:
     """Find patients by part of a name in either script, by village or phone, or by a whole identifier."""
+    from cli.asking import ask_agent_as
     from cli.output import emit, read_secrets, table
     from cli.patient_texts import HEADER, line
-    from cli.signed_in import ask_agent_as
     from edge.config import Places
 
     (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
@@ -49,9 +49,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show what is known of one patient: both scripts, consent, visits, and who was merged into them."""
+    from cli.asking import ask_agent_as
     from cli.output import emit, read_secrets
     from cli.patient_texts import record
-    from cli.signed_in import ask_agent_as
     from edge.config import Places
 
     (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
@@ -102,8 +102,8 @@ def unmerge(
 def _link(
     asked: tuple[str, dict[str, str]], signed: tuple[str, bool, Home], told: str, *, as_json: bool
 ) -> None:
+    from cli.asking import ask_agent_as
     from cli.output import emit, read_secrets
-    from cli.signed_in import ask_agent_as
     from edge.config import Places
 
     (method, fields), (by, pin_stdin, home) = asked, signed

@@ -14,9 +14,9 @@ User = Annotated[str, typer.Option(help="Who signs in for it.")]
 @app.command("list", epilog="Example: qafila sites list --user amina")
 def list_(user: User, pin_stdin: PinStdin = False, home: Home = None, as_json: AsJson = False) -> None:
     """The sites, the one the unit was at last first; a star marks where it stands."""
+    from cli.asking import ask_agent_as
     from cli.output import emit, inert, read_secrets, table
     from cli.patient_texts import day
-    from cli.signed_in import ask_agent_as
     from edge.config import Places
 
     (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
@@ -44,8 +44,8 @@ def arrive(
     as_json: AsJson = False,
 ) -> None:
     """Say where the unit stands. Visits that are opened have this place, until the unit is started anew."""
+    from cli.asking import ask_agent_as
     from cli.output import emit, inert, read_secrets
-    from cli.signed_in import ask_agent_as
     from edge.config import Places
 
     (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)

@@ -11,8 +11,8 @@ def register(app: typer.Typer) -> None:
     @app.command("status", epilog="Example: qafila status --json")
     def status(home: Home = None, as_json: AsJson = False) -> None:  # pyright: ignore[reportUnusedFunction]  # typer keeps it
         """What the running agent knows of itself: lock, devices, what was saved and what was received."""
+        from cli.asking import ask_agent
         from cli.output import emit
-        from cli.signed_in import ask_agent
         from edge.config import Places
 
         answer = ask_agent(Places.at(home), "status")

@@ -31,9 +31,8 @@ def verify(
     Exit 0 only when all of it fits, and the store is no old copy of itself. Damage is named: edited, removed,
     reordered, truncated, added, samples, unreadable, rolled-back.
     """
+    from cli.asking import agent_runs, ask_agent_as
     from cli.output import emit, read_secrets
-    from cli.signed_in import agent_runs, ask_agent_as, is_old_copy, unlocked
-    from edge.agent.commands.records import checked
     from edge.config import Places
 
     places = Places.at(home)
@@ -41,6 +40,9 @@ def verify(
     if agent_runs(places):
         answer = ask_agent_as(places, user, pin, "store.verify")
     else:
+        from cli.signed_in import is_old_copy, unlocked
+        from edge.agent.commands.records import checked
+
         with unlocked(places, user, pin, "store.verify") as (_, store, _):
             answer = dict(checked(store, old_copy=is_old_copy(places, store)))
     emit(answer, as_json=as_json, human=lambda: _human(answer))
@@ -127,8 +129,8 @@ def lock(
     as_json: AsJson = False,
 ) -> None:
     """Close the day: lock the store and end all sessions. Nothing is measured until somebody signs in."""
+    from cli.asking import agent_runs, ask_agent, ask_agent_as
     from cli.output import emit, read_secrets
-    from cli.signed_in import agent_runs, ask_agent, ask_agent_as
     from edge.config import Places
 
     places = Places.at(home)
@@ -153,8 +155,8 @@ def new_key(
 
     It needs as much free space as the store takes. Everybody signs in again.
     """
+    from cli.asking import ask_agent_as
     from cli.output import emit, read_secrets
-    from cli.signed_in import ask_agent_as
     from edge.config import Places
 
     (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)

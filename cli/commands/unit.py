@@ -82,8 +82,8 @@ def recover(
     as_json: AsJson = False,
 ) -> None:
     """Get back in by telephone, where no supervisor can help: a challenge, the centre's code, a new PIN."""
+    from cli.asking import ask_agent
     from cli.output import emit, read_secrets
-    from cli.signed_in import ask_agent
     from edge.config import Places
     from edge.records.people import checked_user_id
 

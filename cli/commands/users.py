@@ -175,8 +175,8 @@ def disable(
 @app.command("list", epilog="Example: qafila users list --by fatima")
 def list_(by: By, pin_stdin: PinStdin = False, home: Home = None, as_json: AsJson = False) -> None:
     """Who may sign in, and as what; a role in brackets is of somebody who may no more."""
+    from cli.asking import agent_runs, ask_agent_as
     from cli.output import emit, read_secrets, table
-    from cli.signed_in import agent_runs, ask_agent_as, unlocked
     from edge.config import Places
 
     places = Places.at(home)
@@ -185,6 +185,8 @@ def list_(by: By, pin_stdin: PinStdin = False, home: Home = None, as_json: AsJso
     if agent_runs(places):
         users = ask_agent_as(places, by, pin, "users.list")["users"]
     else:
+        from cli.signed_in import unlocked
+
         with unlocked(places, by, pin, "users.list") as (slots, _, _):
             users = [
                 {"user": each.user, "name": each.name, "role": each.role, "disabled": each.disabled}
@@ -212,11 +214,12 @@ def _change(
     action: str | None = None,
 ) -> None:
     """Have the running agent do it, or do it here while none runs."""
-    from cli.signed_in import agent_runs, ask_agent_as
-    from cli.users_offline import change_users
+    from cli.asking import agent_runs, ask_agent_as
 
     if agent_runs(places):
         ask_agent_as(places, by, pin, method, **fields)
     else:
+        from cli.users_offline import change_users
+
         about = user or str(fields["user"])
         change_users(places, by=by, pin=pin, method=method, user=about, make=make, action=action)

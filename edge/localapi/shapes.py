@@ -71,7 +71,7 @@ Topic: TypeAlias = Literal["readings", "waves", "saved", "streams", "devices", "
 class Message(BaseModel):
     """What all messages share: unknown fields are refused, values are fixed once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class Nothing(Message):
