@@ -243,6 +243,18 @@ def test_an_answer_to_something_else_changes_nothing(late: str) -> None:
     assert control.state is State.ASKING
 
 
+def test_off_the_skin_decode_tells_no_ecg() -> None:
+    lost, worn = (Chunk(bytes.fromhex(said), uuids.HEART_RATE_MEASUREMENT) for said in ("0448", "0648"))
+
+    def frame(at_ns: int) -> Chunk:
+        return Chunk(encode_ecg(EcgFrame(at_ns, (12, -35, 1187))), uuids.POLAR_DATA)
+
+    told = decode_chunks([worn, frame(10**9), lost, frame(2 * 10**9), worn, frame(3 * 10**9)])
+    assert [len(wave.samples) for wave in told.waves] == [3, 3]
+    assert told.waves[1].gap
+    assert told.refused == ()
+
+
 def test_a_reading_with_intervals_in_the_answer_of_decode() -> None:
     shown = decode_chunks([Chunk(bytes.fromhex("104852034803"), uuids.HEART_RATE_MEASUREMENT)])
     assert shown.as_json("polar-h10")["readings"] == [

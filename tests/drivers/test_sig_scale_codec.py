@@ -25,6 +25,7 @@ from drivers.devices.sig_scale.codec import (
 from drivers.devices.sig_scale.readings import decode_chunks, weight
 from edge.ports.driver import DeviceMisbehaved
 from edge.vitals.codes import Code
+from edge.vitals.quantity import Missing, MissingReason
 from tests.drivers.value_vectors import Vector, load
 
 VECTORS: Final = load("sig_scale")
@@ -152,6 +153,24 @@ def test_what_a_scale_says_of_its_own_user_is_not_of_the_patient_on_it() -> None
     reading = weight(raw, Now())
     assert [code for code, _ in reading.values] == [Code.WEIGHT]
     assert [code for code, _, _ in reading.converted] == [Code.WEIGHT]
+
+
+def test_a_weighing_that_failed_is_none_in_a_body_composition_either() -> None:
+    (reading,) = decode_chunks(
+        [Chunk(bytes.fromhex("0004 FFFF FFFF"), uuids.BODY_COMPOSITION_MEASUREMENT)]
+    ).readings
+    assert dict(reading.values) == dict.fromkeys((Code.BODY_FAT, Code.WEIGHT), Missing(MissingReason.INVALID))
+    assert reading.flags == ("measurement-failed",)
+
+
+@pytest.mark.parametrize("again", [253, 0, None])
+def test_a_second_half_need_not_say_the_body_fat_again(again: int | None) -> None:
+    first = Body(imperial=False, fat=253, two_packets=True)
+    second = Body(imperial=False, fat=again, fields=((BodyFlag.WEIGHT, 14_480),), two_packets=True)
+    assert (join(first, second).fat, join(first, second).said(BodyFlag.WEIGHT)) == (253, 14_480)
+    other = Body(imperial=False, fat=252, fields=((BodyFlag.WEIGHT, 14_480),), two_packets=True)
+    with pytest.raises(DeviceMisbehaved):
+        join(first, other)
 
 
 def test_halves_that_do_not_belong_together_are_not_joined() -> None:

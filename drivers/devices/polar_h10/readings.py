@@ -83,19 +83,28 @@ class Strip:
 
 
 def decode_chunks(chunks: Sequence[Chunk]) -> Decoded:
-    """All that some values said; frames that follow each other make one wave."""
+    """All that some values said; frames that follow each other make one wave.
+
+    After a heart rate without contact comes no ECG until one with contact: off the skin a strap goes on
+    sending, and sends noise.
+    """
     readings: list[Reading] = []
     waves: list[Wave] = []
     strip = Strip()
+    worn = True
 
     def take(characteristic: str, raw: bytes) -> None:
+        nonlocal worn
         match characteristic:
             case uuids.POLAR_DATA:
-                wave = strip.frame(decode_ecg(raw))
+                frame = decode_ecg(raw)
+                wave = strip.frame(frame) if worn else None
                 if wave is not None:
                     _join(waves, wave)
             case uuids.HEART_RATE_MEASUREMENT:
-                readings.append(heart_rate_reading(decode_heart_rate(raw), raw))
+                said = decode_heart_rate(raw)
+                readings.append(heart_rate_reading(said, raw))
+                worn = said.contact is not False
             case uuids.POLAR_CONTROL_POINT if raw[:1] == bytes([FEATURES]):
                 has_ecg(raw)
             case uuids.POLAR_CONTROL_POINT:

@@ -216,15 +216,16 @@ def encode_body(said: Body) -> bytes:
 def join(first: Body, second: Body) -> Body:
     """What two indications of one record say together.
 
-    Both bear the flag, the unit and the body fat; the second has neither time nor user, and no number
-    that the first had already.
+    Both bear the flag and the unit; the second has neither time nor user, no number that the first had
+    already, and in the place of the body fat that of the first, 0 or "unsuccessful".
 
     Raises:
         DeviceMisbehaved: they are not halves of one record (``not-halves-of-one-record``).
     """
     apart = (
         not (first.two_packets and second.two_packets)
-        or (first.imperial, first.fat) != (second.imperial, second.fat)
+        or first.imperial != second.imperial
+        or second.fat not in {first.fat, None, 0}
         or second.time is not None
         or second.user is not None
         or bool(dict(first.fields).keys() & dict(second.fields).keys())

@@ -17,6 +17,7 @@ from drivers.codec.record_times import Now
 from drivers.decoding import Chunk, Decoded, Refused, decode_values, unknown_characteristic
 from drivers.devices.sig_scale.codec import (
     TENTH,
+    UNSUCCESSFUL,
     Body,
     BodyFlag,
     Weight,
@@ -150,8 +151,9 @@ def _body(said: Body, raw: bytes, host: datetime.datetime | None) -> Reading:
     fat = _UNSUCCESSFUL if said.fat is None else Quantity(said.fat * TENTH, Unit.PERCENT)
     values: _Values = [(Code.BODY_FAT, fat)]
     converted: _Converted = []
-    mass, height = said.said(BodyFlag.WEIGHT), said.said(BodyFlag.HEIGHT)
-    if mass is not None:
+    sent, height = said.said(BodyFlag.WEIGHT), said.said(BodyFlag.HEIGHT)
+    mass = None if sent == UNSUCCESSFUL else sent  # as in 2A9D; as a number it would be 327.675 kg
+    if sent is not None:
         _add_weight(values, converted, mass, imperial=said.imperial)
     if height:
         _add_height(values, converted, height, imperial=said.imperial)
