@@ -92,6 +92,32 @@ async def test_a_pin_typed_behind_the_key_that_locks_chooses_no_patient() -> Non
         assert on_top(pilot) is PatientsScreen
 
 
+async def test_a_pin_typed_before_the_sign_in_has_its_lines_waits_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A busy machine takes its time to put a screen there that the agent has asked for."""
+    mount = SignInScreen.on_mount
+
+    async def late(screen: SignInScreen) -> None:
+        await asyncio.sleep(0.3)
+        mount(screen)
+
+    monkeypatch.setattr(SignInScreen, "on_mount", late)
+    agent = FakeAgent()
+    screen = app(agent, capture=False)
+    async with screen.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        agent.lock()
+        while on_top(pilot) is not SignInScreen:
+            await asyncio.sleep(0)
+        at_once(pilot, *PIN, "enter")
+        for _ in range(100):
+            if on_top(pilot) is PatientsScreen:
+                break
+            await pilot.pause(0.05)
+        assert on_top(pilot) is PatientsScreen
+
+
 @pytest.mark.parametrize("happens", ["beat", "lock", "anew"])
 async def test_what_is_typed_survives_whatever_the_agent_says_meanwhile(happens: str) -> None:
     agent = FakeAgent()
