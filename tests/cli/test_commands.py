@@ -17,8 +17,7 @@ from edge.config import Places
 from edge.security import device_secret
 from edge.security.slots import Slots
 from edge.store.store import Store
-
-PIN = "482913"
+from tests.cli.units import PIN, make_unit
 
 
 def qafila(*words: str, stdin: str = "", home: Path | None = None) -> "subprocess.CompletedProcess[str]":
@@ -44,11 +43,7 @@ def error_of(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    made = tmp_path / "van 07, ça roule"
-    unit = ("--realm", "training", "--id", "van-07", "--user", "Fatima", "--pin-stdin")
-    done = qafila("unit", "init", *unit, stdin=PIN + "\n", home=made)
-    assert done.returncode == 0, done.stderr
-    return made
+    return make_unit(tmp_path / "van 07, ça roule", user="Fatima")
 
 
 @contextmanager
@@ -191,8 +186,7 @@ def test_a_request_never_overwrites_another_file(home: Path, tmp_path: Path) -> 
 
 def test_a_bundle_for_another_unit_is_refused_and_nothing_changes(home: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    unit = ("--realm", "training", "--id", "van-08", "--user", "omar", "--pin-stdin")
-    assert qafila("unit", "init", *unit, stdin=PIN + "\n", home=other).returncode == 0
+    make_unit(other, unit="van-08", user="omar")
     assert qafila("unit", "csr", str(tmp_path / "o.request"), home=other).returncode == 0
     centre = ("central", "init", "--realm", "training", "--broker", "127.0.0.1:1883")
     assert qafila(*centre, home=tmp_path / "c").returncode == 0

@@ -7,7 +7,8 @@ from typing import Any
 
 from edge.config import Places
 from edge.localapi.client import connect
-from tests.cli.test_commands import PIN, agent, error_of, qafila
+from tests.cli.test_commands import agent, error_of, qafila
+from tests.cli.units import PIN, make_unit
 
 
 def run(home: Path, *words: str) -> Any:  # noqa: ANN401  as wide as JSON
@@ -41,9 +42,7 @@ async def two_entries_of_one_person(home: Path) -> tuple[str, str]:
 
 
 def test_one_person_entered_twice_is_found_merged_shown_and_parted(tmp_path: Path) -> None:
-    home = tmp_path / "van"
-    unit = ("--realm", "training", "--id", "van-07", "--user", "fatima", "--pin-stdin")
-    assert qafila("unit", "init", *unit, stdin=PIN + "\n", home=home).returncode == 0
+    home = make_unit(tmp_path / "van")
     by, user = ("--by", "fatima"), ("--user", "fatima")
     with agent(home):
         assert run(home, "sites", "arrive", "Imilchil", *user)["site"]
@@ -57,4 +56,5 @@ def test_one_person_entered_twice_is_found_merged_shown_and_parted(tmp_path: Pat
         for part in ("Benali Zahra", "بنعلي زهرة", "about 1961", "care", "given", "Imilchil", "Ben Ali", two):
             assert part in record, part
         assert "two persons again" in told(home, "patients", "unmerge", two, "--reason", "two sisters", *by)
+        assert "at the centre once it has received this" in told(home, *merge)
         assert "*  Imilchil" in told(home, "sites", "list", *user)

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from tests.cli.test_commands import PIN, agent, error_of, qafila
+from tests.cli.test_commands import agent, error_of, qafila
+from tests.cli.units import PIN
 
 NEW = "739164"
 WHY = ("--user", "fatima", "--reason", "forgotten-pin")

@@ -16,7 +16,8 @@ from edge.config import Places
 from edge.errors import QafilaError
 from edge.i18n import catalogue
 from edge.localapi.client import Api, connect
-from tests.cli.test_commands import PIN, agent, error_of, qafila
+from tests.cli.test_commands import agent, error_of, qafila
+from tests.cli.units import PIN, make_unit
 
 
 def export(home: Path, patient: str, out: Path) -> Any:  # noqa: ANN401  as wide as JSON
@@ -41,9 +42,7 @@ async def _visit(api: Api) -> str:
 
 
 async def test_the_same_record_with_and_without_an_agent(tmp_path: Path) -> None:
-    home = tmp_path / "van"
-    unit = ("--realm", "training", "--id", "van-07", "--user", "fatima", "--pin-stdin")
-    assert qafila("unit", "init", *unit, stdin=PIN + "\n", home=home).returncode == 0
+    home = make_unit(tmp_path / "van")
     running, stopped = tmp_path / "running.json", tmp_path / "stopped.json"
     with agent(home):
         patient = await one_patient(home)

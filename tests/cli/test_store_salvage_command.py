@@ -13,17 +13,16 @@ from edge.records.people import user_id
 from edge.security.slots import Slots
 from edge.store import Store
 from edge.store.pagecheck import PAGE_BYTES
-from tests.cli.test_commands import PIN, error_of, qafila
+from tests.cli.test_commands import error_of, qafila
+from tests.cli.units import PIN, make_unit
 
-UNIT = ("unit", "init", "--realm", "training", "--id", "van-07", "--user", "fatima", "--pin-stdin")
 SALVAGE = ("store", "salvage", "--user", "fatima", "--pin-stdin")
 VISITS = 40
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    assert qafila(*UNIT, stdin=PIN + "\n", home=tmp_path / "van").returncode == 0
-    return tmp_path / "van"
+    return make_unit(tmp_path / "van")
 
 
 def store_of(home: Path) -> Store:

@@ -10,16 +10,15 @@ import pytest
 
 from edge.config import Places
 from edge.localapi.client import connect
-from tests.cli.test_commands import PIN, agent, error_of, qafila
+from tests.cli.test_commands import agent, error_of, qafila
+from tests.cli.units import PIN, make_unit
 
 NEW, OTHER = "739164", "604827"
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    unit = ("--realm", "training", "--id", "van-07", "--user", "fatima", "--pin-stdin")
-    assert qafila("unit", "init", *unit, stdin=PIN + "\n", home=tmp_path / "van").returncode == 0
-    return tmp_path / "van"
+    return make_unit(tmp_path / "van")
 
 
 def users(home: Path, *words: str, by: str | None = "fatima", pins: tuple[str, ...] = (PIN,)) -> Any:  # noqa: ANN401  as wide as JSON
