@@ -35,6 +35,10 @@ class _Bar(Static):
             taller = self._shown is None or len(lines) != len(self._shown)
             self._shown = lines
             self.update(content(lines), layout=taller)
+            if taller:
+                # While a layout is due already, asking for one is no news to Textual, which then goes on using
+                # the height that it found before: ask once more when that layout is done.
+                self.call_after_refresh(self.refresh, layout=True)
 
     def parts(self) -> list[Part]:
         """What is to be shown, in order."""
