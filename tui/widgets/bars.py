@@ -36,8 +36,8 @@ class _Bar(Static):
             self._shown = lines
             self.update(content(lines), layout=taller)
             if taller:
-                # While a layout is due already, asking for one is no news to Textual, which then goes on using
-                # the height that it found before: ask once more when that layout is done.
+                # While a layout is due already, asking for one is no news to Textual, which then goes on
+                # using the height that it found before: ask once more when that layout is done.
                 self.call_after_refresh(self.refresh, layout=True)
 
     def parts(self) -> list[Part]:
