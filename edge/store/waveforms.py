@@ -145,6 +145,8 @@ class WaveReads(Base):
 
     def _chunk(self, row: Row) -> WaveformChunk:
         epoch, seq, waveform, number, samples, first_ms, gaps, flaws, hash_, codec, crc32, data = row
+        if data is None and not self._is_opened(epoch, seq):
+            raise _damaged()  # nothing that the centre has not opened is ever let go
         if data is None:
             raise StoreRefused(
                 "These samples are not kept on the unit any more; they are at the centre.",
@@ -167,6 +169,16 @@ class WaveReads(Base):
                 Marked(lead, Flaw(flaw), first, count) for lead, flaw, first, count in json.loads(flaws)
             ),
             data=data,
+        )
+
+    def _is_opened(self, epoch: bytes, seq: int) -> bool:
+        return (
+            self._row(
+                "SELECT 1 FROM streams JOIN epochs ON epochs.number = streams.epoch"
+                " WHERE epochs.epoch = ? AND stream = ? AND opened >= ?",
+                *(epoch, Stream.WAVE, seq),
+            )
+            is not None
         )
 
 
