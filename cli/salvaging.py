@@ -27,6 +27,9 @@ LIKE: Final = "store.verify"
 """Who may verify a store may salvage it: nothing of a patient is shown, and the new file is as closed."""
 _BESIDE: Final = ".salvaged"
 _LONGEST_TEXT: Final = 400
+_SPANS_AN_ENTRY: Final = 500
+UNREADABLE: Final = "unreadable"
+"""Why entries are lost, as the centre is told."""
 
 
 def salvage_store(places: Places, user: str, pin: str, onto: Path | None) -> dict[str, Any]:
@@ -49,6 +52,12 @@ def salvage_store(places: Places, user: str, pin: str, onto: Path | None) -> dic
         def notes(outcome: Salvaged) -> Iterable[tuple[Stream, Kind, Payload]]:
             stamp = payloads.stamp(moment, user_id(user))
             yield Stream.ALERT, Kind.ALERT, stamp | payloads.alert(SALVAGED, in_words(outcome), None)
+            for at in range(0, len(outcome.lost), _SPANS_AN_ENTRY):
+                spans = [
+                    (bytes.fromhex(span.epoch), int(span.stream), span.first, span.last)
+                    for span in outcome.lost[at : at + _SPANS_AN_ENTRY]
+                ]
+                yield Stream.ALERT, Kind.VOID, stamp | payloads.void(spans, UNREADABLE)
             yield (
                 Stream.AUDIT,
                 Kind.ACCESS,
