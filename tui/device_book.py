@@ -38,12 +38,14 @@ class Said:
         silent_s: for how long its display has said nothing, when that is too long to say anything of now.
         row: what is stored of the device last, where it has said nothing that can be shown.
         remembered: something came out of its memory, and may be anyone's.
+        clock_off_s: by how much its clock was ahead of the unit's when it was last read.
     """
 
     groups: tuple[Together, ...] = ()
     silent_s: float | None = None
     row: Row | None = None
     remembered: bool = False
+    clock_off_s: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,9 +62,12 @@ class DeviceBook:
         self._heard: dict[str, dict[str, _Heard]] = {}
         self._rows: dict[str, Row] = {}
         self._remembered: set[str] = set()
+        self._off_s: dict[str, int] = {}
 
     def hear(self, reading: ReadingEvent, now_s: float) -> None:
         """Take what a device shows; what comes out of its memory is in the list of what is stored."""
+        if reading.clock_off_s is not None:
+            self._off_s[reading.device] = reading.clock_off_s
         if reading.old:
             self._remembered.add(reading.device)
             return
@@ -73,6 +78,9 @@ class DeviceBook:
 
     def hold(self, observations: Sequence[ObservationShown]) -> None:
         """Take what is stored of the visit."""
+        for each in observations:
+            if each.device is not None and each.clock_off_s is not None:
+                self._off_s.setdefault(each.device, each.clock_off_s)  # what was heard since is later
         self._rows = {}
         for row in reversed(rows(observations, None)):
             if row.device is not None:
@@ -91,7 +99,7 @@ class DeviceBook:
         groups.sort(key=lambda group: group.age_s)
         silent_s = min((now_s - each.at_s for each in running), default=None) if not fresh else None
         row = None if groups else self._rows.get(device)
-        return Said(tuple(groups), silent_s, row, device in self._remembered)
+        return Said(tuple(groups), silent_s, row, device in self._remembered, self._off_s.get(device))
 
 
 def _together(heard: Sequence[_Heard], now_s: float) -> Together:

@@ -28,6 +28,7 @@ class Situation:
         person: who is signed in on this screen.
         screen_lock_s: how long the screen stays uncovered without a key.
         place: where the unit stands, while that is known.
+        clock_off_ms: what a satellite receiver would add to the unit's clock, while one says so.
         glass_until_s: when the emergency of a technician ends, on the measuring clock; None without one.
     """
 
@@ -42,6 +43,7 @@ class Situation:
     streams: Mapping[Word, StreamShown] = dataclasses.field(default_factory=dict[Word, StreamShown])
     devices: dict[str, DeviceShown] = dataclasses.field(default_factory=dict[str, DeviceShown])
     place: PlaceShown | None = None
+    clock_off_ms: int | None = None
     person: SignedIn | None = None
     glass_until_s: float | None = None
     calm_until_s: float = float("-inf")
@@ -60,9 +62,10 @@ class Situation:
         self._heard(status.clock.wall_ms, now_s)
 
     def look_at_devices(self, status: Status) -> None:
-        """Take what only a look tells: batteries, new devices, the place."""
+        """Take what only a look tells: batteries, new devices, what a satellite receiver says."""
         self.devices = {device.key: device for device in status.devices}
         self.place = status.place
+        self.clock_off_ms = status.clock.off_ms
 
     def hear(self, message: Message, now_s: float) -> None:
         """Take an event; any word is a sign of life."""

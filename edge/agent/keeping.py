@@ -23,6 +23,8 @@ TRY_AGAIN_S: Final = 30.0
 """Between looks whether somebody who waits to be erased can be: a visit is closed, a receipt has come."""
 SPANS_AN_ENTRY: Final = 500
 """An entry has to fit into a message with room to spare; each range takes 20 bytes."""
+ERASURE_WAITS: Final = "erasure-waits"
+"""Noted in the status while an order waits: a visit is open, or not everything has been opened."""
 _LOG: Final = logging.getLogger(__name__)
 
 

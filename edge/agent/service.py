@@ -29,7 +29,7 @@ from edge.agent.commands.waves import WaveCommands
 from edge.agent.commit import OpenStore, StoreRoom
 from edge.agent.doorkeeper import Doorkeeper
 from edge.agent.glass import Glass
-from edge.agent.keeping import Keeper
+from edge.agent.keeping import ERASURE_WAITS, Keeper
 from edge.agent.ledger import Ledger
 from edge.agent.link import read_link
 from edge.agent.locks import Locks
@@ -250,15 +250,19 @@ class Agent:
         waves: Json = None
         history: Json = None
         problem = self._room.saves.problem
+        notes = await asyncio.to_thread(self._parts.notes)
         try:
-            progress, saved, not_sealed, forked = await self._ledger.do(
+            progress, saved, not_sealed, forked, erasures = await self._ledger.do(
                 lambda opened: (
                     self._ledger.progress(opened.store),
                     opened.store.count_waveforms(),
                     opened.sealing.problem,
                     opened.store.last_fork(),
+                    opened.store.erasures_waiting(),
                 )
             )
+            if erasures:
+                notes.append(ERASURE_WAITS)
             history = None if forked is None else view.fork(forked)
             streams = view.streams(progress)
             waves = {"saved": saved, "recording": list(self._capture.recorder.recording)}
@@ -286,7 +290,7 @@ class Agent:
             "visit_open": self._capture.visit is not None,
             "refusals": dict(self._refusals.counts),
             "problem": problem,
-            "notes": await asyncio.to_thread(self._parts.notes),
+            "notes": notes,
             "waves": waves,
             "forked": history,
             "place": None if call.caller.person is None else view.place(place),

@@ -246,3 +246,35 @@ def test_what_comes_out_of_a_memory_is_no_devices_present_word() -> None:
     row = book.said("cuff-1", 1.0).row
     assert row is not None
     assert row.old
+
+
+# ── clocks ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("language", "said", "own"), [
+    ("fr", "unité : 3 min de retard sur le GPS", "son horloge avançait de 1 h 02"),
+    ("en", "Clock of the unit: 3 min behind GPS", "its clock was 1 h 02 ahead"),
+])  # fmt: skip
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_clocks_that_are_off_are_said_on_the_page_of_the_devices(
+    language: str, said: str, own: str, size: tuple[int, int]
+) -> None:
+    agent = FakeAgent()
+    agent.off_ms = 180_400
+    agent.devices = (device("cuff-1", "sig-bp"), device("meter-1", "sig-glucose"))
+    agent.observations = [
+        *OBSERVATIONS,
+        observation(30, "glucose", "91", "mg/dL", 9, device="meter-1", clock_off_s=59),
+        observation(31, "bp.sys", "142", "mm[Hg]", 11, device="cuff-1", clock_off_s=3725),
+    ]
+    async with app(agent, language=language).run_test(size=size) as pilot:
+        await settled(pilot)
+        await pilot.press("f6")
+        await settled(pilot)
+        shown = text(pilot)
+        assert said in shown
+        assert shown.count(own) == 1, "a minute is no difference: many a clock shows no seconds"
+        agent.off_ms = -1999
+        pilot.app.hub.situation.look_at_devices(await agent.status())  # type: ignore[attr-defined]  # it is ours
+        await settled(pilot)
+        assert "GPS" not in text(pilot)

@@ -176,6 +176,7 @@ class FakeAgent:
         self.in_tray: list[ObservationShown] = []
         self.devices: tuple[DeviceShown, ...] = (device("oximeter-1", "contec-cms50"),)
         self.place: PlaceShown | None = None
+        self.off_ms: int | None = None
         self.role: Role = "nurse"
         self.open_visit = open_visit
         self.there = True
@@ -231,7 +232,7 @@ class FakeAgent:
             realm=self.realm,
             locked=False,
             version="0",
-            clock=ClockShown(wall_ms=NOW_MS, quality="ntp"),
+            clock=ClockShown(wall_ms=NOW_MS, quality="ntp", off_ms=self.off_ms),
             devices=self.devices,
             place=self.place,
             streams=self.streams,

@@ -1,7 +1,7 @@
 """All devices on one screen, each with what it says: also those that no tile follows."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -14,15 +14,22 @@ from tui.screens.base import QafilaScreen, keys
 from tui.widgets.device_list import DeviceList
 from tui.widgets.scroller import MOVES
 
+_CLOCK_MAY_BE_OFF_MS: Final = 2000
+"""What a receiver says can itself be late by as much."""
 MOVE_KEYS = {key: f"scroll('{key}')" for key in MOVES}
 
 
 def place_words(hub: Hub) -> str:
-    """Where the unit stands, if it knows."""
-    place = hub.situation.place
-    if place is None:
-        return hub.say("devices.no-place")
-    return hub.say("devices.place", latitude=place.latitude, longitude=place.longitude)
+    """Where the unit stands, if it knows, and by how much its clock is off, if that is more than nothing."""
+    say, place = hub.say, hub.situation.place
+    words = say("devices.no-place")
+    if place is not None:
+        words = say("devices.place", latitude=place.latitude, longitude=place.longitude)
+    off_ms = hub.situation.clock_off_ms
+    if off_ms is None or abs(off_ms) <= _CLOCK_MAY_BE_OFF_MS:
+        return words
+    code = "devices.clock-behind" if off_ms > 0 else "devices.clock-ahead"
+    return f"{words}   {say(code, by=hub.age(round(abs(off_ms) / 1000)))}"
 
 
 class DevicesScreen(QafilaScreen):

@@ -18,6 +18,8 @@ _STATE_COLOURS: Final = {
 }
 _HUNG_UP: Final = "device-ended"
 """A device that has said what it had to say; it is met again when it is used again."""
+_CLOCK_OFF_S: Final = 60
+"""From here on a device's clock is said to be off: many show and keep no seconds."""
 _EVERY_S: Final = 1.0
 
 
@@ -85,4 +87,8 @@ class DeviceList(Scroller):
             parts.append(Part(say("device.silent", age=self.hub.age(said.silent_s)), theme.LABEL))
         if said.remembered:
             parts.append(Part(say("device.remembered"), theme.NOTICE))
+        off_s = said.clock_off_s
+        if off_s is not None and abs(off_s) >= _CLOCK_OFF_S:
+            code = "device.clock-ahead" if off_s > 0 else "device.clock-behind"
+            parts.append(Part(say(code, by=self.hub.age(abs(off_s))), theme.LABEL))
         return parts

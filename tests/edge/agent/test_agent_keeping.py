@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from edge import cbor, recovery
+from edge.agent.keeping import ERASURE_WAITS
 from edge.clock import SystemClock
 from edge.ports.orders import ErasureOrder
 from edge.records.fields import Field, Kind, Stream
@@ -83,8 +84,10 @@ async def test_an_order_erases_once_everything_has_been_received(world: World) -
         world.deliver(told, "down", "down-1")
         await until(lambda: there(world, "SELECT 1 FROM erasures"))
         assert len((await nurse.ask("patient.list"))["patients"]) == 2, "not received yet"
+        assert ERASURE_WAITS in (await nurse.ask("status"))["notes"]
         receive(world)
         await until(lambda: there(world, "SELECT 1 FROM erasures WHERE done_ms IS NOT NULL"))
+        assert ERASURE_WAITS not in (await nurse.ask("status"))["notes"]
         shown = (await nurse.ask("patient.list"))["patients"]
         assert [each["patient"] for each in shown] == [stays]
         assert (await nurse.ask("patient.find", text=PLANTED))["patients"] == []
