@@ -76,7 +76,7 @@ def merge(
     _link(
         ("patient.merge", {"patient": patient, "duplicate": duplicate, "reason": reason}),
         (by, pin_stdin, home),
-        "They are one person from now on, here and at the centre.",
+        "They are one person here from now on, and at the centre once it has received this.",
         as_json=as_json,
     )
 
