@@ -264,6 +264,45 @@ def test_numbers_are_grey_within_two_seconds_of_the_agents_death_and_come_back(b
         agent.wait()
 
 
+def test_what_is_typed_while_the_agent_begins_anew_is_kept_without_an_alarm(box: Box) -> None:
+    """Locking the store makes the agent execute itself again; the screen's connection ends and returns."""
+    agent = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "agent", "--home", str(box.home)],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not (box.home / "run" / "agent.sock").exists():
+            assert agent.poll() is None
+            time.sleep(0.02)
+        box.open()
+        box.sign_in()
+        subprocess.run(
+            [
+                sys.executable, "-m", "cli.main", "store", "lock", "--user", "fatima", "--pin-stdin",
+                "--home", str(box.home),
+            ],
+            cwd=ROOT, input=PIN + "\n", text=True, check=True, capture_output=True,
+        )  # fmt: skip
+        box.terminal.until("Code PIN")
+        box.terminal.keys("Up", *["BSpace"] * len("fatima"), *"fatima", "Enter")
+        seen: list[str] = []
+        for digit in PIN[:-1]:
+            box.terminal.keys(digit)
+            seen.append(box.terminal.shown())
+        give_up = time.monotonic() + 40
+        while b"QAFILA_LISTENING=" not in Path(f"/proc/{agent.pid}/environ").read_bytes():
+            seen.append(box.terminal.shown())
+            assert time.monotonic() < give_up, "it did not begin anew"
+        box.terminal.keys(PIN[-1], "Enter")
+        seen.append(box.terminal.until("nouveau"))
+        assert not [shown for shown in seen if "ABSENT" in shown or "répond pas" in shown]
+        assert agent.poll() is None
+    finally:
+        agent.kill()
+        agent.wait()
+
+
 def test_a_pleth_runs_and_a_reading_is_kept(box: Box) -> None:
     """The simulated oximeter on a pseudo-terminal, at its own speed."""
     port = box.home / "oximeter"
