@@ -7,18 +7,18 @@ from typing import Any
 
 from edge.config import Places
 from edge.localapi.client import connect
-from tests.cli.test_commands import agent, error_of, qafila
-from tests.cli.units import PIN, make_unit
+from tests.cli.test_commands import agent, error_of
+from tests.cli.units import PIN, make_unit, qafila_here
 
 
 def run(home: Path, *words: str) -> Any:  # noqa: ANN401  as wide as JSON
     """What a command answers, or the code of its refusal."""
-    done = qafila(*words, "--pin-stdin", "--json", stdin=PIN + "\n", home=home)
+    done = qafila_here(*words, "--pin-stdin", "--json", stdin=PIN + "\n", home=home)
     return json.loads(done.stdout) if done.returncode == 0 else error_of(done)["code"]
 
 
 def told(home: Path, *words: str) -> str:
-    done = qafila(*words, "--pin-stdin", stdin=PIN + "\n", home=home)
+    done = qafila_here(*words, "--pin-stdin", stdin=PIN + "\n", home=home)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

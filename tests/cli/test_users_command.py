@@ -10,8 +10,8 @@ import pytest
 
 from edge.config import Places
 from edge.localapi.client import connect
-from tests.cli.test_commands import agent, error_of, qafila
-from tests.cli.units import PIN, make_unit
+from tests.cli.test_commands import agent, error_of
+from tests.cli.units import PIN, make_unit, qafila_here
 
 NEW, OTHER = "739164", "604827"
 
@@ -23,14 +23,14 @@ def home(tmp_path: Path) -> Path:
 
 def users(home: Path, *words: str, by: str | None = "fatima", pins: tuple[str, ...] = (PIN,)) -> Any:  # noqa: ANN401  as wide as JSON
     signed = () if by is None else ("--by", by)
-    done = qafila(
+    done = qafila_here(
         "users", *words, *signed, "--pin-stdin", "--json", stdin="".join(f"{p}\n" for p in pins), home=home
     )
     return json.loads(done.stdout) if done.returncode == 0 else error_of(done)["code"]
 
 
 def status(home: Path) -> Any:  # noqa: ANN401  as wide as JSON
-    return json.loads(qafila("status", "--json", home=home).stdout)
+    return json.loads(qafila_here("status", "--json", home=home).stdout)
 
 
 def test_a_command_leaves_the_store_as_it_found_it_and_the_day_can_be_closed(home: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_command_leaves_the_store_as_it_found_it_and_the_day_can_be_closed(hom
             session.sign_in("fatima", PIN)
             assert len(users(home, "list")) == 1
             assert status(home)["locked"] is False
-        done = qafila("store", "lock", "--user", "fatima", "--pin-stdin", stdin=PIN + "\n", home=home)
+        done = qafila_here("store", "lock", "--user", "fatima", "--pin-stdin", stdin=PIN + "\n", home=home)
         assert done.returncode == 0, done.stderr
         assert status(home)["locked"] is True
 
@@ -90,18 +90,20 @@ def test_people_come_change_and_go(home: Path, *, running: bool) -> None:
         ]
     assert (
         "(technician)"
-        in qafila("users", "list", "--by", "fatima", "--pin-stdin", stdin=PIN + "\n", home=home).stdout
+        in qafila_here("users", "list", "--by", "fatima", "--pin-stdin", stdin=PIN + "\n", home=home).stdout
     )
 
 
 def test_the_second_copy_of_the_secret_opens_the_unit_and_is_asked_for(home: Path, tmp_path: Path) -> None:
     second = tmp_path / "other medium" / "device.secret"
-    assert json.loads(qafila("unit", "show", "--json", home=home).stdout)["notes"] == ["secret-copy-not-made"]
-    made = qafila("unit", "copy-secret", str(second), "--json", home=home)
+    assert json.loads(qafila_here("unit", "show", "--json", home=home).stdout)["notes"] == [
+        "secret-copy-not-made"
+    ]
+    made = qafila_here("unit", "copy-secret", str(second), "--json", home=home)
     assert json.loads(made.stdout) == {"device_secret_copy": str(second)}, made.stderr
-    assert error_of(qafila("unit", "copy-secret", str(second), "--json", home=home))["code"]
+    assert error_of(qafila_here("unit", "copy-secret", str(second), "--json", home=home))["code"]
     Places.at(home).device_secret.unlink()
-    assert json.loads(qafila("unit", "show", "--json", home=home).stdout)["notes"] == []
+    assert json.loads(qafila_here("unit", "show", "--json", home=home).stdout)["notes"] == []
     with agent(home):
         assert [each["user"] for each in users(home, "list")] == ["fatima"]
         assert set(status(home)["notes"]) <= {"swap-on"}
