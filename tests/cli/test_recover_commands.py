@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.cli.test_commands import agent, error_of, qafila
-from tests.cli.units import PIN
+from tests.cli.units import PIN, qafila_here
 
 NEW = "739164"
 WHY = ("--user", "fatima", "--reason", "forgotten-pin")
@@ -16,7 +16,7 @@ def test_a_unit_is_opened_by_telephone(tmp_path: Path) -> None:
     made = qafila("unit", "init", *unit, stdin=PIN + "\n", home=van)
     assert "Recovery sheet of van-07" in made.stdout
     assert PIN not in made.stdout
-    key = json.loads(qafila("central", "init", "--realm", "training", "--json", home=centre).stdout)[
+    key = json.loads(qafila_here("central", "init", "--realm", "training", "--json", home=centre).stdout)[
         "recovery_key"
     ]
     safe = Path(key).rename(tmp_path / "safe.key")
@@ -26,27 +26,36 @@ def test_a_unit_is_opened_by_telephone(tmp_path: Path) -> None:
         (("central", "enrol", request, "--out", bundle), centre),
         (("unit", "enrol", bundle), van),
     ):
-        assert qafila(*words, home=home).returncode == 0, words
+        assert qafila_here(*words, home=home).returncode == 0, words
     assert (
-        error_of(qafila("unit", "recover", *WHY, "--ask", "--json", home=van))["code"] == "agent-unreachable"
+        error_of(qafila_here("unit", "recover", *WHY, "--ask", "--json", home=van))["code"]
+        == "agent-unreachable"
     )
     with agent(van):
-        refused = qafila("unit", "recover", *WHY, "--ask", "--json", home=van)
+        refused = qafila_here("unit", "recover", *WHY, "--ask", "--json", home=van)
         assert error_of(refused)["code"] == "no-recovery-slot"
-        assert qafila("users", "list", "--by", "fatima", "--pin-stdin", stdin=PIN + "\n", home=van).stdout
-        asked = json.loads(qafila("unit", "recover", *WHY, "--ask", "--json", home=van).stdout)
-        answered = qafila(
+        assert qafila_here(
+            "users", "list", "--by", "fatima", "--pin-stdin", stdin=PIN + "\n", home=van
+        ).stdout
+        asked = json.loads(qafila_here("unit", "recover", *WHY, "--ask", "--json", home=van).stdout)
+        answered = qafila_here(
             *("central", "recover", "--unit", asked["unit"], *WHY, "--key", str(safe), "--by", "hakim"),
             *("--challenge", asked["challenge"], "--json"),
             home=centre,
         )
         code = json.loads(answered.stdout)["code"]
-        done = qafila("unit", "recover", *WHY, "--code-stdin", "--json", stdin=f"{code}\n{NEW}\n", home=van)
+        done = qafila_here(
+            "unit", "recover", *WHY, "--code-stdin", "--json", stdin=f"{code}\n{NEW}\n", home=van
+        )
         assert json.loads(done.stdout) == {"user": "fatima", "rotated": True}, done.stderr
-        again = qafila("unit", "recover", *WHY, "--code-stdin", "--json", stdin=f"{code}\n{NEW}\n", home=van)
+        again = qafila_here(
+            "unit", "recover", *WHY, "--code-stdin", "--json", stdin=f"{code}\n{NEW}\n", home=van
+        )
         assert error_of(again)["code"] == "recovery-code-wrong"
-        assert qafila("users", "list", "--by", "fatima", "--pin-stdin", stdin=NEW + "\n", home=van).stdout
-    verified = qafila(
+        assert qafila_here(
+            "users", "list", "--by", "fatima", "--pin-stdin", stdin=NEW + "\n", home=van
+        ).stdout
+    verified = qafila_here(
         "store", "verify", "--user", "fatima", "--pin-stdin", "--json", stdin=NEW + "\n", home=van
     )
     assert json.loads(verified.stdout)["valid"] is True
