@@ -17,7 +17,7 @@ from edge.config import Places
 from edge.security import device_secret
 from edge.security.slots import Slots
 from edge.store.store import Store
-from tests.cli.units import PIN, make_unit
+from tests.cli.units import PIN, make_unit, qafila_here
 
 
 def qafila(*words: str, stdin: str = "", home: Path | None = None) -> "subprocess.CompletedProcess[str]":
@@ -148,13 +148,17 @@ def test_a_name_nobody_could_sign_in_under_is_refused_either_way(home: Path, *, 
 
 
 def test_a_nurse_is_added_and_may_not_verify(home: Path) -> None:
-    added = qafila(
+    added = qafila_here(
         "users", "add", "Zoé", "--by", "fatima", "--pin-stdin", stdin=f"{PIN}\n739164\n", home=home
     )
     assert added.returncode == 0, added.stderr
-    listed = qafila("users", "list", "--by", "fatima", "--pin-stdin", "--json", stdin=PIN + "\n", home=home)
+    listed = qafila_here(
+        "users", "list", "--by", "fatima", "--pin-stdin", "--json", stdin=PIN + "\n", home=home
+    )
     assert [each["user"] for each in json.loads(listed.stdout)] == ["fatima", "zoe"]
-    refused = qafila("store", "verify", "--user", "zoe", "--pin-stdin", "--json", stdin="739164\n", home=home)
+    refused = qafila_here(
+        "store", "verify", "--user", "zoe", "--pin-stdin", "--json", stdin="739164\n", home=home
+    )
     assert refused.returncode == 1
     assert error_of(refused)["code"] == "not-allowed"
 
@@ -169,17 +173,17 @@ def test_a_folder_that_takes_no_files_is_said(tmp_path: Path) -> None:
 
 def test_a_unit_is_made_once_and_says_who_it_is(home: Path) -> None:
     again = ("--realm", "training", "--id", "van-07", "--user", "fatima", "--pin-stdin", "--json")
-    assert error_of(qafila("unit", "init", *again, stdin=PIN + "\n", home=home))["code"] == "unit-exists"
-    shown = json.loads(qafila("unit", "show", "--json", home=home).stdout)
+    assert error_of(qafila_here("unit", "init", *again, stdin=PIN + "\n", home=home))["code"] == "unit-exists"
+    shown = json.loads(qafila_here("unit", "show", "--json", home=home).stdout)
     assert (shown["unit"], shown["realm"], shown["enrolled"]) == ("van-07", "training", False)
 
 
 def test_a_request_never_overwrites_another_file(home: Path, tmp_path: Path) -> None:
     request = tmp_path / "van.request"
-    assert qafila("unit", "csr", str(request), home=home).returncode == 0
-    assert qafila("unit", "csr", str(request), home=home).returncode == 0
+    assert qafila_here("unit", "csr", str(request), home=home).returncode == 0
+    assert qafila_here("unit", "csr", str(request), home=home).returncode == 0
     (tmp_path / "mine").write_text("somebody's letter")
-    refused = qafila("unit", "csr", str(tmp_path / "mine"), "--json", home=home)
+    refused = qafila_here("unit", "csr", str(tmp_path / "mine"), "--json", home=home)
     assert error_of(refused)["code"] == "file-exists"
     assert (tmp_path / "mine").read_text() == "somebody's letter"
 
@@ -187,14 +191,14 @@ def test_a_request_never_overwrites_another_file(home: Path, tmp_path: Path) -> 
 def test_a_bundle_for_another_unit_is_refused_and_nothing_changes(home: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     make_unit(other, unit="van-08", user="omar")
-    assert qafila("unit", "csr", str(tmp_path / "o.request"), home=other).returncode == 0
+    assert qafila_here("unit", "csr", str(tmp_path / "o.request"), home=other).returncode == 0
     centre = ("central", "init", "--realm", "training", "--broker", "127.0.0.1:1883")
-    assert qafila(*centre, home=tmp_path / "c").returncode == 0
+    assert qafila_here(*centre, home=tmp_path / "c").returncode == 0
     bundle = tmp_path / "o.bundle"
     enrol = ("central", "enrol", str(tmp_path / "o.request"), "--out", str(bundle))
-    assert qafila(*enrol, home=tmp_path / "c").returncode == 0
-    refused = qafila("unit", "enrol", str(bundle), "--json", home=home)
+    assert qafila_here(*enrol, home=tmp_path / "c").returncode == 0
+    refused = qafila_here("unit", "enrol", str(bundle), "--json", home=home)
     assert error_of(refused)["code"] == "bundle-refused"
-    assert json.loads(qafila("unit", "show", "--json", home=home).stdout)["enrolled"] is False
-    assert qafila("unit", "enrol", str(bundle), home=other).returncode == 0
+    assert json.loads(qafila_here("unit", "show", "--json", home=home).stdout)["enrolled"] is False
+    assert qafila_here("unit", "enrol", str(bundle), home=other).returncode == 0
     assert qafila("uplink", "--json", home=home).returncode == 1
