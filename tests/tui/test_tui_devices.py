@@ -278,3 +278,23 @@ async def test_clocks_that_are_off_are_said_on_the_page_of_the_devices(
         pilot.app.hub.situation.look_at_devices(await agent.status())  # type: ignore[attr-defined]  # it is ours
         await settled(pilot)
         assert "GPS" not in text(pilot)
+
+
+@pytest.mark.parametrize(("language", "why"), [
+    ("fr", ("absent : L.appareil ne dit rien.", "absent : some-driver")),
+    ("en", (r"gone: The device[^.]+\.", "gone: some-driver")),
+])  # fmt: skip
+async def test_why_a_device_is_gone_is_a_sentence_and_else_the_code_of_its_driver(
+    language: str, why: tuple[str, str]
+) -> None:
+    agent = FakeAgent()
+    agent.devices = tuple(
+        device(key, "sig-bp").model_copy(update={"state": "gone", "code": code})
+        for key, code in (("cuff-1", "device-silent"), ("cuff-2", "some-driver"))
+    )
+    async with app(agent, language=language).run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("f6")
+        await settled(pilot)
+        for each in why:
+            assert re.search(each, text(pilot)), text(pilot)

@@ -58,7 +58,8 @@ class DeviceList(Scroller):
         word = "resting" if device.state == "gone" and device.code == _HUNG_UP else device.state
         state = hub.say(f"device.{word}")
         if word == "gone" and device.code:
-            state = f"{state} ({device.code})"
+            why, _ = hub.say.error(device.code, device.code)
+            state = hub.say("device.gone-why", state=state, why=why)
         present = hub.present
         parts = [Part(key, f"bold {theme.WHITE}"), Part(device.kind, theme.LABEL)]
         parts.append(Part(state, _STATE_COLOURS[word] if present else theme.GREY))
