@@ -146,7 +146,7 @@ def test_a_person_reads_what_it_means(devices: Devices) -> None:
         "contec-cms50: 3 readings in 29 bytes",
         "     1 to 2  SpO2 97 %   pulse 65 /min   perfusion index — (not-measured)",
         "          3  SpO2 — (sensor-off)   pulse — (sensor-off)   perfusion index — (sensor-off)",
-        "wave pleth: 3 samples, 60 a second: 51 48 64",
+        "wave pleth: 2 samples, 60 a second: 51 48",
         "refused: 2 bytes at offset 27, not-a-frame: no frame begins like this",
     ]
 
