@@ -29,7 +29,13 @@ from edge.store.transaction import Transaction
 LISTED: Final = 500
 FOUND: Final = 50
 VISITS: Final = 100
-_A_DAY_S: Final = 86_400
+_A_DAY_MS: Final = 86_400_000
+_WRITTEN_MS: Final = 1_793_491_200_000
+"""When this was written, 2026-11-01: it is later now, whatever a clock says that nobody has set."""
+_LAGS_BY_MS: Final = 366 * _A_DAY_MS
+"""By how much a clock that nobody vouches for may be late: it stood still while the unit was parked."""
+_USED_FOR_MS: Final = 20 * 366 * _A_DAY_MS
+"""For how long after it was written this may be in use, where the clock says nothing at all."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -200,7 +206,8 @@ class PatientCommands:
         Raises:
             NameRefused: one script stands in the other's field.
             IdentifierRefused: an identifier is empty or stands there twice.
-            BirthRefused: the birth is after today, and the box knows what day it is.
+            BirthRefused: the birth is after today, or where nobody has set the clock, after any day that
+                it may be.
         """
         name = in_own_fields(said.family, said.given, said.family_arabic, said.given_arabic)
         if name is None:
@@ -222,10 +229,13 @@ class PatientCommands:
 
     def _check_birth(self, birth: str | None) -> None:
         now = self._ledger.now()
-        if birth is None or now.quality is ClockQuality.NONE:
+        if birth is None:
             return
-        # A day more: it is tomorrow already east of Greenwich.
-        latest = datetime.datetime.fromtimestamp(now.wall_ms / 1000 + _A_DAY_S, tz=datetime.UTC).date()
+        latest_ms = now.wall_ms + _A_DAY_MS  # it is tomorrow already east of Greenwich
+        if now.quality is ClockQuality.NONE:
+            unset = now.wall_ms < _WRITTEN_MS
+            latest_ms = _WRITTEN_MS + _USED_FOR_MS if unset else now.wall_ms + _LAGS_BY_MS
+        latest = datetime.datetime.fromtimestamp(latest_ms / 1000, tz=datetime.UTC).date()
         if birth > latest.isoformat()[: len(birth)]:
             raise BirthRefused
 

@@ -1,12 +1,13 @@
 """A visit over the socket, from sign-in to received, on a real store, spool and wire."""
 
+import dataclasses
 import datetime
 import re
 
 import pytest
 
 from edge import cbor
-from edge.clock import ClockQuality, SystemClock
+from edge.clock import ClockQuality, Moment, SystemClock
 from edge.localapi.client import connect, new_request_id
 from edge.ports.caller import CallRefused
 from edge.records.fields import Field, Kind, Stream
@@ -250,9 +251,38 @@ async def test_nobody_is_born_after_today_where_today_is_known(world: World, bir
     world.clock_quality = ClockQuality.OPERATOR
     async with world.nurse() as nurse:
         assert (await refused(nurse, "patient.register", **person)).stable_code == "birth-in-future"
-    world.clock_quality = ClockQuality.NONE  # it may be 2999, for all the box knows
+
+
+class OddClock(SystemClock):
+    """One that nobody has set: at the beginning of all time, or where it stood when it was switched off."""
+
+    wall_ms = 0
+
+    def now(self) -> Moment:
+        return dataclasses.replace(super().now(), wall_ms=self.wall_ms)
+
+
+@pytest.mark.parametrize(
+    ("wall", "birth", "taken"),
+    [
+        ("2027-03-01", "2027-11-20", True),  # parked for the winter, and the clock stood still
+        ("2027-03-01", "2028-04-01", False),
+        ("2027-03-01", "2199-01-01", False),
+        ("1970-01-01", "2031-05-05", True),
+        ("1970-01-01", "2199", False),
+    ],
+)
+async def test_a_clock_that_nobody_set_refuses_only_what_cannot_be(
+    world: World, wall: str, birth: str, *, taken: bool
+) -> None:
+    world.clock = clock = OddClock(ClockQuality.NONE)
+    clock.wall_ms = int(datetime.datetime.fromisoformat(f"{wall}T12:00:00+00:00").timestamp() * 1000)
+    person = {"family": "Benali", "given": "Omar", "sex": "male", "birth": birth}
     async with world.nurse() as nurse:
-        await nurse.ask("patient.register", **person)
+        if taken:
+            await nurse.ask("patient.register", **person)
+        else:
+            assert (await refused(nurse, "patient.register", **person)).stable_code == "birth-in-future"
 
 
 async def test_an_alert_goes_into_its_own_stream_and_names_no_other_patients_visit(world: World) -> None:
