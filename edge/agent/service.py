@@ -232,6 +232,9 @@ class Agent:
         assert self._parts.begins_anew is not None  # noqa: S101  else nobody watches
         while True:
             await self._locks.spent.wait()
+            if self._room.saves.problem is not None:
+                self._locks.spent.clear()  # what is wrong with the store would be forgotten
+                continue
             refused = await asyncio.to_thread(self._parts.begins_anew)
             if refused is None and self._unlocking.locked and not self._unlocking.busy:
                 self._anew = True

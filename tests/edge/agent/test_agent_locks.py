@@ -14,6 +14,7 @@ from edge.agent.service import run
 from edge.clock import SystemClock
 from edge.errors import QafilaError
 from edge.localapi.client import connect
+from edge.ports.caller import CallRefused
 from edge.records.fields import Stream
 from tests.edge.agent.agent_world import (
     PIN,
@@ -208,6 +209,19 @@ async def test_a_lock_ends_the_process_for_a_new_one_at_once_and_after_a_command
         assert (asked, first.done()) == ([], False), "another command may follow"
         moved.ahead_s += 16
         assert await first is True
+
+        world.card = lambda: "store-read-only"
+        troubled = group.create_task(life(allowed))
+        await world.until_it_listens()
+        async with connect(world.socket) as api:
+            with suppress(CallRefused):
+                await Nurse(api).ask("sign-in", user="amina", pin=PIN)
+                await Nurse(api).ask("lock")
+            await looked(world)
+        assert (asked, troubled.done()) == ([], False), "a new start would not know what is wrong"
+        troubled.cancel()
+        await asyncio.wait([troubled])
+        world.card = lambda: None
 
         second = group.create_task(life(refused))
         await world.until_it_listens()
