@@ -77,6 +77,7 @@ class PatientsScreen(QafilaScreen):
 
     def on_mount(self) -> None:
         self.set_focus(self.query_one("#search", Input))
+        self.call_after_refresh(self._fill)
 
     def on_screen_resume(self) -> None:
         self.read()
@@ -180,6 +181,8 @@ class PatientsScreen(QafilaScreen):
 
     def _fill(self) -> None:
         """Show who fits what is typed; the visit that is open first, then the latest."""
+        if not self.is_mounted:
+            return  # the agent may answer before the screen has its lines
         say = self.hub.say
         wanted = user_id(self.query_one("#search", Input).value).replace(".", " ").split()
         today = self.hub.today()
