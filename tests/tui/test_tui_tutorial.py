@@ -200,7 +200,7 @@ def _begin_visit(screen: Terminal) -> None:
     screen.type("12051978")
     screen.keys("Enter")
     screen.type("QX730915")
-    screen.keys("Enter")
+    screen.keys("F12")
     screen.until("Readings")
 
 
