@@ -66,6 +66,7 @@ async def test_ten_tiles_are_whole_at_every_size_and_so_is_the_footer(language: 
             await pilot.resize_terminal(*size)
             capture = screen.screen
             assert isinstance(capture, CaptureScreen)
+            shown = ""
             for _ in range(100):  # a busy machine draws the footer a moment after the rest
                 await pilot.pause(0.05)
                 footer = [
