@@ -51,7 +51,8 @@ async def test_a_forgotten_pin_is_replaced_by_telephone_and_the_store_gets_a_new
         challenge = await asked(nurse)
         assert len(challenge.replace("-", "")) == 60
         said = centre_says(world, challenge.lower().replace("-", " "))
-        assert await code(nurse, "recover", **fields(said[:-1] + "Z")) == "recovery-code-wrong"
+        misheard = said[:-1] + ("7" if said.endswith("Z") else "Z")
+        assert await code(nurse, "recover", **fields(misheard)) == "recovery-code-wrong"
         assert await code(nurse, "recover", **fields(said, user="sami")) == "recovery-code-wrong"
         assert await code(nurse, "recover", **fields(said, pin="123456")) == "pin-too-weak"
         assert await nurse.ask("recover", **fields(said)) == {"rotated": True}
