@@ -65,9 +65,7 @@ class Shelf:
         return found
 
 
-async def test_an_omron_cuff_is_paired_and_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_omron_cuff_is_paired_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name, cuff = make_peripheral(f"omron-hem={ADDRESS},key=device,model=HEM-7155T,kept=1")
     assert isinstance(cuff, SimulatedOmron)
     home = tmp_path / "van"
