@@ -127,8 +127,7 @@ HISTORY: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
         ),
         "loss-reported": (
             "A unit's card was damaged; it names entries that nobody can read any more.",
-            "See with `central units` how many of them are not here either, and have them entered from"
-            " paper.",
+            "See with `central units` how many of them are not here either; have those entered from paper.",
         ),
     }
 )
