@@ -181,8 +181,8 @@ class PatientsScreen(QafilaScreen):
 
     def _fill(self) -> None:
         """Show who fits what is typed; the visit that is open first, then the latest."""
-        if not self.is_mounted:
-            return  # the agent may answer before the screen has its lines
+        if not (self.query("#search") and self.query("#list")):
+            return  # the agent may answer before the screen has its lines, or when they are taken away
         say = self.hub.say
         wanted = user_id(self.query_one("#search", Input).value).replace(".", " ").split()
         today = self.hub.today()
