@@ -63,9 +63,14 @@ async def states(api: Api) -> dict[str, str]:
 
 
 async def received(api: Api, *patients: str) -> None:
-    async with asyncio.timeout(60):
-        while dict.fromkeys(patients, "received").items() - (await states(api)).items():
-            await asyncio.sleep(0.1)
+    try:
+        async with asyncio.timeout(60):
+            while dict.fromkeys(patients, "received").items() - (await states(api)).items():
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        said = await api.call("status")
+        told = {key: said[key] for key in ("streams", "refusals", "problem", "forked")}
+        raise AssertionError(f"not received: {await states(api)}, {told}") from None
 
 
 async def test_by_stick_alone_everything_is_received(tmp_path: Path) -> None:
