@@ -109,6 +109,7 @@ class Agent:
         self._looks = 0
         self._troubled = False
         self._anew = False
+        self._told_to_stop = False
 
     def handlers(self) -> Mapping[str, Handler]:
         """Every method of the local API, guarded by session and role."""
@@ -203,7 +204,7 @@ class Agent:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, self._stop, stop)
         try:
             async with self._card.running(), asyncio.TaskGroup() as group:
                 tasks = [
@@ -227,6 +228,11 @@ class Agent:
                 loop.remove_signal_handler(number)
         return self._anew
 
+    def _stop(self, stop: asyncio.Event) -> None:
+        """Somebody wants the agent to end, also while it ends only to begin anew."""
+        self._told_to_stop, self._anew = True, False
+        stop.set()
+
     async def _watch_locks(self, stop: asyncio.Event) -> None:
         """End the run once the store has been locked, if the process could begin anew."""
         assert self._parts.begins_anew is not None  # noqa: S101  else nobody watches
@@ -237,7 +243,7 @@ class Agent:
                 continue
             refused = await asyncio.to_thread(self._parts.begins_anew)
             if refused is None and self._unlocking.locked and not self._unlocking.busy:
-                self._anew = True
+                self._anew = not self._told_to_stop
                 stop.set()
                 return
             if refused is not None:

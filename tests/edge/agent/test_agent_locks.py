@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+import os
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -234,6 +236,21 @@ async def test_a_lock_ends_the_process_for_a_new_one_at_once_and_after_a_command
                 await asyncio.sleep(0.01)
             assert (await status(Nurse(api)))["locked"] is True, "it goes on, rather than not at all"
         second.cancel()
+
+
+async def test_who_is_told_to_stop_while_it_ends_does_not_begin_anew(world: World) -> None:
+    """The service manager's SIGTERM comes while the agent is asked whether it could begin anew."""
+
+    def allowed() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        life = group.create_task(run(dataclasses.replace(world.parts(), begins_anew=allowed)))
+        await world.until_it_listens()
+        async with connect(world.socket) as api:
+            await Nurse(api).ask("sign-in", user="amina", pin=PIN)
+            assert await Nurse(api).ask("lock") == {}
+        assert await life is False
 
 
 async def test_a_command_that_finds_the_store_open_leaves_it_open(world: World) -> None:
