@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge.i18n.catalogue import load
 from edge.localapi.shapes import PlaceShown
-from tests.tui.tui_stage import app, settled, text
+from tests.tui.tui_stage import app, drawn, settled, text
 from tests.tui.tui_world import (
     NOW_MS,
     OBSERVATIONS,
@@ -66,16 +66,12 @@ async def test_ten_tiles_are_whole_at_every_size_and_so_is_the_footer(language: 
             await pilot.resize_terminal(*size)
             capture = screen.screen
             assert isinstance(capture, CaptureScreen)
-            shown = ""
-            for _ in range(100):  # a busy machine draws the footer a moment after the rest
-                await pilot.pause(0.05)
-                footer = [
-                    drawable(f"{key} {screen.hub.say(code)}", Level.ASCII) for key, code in capture.keys_now()
-                ]
-                shown = text(pilot)
-                if all(words in shown for words in footer):
-                    break
-            for value in ("260/160", "100", "300", "299", f"37{point}2", "45", "599", f"249{point}9"):
+            keys = [
+                drawable(f"{key} {screen.hub.say(code)}", Level.ASCII) for key, code in capture.keys_now()
+            ]
+            values = ("260/160", "100", "300", "299", f"37{point}2", "45", "599", f"249{point}9")
+            shown = await drawn(pilot, [*values, *keys])
+            for value in values:
                 assert re.search(rf"(?<![\d/]){re.escape(value)}(?![\d/])", shown), (size, value, shown)
             tiles = [tile for tile in capture.query(TileView) if tile.size.area]
             assert len(tiles) == (0 if size == (50, 12) else 10), size

@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from edge.localapi.answers import Status
 from edge.ports.caller import CallRefused
-from tests.tui.tui_stage import app, measuring, settled, text, typed
+from tests.tui.tui_stage import app, drawn, measuring, settled, text, typed
 from tests.tui.tui_world import (
     NOW_MS,
     OBSERVATIONS,
@@ -208,23 +208,19 @@ async def test_every_value_and_key_is_whole_at_every_size(language: str) -> None
         await settled(pilot)
         for size in SIZES:
             await pilot.resize_terminal(*size)
-            await pilot.pause(0.05)
-            shown = text(pilot)
-            point = screen.hub.say("number.point")
-            for value in ("260/160", "100", "300", f"43{point}0"):
-                assert re.search(rf"(?<![\d/]){re.escape(value)}(?![\d/])", shown), (size, value, shown)
             capture = screen.screen
             assert isinstance(capture, CaptureScreen)
-            for key, code in capture.keys_now():
-                assert drawable(f"{key} {screen.hub.say(code)}", Level.ASCII) in shown, size
-            for words in (
-                "van-07",
-                screen.hub.say("header.training"),
-                "JB482901",
-                "Aït Lahcen Fatima",
-                "⇅ 3",
-            ):
-                assert drawable(words, Level.ASCII) in shown, size
+            words = (
+                *(f"{key} {screen.hub.say(code)}" for key, code in capture.keys_now()),
+                *("van-07", screen.hub.say("header.training"), "JB482901", "Aït Lahcen Fatima", "⇅ 3"),
+            )
+            point = screen.hub.say("number.point")
+            values = ("260/160", "100", "300", f"43{point}0")
+            shown = await drawn(pilot, [*values, *(drawable(each, Level.ASCII) for each in words)])
+            for value in values:
+                assert re.search(rf"(?<![\d/]){re.escape(value)}(?![\d/])", shown), (size, value, shown)
+            for each in words:
+                assert drawable(each, Level.ASCII) in shown, (size, each, shown)
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 36)], ids=str)

@@ -1,5 +1,6 @@
 """Screens on a made-up agent, with a clock that stands still."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from textual.pilot import Pilot
@@ -49,6 +50,20 @@ async def settled(pilot: Pilot[Any]) -> None:
         if text(pilot).strip():
             break
         await pilot.pause(0.01)
+
+
+async def drawn(pilot: Pilot[Any], words: Sequence[str]) -> str:
+    """The screen once all words stand on it and two looks in turn are the same, or after ten seconds.
+
+    After a change of size a busy machine draws some parts a moment after the others.
+    """
+    before = shown = ""
+    for _ in range(200):
+        await pilot.pause(0.05)
+        before, shown = shown, text(pilot)
+        if shown == before and all(each in shown for each in words):
+            break
+    return shown
 
 
 async def measuring(pilot: Pilot[Any], seconds: float = 8.5) -> None:
