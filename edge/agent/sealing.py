@@ -132,10 +132,16 @@ class Sealing:
             self._later(error)
 
     def enrol(self, make: MakeSealer, now_s: float) -> None:
-        """Start sealing, under a fresh session, to what is pinned now."""
+        """Start sealing, under a fresh session, to what is pinned now.
+
+        A piece of what is missing is sealed at once, the first entries of every stream before all else: a
+        commit is in the spool before upkeep comes by, and whoever copies the spool in between would carry
+        away what nobody can open without them. Audit waits, for whoever signs in is to be in it.
+        """
         self._make = make
         try:
             self._begin_session(now_s)
+            self._fill(stream for stream in Stream if stream is not Stream.AUDIT)
         except (QafilaError, OSError) as error:
             self._later(error)
 

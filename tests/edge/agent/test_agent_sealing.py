@@ -51,6 +51,14 @@ async def test_the_key_message_goes_before_everything_else(world: World) -> None
         assert world.outbox.list()[0].word == "key"
 
 
+async def test_what_a_commit_rests_on_is_in_the_spool_before_it(world: World) -> None:
+    world.pace = Pace(mail_s=3600.0)
+    async with world.nurse() as nurse:
+        await nurse.patient()
+        assert sealed_seqs(world) == [1, 2]
+        assert all(sealed_seqs(world, each)[:1] == [1] for each in Stream if each is not Stream.AUDIT)
+
+
 async def test_a_new_bundle_means_a_new_session(world: World) -> None:
     async with world.nurse() as nurse:
         await nurse.patient()
