@@ -11,6 +11,7 @@ from typing import Any, Final
 from drivers.codec.framing import Frame, Framer, Garbage
 from edge.ports.driver import DeviceMisbehaved
 from edge.vitals.place import NoPosition, Place
+from edge.vitals.possible import possible
 from edge.vitals.quantity import Missing
 from edge.vitals.reading import Reading, Wave
 
@@ -51,11 +52,12 @@ class Decoded:
     def as_json(self, kind: str) -> dict[str, Any]:
         """The object that ``devices decode --json`` prints; others rely on its form.
 
-        ``places`` is there when there are some: most devices have none to tell.
+        Numbers that cannot be true are none here either. ``places`` is there when there are some: most
+        devices have none to tell.
         """
         said: dict[str, Any] = {
             "kind": kind,
-            "readings": [_reading_as_json(reading) for reading in self.readings],
+            "readings": [_reading_as_json(possible(reading)) for reading in self.readings],
             "refused": [
                 {"offset": refused.offset, "length": refused.length, "code": refused.code}
                 for refused in self.refused

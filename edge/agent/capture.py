@@ -16,7 +16,7 @@ from typing import Final
 from edge.agent import payloads, view
 from edge.agent.audience import Audience
 from edge.agent.devicetalk import clock_off_s, flags_of, is_live
-from edge.agent.display import Display, Van, possible
+from edge.agent.display import Display, Van
 from edge.agent.filing import Filing
 from edge.agent.ledger import Ledger
 from edge.agent.parts import Device
@@ -28,14 +28,15 @@ from edge.ports.caller import Answer, Call, Json
 from edge.ports.driver import DeviceEvent
 from edge.records.fields import Kind, Stream
 from edge.store.errors import StoreError
-from edge.vitals.codes import Code
+from edge.vitals.limits import PASSING_OUTSIDE
 from edge.vitals.place import Place
+from edge.vitals.possible import possible
 from edge.vitals.quantity import Quantity
 from edge.vitals.reading import Flaw, Mode, Reading, Wave
 
 FRESH_FOR_S: Final = 3.0
 """How old what a display shows may be when somebody takes it."""
-PASSING: Final = frozenset({Code.CUFF_PRESSURE})
+PASSING: Final = frozenset(PASSING_OUTSIDE)
 """Codes that are shown while they change and never kept, not even when somebody asks for it."""
 _LOG: Final = logging.getLogger(__name__)
 
@@ -116,14 +117,17 @@ class Capture:
         elif isinstance(event, Wave):
             self._show_wave(device, event)
             self._hear_wave(device, event)
-        elif event.mode is Mode.SPOT:
-            return await self._hear_spot(device, possible(event))
-        elif all(code in PASSING for code, _ in event.values):
-            self._show(device, event, settled=False)
-        elif event.passing:
-            self._show(device, possible(event), settled=False)
         else:
-            await self._hear_display(device, possible(event))
+            return await self._hear_reading(device, possible(event))
+        return ()
+
+    async def _hear_reading(self, device: str, reading: Reading) -> Sequence[bytes]:
+        if reading.mode is Mode.SPOT:
+            return await self._hear_spot(device, reading)
+        if reading.passing or all(code in PASSING for code, _ in reading.values):
+            self._show(device, reading, settled=False)
+        else:
+            await self._hear_display(device, reading)
         return ()
 
     async def _hear_place(self, device: str, place: Place) -> None:

@@ -10,7 +10,6 @@ import dataclasses
 from typing import Final
 
 from edge.agent.settle import Placing, Seen
-from edge.vitals.limits import only_numbers_that_can_be
 from edge.vitals.reading import Reading
 
 SAME_PATIENT_WITHIN_S: Final = 120.0
@@ -119,12 +118,6 @@ class Display:
         """
         self.last_monotonic_ms = max(monotonic_ms, self.last_monotonic_ms + 1)
         return self.last_monotonic_ms
-
-
-def possible(reading: Reading) -> Reading:
-    """The reading without numbers that cannot be true."""
-    values = only_numbers_that_can_be(dict(reading.values))
-    return dataclasses.replace(reading, values=tuple(values.items()))
 
 
 def _whose(van: Van, *, seen_before: bool) -> bytes | None:

@@ -75,6 +75,12 @@ REFUSE_OUTSIDE: Final[dict[Code, Range]] = {
 }
 """A number beyond these is no measurement. Every code that has a number is here; a test holds it."""
 
+PASSING_OUTSIDE: Final[dict[Code, Range]] = {Code.CUFF_PRESSURE: _range("0", "330")}
+"""The same for what is only shown while it changes: it is never stored, and nobody types it.
+
+No cuff holds more, not even with a fault (IEC 80601-2-30, single fault condition).
+"""
+
 CONFIRM_OUTSIDE: Final[dict[Code, Range]] = {
     Code.SYSTOLIC: _range("80", "200"),
     Code.DIASTOLIC: _range("40", "120"),
@@ -101,9 +107,10 @@ def check(values: Mapping[Code, Decimal]) -> tuple[Finding, ...]:
         for code, value in values.items()
         if (verdict := _alone(code, value)) is not None
     ]
-    if (verdict := _pressures(values)) is not None:
+    finite = {code: value for code, value in values.items() if value.is_finite()}
+    if (verdict := _pressures(finite)) is not None:
         findings.append(Finding(PRESSURE_PAIR, verdict))
-    if _pulses_differ([values[code] for code in _PULSES if code in values]):
+    if _pulses_differ([finite[code] for code in _PULSES if code in finite]):
         findings.append(Finding(PULSES_DIFFER, Verdict.CONFIRM))
     return tuple(findings)
 
@@ -139,7 +146,7 @@ _PRESSURES: Final = (Code.SYSTOLIC, Code.DIASTOLIC, Code.MEAN_PRESSURE)
 
 def _alone(code: Code, value: Decimal) -> Verdict | None:
     possible = REFUSE_OUTSIDE.get(code)
-    if possible is None or not possible.low <= value <= possible.high:
+    if possible is None or not value.is_finite() or not possible.low <= value <= possible.high:
         return Verdict.REFUSE  # a code without a range carries no number
     usual = CONFIRM_OUTSIDE.get(code)
     if usual is not None and not usual.low <= value <= usual.high:
