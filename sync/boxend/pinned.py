@@ -3,6 +3,7 @@
 import dataclasses
 
 from sync.wire import enrolment
+from sync.wire.certificate import Certificate
 from sync.wire.enrolment import Broker
 from sync.wire.keyset import Keyset
 
@@ -13,6 +14,8 @@ class Enrolment:
 
     Attributes:
         keyset_raw: the keyset as signed by a root, to hand to processes that check it themselves.
+        certificate_raw: the unit's right to connect over TLS, the same; empty where the unit has none.
+        certificate: what it says.
     """
 
     unit: str
@@ -21,6 +24,8 @@ class Enrolment:
     keyset: Keyset
     keyset_raw: bytes
     brokers: tuple[Broker, ...]
+    certificate_raw: bytes = b""
+    certificate: Certificate | None = None
 
 
 def read_bundle(bundle: bytes, request: bytes, pinned: tuple[bytes, ...] = ()) -> Enrolment:
@@ -35,4 +40,8 @@ def read_bundle(bundle: bytes, request: bytes, pinned: tuple[bytes, ...] = ()) -
         EnvelopeRefused: it is not an answer to this request, or not to be believed.
     """
     read = enrolment.read_bundle(bundle, request, pinned)
-    return Enrolment(read.unit, read.realm, read.roots, read.keyset, read.keyset_raw, read.brokers)
+    return Enrolment(
+        *(read.unit, read.realm, read.roots, read.keyset, read.keyset_raw, read.brokers),
+        read.certificate_raw,
+        read.certificate,
+    )

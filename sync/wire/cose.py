@@ -46,6 +46,7 @@ class Purpose(StrEnum):
     KEYSET = "keyset"
     REQUEST = "csr"
     BUNDLE = "bundle"
+    CERTIFICATE = "certificate"
     RETIRE = "retire"
     VOID = "void"
     GRANT = "grant"

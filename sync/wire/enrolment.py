@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from edge import cbor
-from sync.wire import cose, keys, keyset, shapes
+from sync.wire import certificate, cose, keys, keyset, shapes
+from sync.wire.certificate import MOST_REQUEST_BYTES, Certificate
 from sync.wire.cose import Purpose
 from sync.wire.errors import EnvelopeRefused
 from sync.wire.keyset import Keyset
@@ -22,13 +23,19 @@ MAX_BROKERS: Final = 16
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EnrolmentRequest:
-    """What a unit says of itself; public keys only."""
+    """What a unit says of itself; public keys only.
+
+    Attributes:
+        tls: what it wants a TLS certificate for, a PKCS #10 request in DER; empty from a unit that was made
+            before units asked for one.
+    """
 
     unit: str
     realm: str
     sign_public: bytes
     recv_public: bytes
     made_ms: int
+    tls: bytes = b""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,6 +55,7 @@ class Bundle:
         roots: the centre's two root public keys, one of them cold.
         keyset_raw: the keyset as signed; `keyset` is what it says.
         fingerprint: of the request that is answered.
+        certificate_raw: the right to connect as signed, or empty; `certificate` is what it says.
     """
 
     unit: str
@@ -57,11 +65,15 @@ class Bundle:
     keyset: Keyset
     brokers: tuple[Broker, ...]
     fingerprint: str
+    certificate_raw: bytes = b""
+    certificate: Certificate | None = None
 
 
-def make_request(unit: str, realm: str, sign_private: bytes, recv_public: bytes, made_ms: int) -> bytes:
+def make_request(
+    unit: str, realm: str, sign_private: bytes, recv_public: bytes, made_ms: int, tls: bytes = b""
+) -> bytes:
     sign_public = keys.signing_public(sign_private)
-    payload = cbor.encode([unit, realm, sign_public, recv_public, made_ms])
+    payload = cbor.encode([unit, realm, sign_public, recv_public, made_ms, *([tls] if tls else [])])
     protected = cose.protected_header(keys.kid(sign_public))
     return cose.sign(protected, payload, sign_private, Purpose.REQUEST, realm)
 
@@ -73,13 +85,18 @@ def read_request(raw: bytes) -> EnrolmentRequest:
         EnvelopeRefused: too-large, version, form, kid, signature or realm.
     """
     signed = cose.read_plain(raw)
-    unit, realm, sign_public, recv_public, made_ms = shapes.items(cose.payload(signed), 5)
+    said = shapes.items(cose.payload(signed), most=6)
+    unit, realm, sign_public, recv_public, made_ms = shapes.items(said[:5], 5)
+    tls = shapes.octets(said[5]) if len(said) > 5 else b""
+    if len(said) > 5 and not 1 <= len(tls) <= MOST_REQUEST_BYTES:
+        raise EnvelopeRefused("form")
     request = EnrolmentRequest(
         shapes.unit(unit),
         _realm(realm),
         shapes.octets(sign_public, keys.SIGN_PUBLIC_BYTES),
         shapes.octets(recv_public, keys.SEAL_PUBLIC_BYTES),
         shapes.integer(made_ms),
+        tls,
     )
     cose.check(signed, request.sign_public, Purpose.REQUEST, request.realm)
     return request
@@ -96,8 +113,9 @@ def make_bundle(
     keyset_raw: bytes,
     brokers: Sequence[Broker],
     root_private: bytes,
+    certificate_raw: bytes = b"",
 ) -> bytes:
-    """Answer a request.
+    """Answer a request; ``certificate_raw``, the unit's right to connect, is empty where it asked for none.
 
     Raises:
         EnvelopeRefused: the request is not to be believed.
@@ -111,6 +129,7 @@ def make_bundle(
             keyset_raw,
             [[broker.host, broker.port, broker.tls] for broker in brokers],
             bytes.fromhex(fingerprint(request_raw)),
+            *([certificate_raw] if certificate_raw else []),
         ]
     )
     protected = cose.protected_header(keys.kid(keys.signing_public(root_private)))
@@ -130,7 +149,8 @@ def read_bundle(raw: bytes, request_raw: bytes, pinned: Sequence[bytes] = ()) ->
     """
     request = read_request(request_raw)
     signed = cose.read_plain(raw)
-    unit, realm, roots, keyset_raw, brokers, answered = shapes.items(cose.payload(signed), 6)
+    said = shapes.items(cose.payload(signed), most=7)
+    unit, realm, roots, keyset_raw, brokers, answered = shapes.items(said[:6], 6)
     stated = tuple(shapes.octets(root, keys.SIGN_PUBLIC_BYTES) for root in shapes.items(roots, 2))
     cose.check(signed, cose.pick(signed, pinned or stated), Purpose.BUNDLE, request.realm)
     if _realm(realm) != request.realm:
@@ -141,6 +161,7 @@ def read_bundle(raw: bytes, request_raw: bytes, pinned: Sequence[bytes] = ()) ->
     if named != fingerprint(request_raw):
         raise EnvelopeRefused("unit")
     raw_keyset = shapes.octets(keyset_raw)
+    raw_certificate = shapes.octets(said[6]) if len(said) > 6 else b""
     return Bundle(
         request.unit,
         request.realm,
@@ -149,6 +170,8 @@ def read_bundle(raw: bytes, request_raw: bytes, pinned: Sequence[bytes] = ()) ->
         keyset.read(raw_keyset, stated, request.realm),
         tuple(_decode_broker(broker) for broker in shapes.items(brokers, most=MAX_BROKERS)),
         named,
+        raw_certificate,
+        certificate.read(raw_certificate, stated, request.unit, request.realm) if len(said) > 6 else None,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from edge import cbor
 from edge.ports.sealing import ReceiptRefused
-from sync.wire import batches, cose, enrolment, keys, keyset, receipts
+from sync.wire import batches, certificate, cose, enrolment, keys, keyset, receipts
 from sync.wire.batches import Author
 from sync.wire.cose import Purpose
 from sync.wire.errors import EnvelopeRefused
@@ -44,6 +44,12 @@ REQUEST = enrolment.make_request(
 BUNDLE = enrolment.make_bundle(
     REQUEST, ROOTS, KEYSET_RAW, [enrolment.Broker("127.0.0.1", 1883, tls=False)], ROOT
 )
+CERTIFICATE = certificate.sign(
+    certificate.Certificate(
+        UNIT, REALM, 1_795_000_000_000, 1_826_000_000_000, bytes(8), (b"x" * 400,), (b"y",)
+    ),
+    ROOT,
+)
 KEY_MESSAGE, SESSION = batches.make_key_message(AUTHOR, TIPS, SESSION_KEY, [keys.sealing_public(CENTRE_SEAL)])
 
 
@@ -75,6 +81,7 @@ MESSAGES: Final[dict[str, tuple[bytes, Reader]]] = {
     "keyset": (KEYSET_RAW, lambda raw: keyset.read(raw, ROOTS, REALM)),
     "request": (REQUEST, enrolment.read_request),
     "bundle": (BUNDLE, lambda raw: enrolment.read_bundle(raw, REQUEST, ROOTS)),
+    "certificate": (CERTIFICATE, lambda raw: certificate.read(raw, ROOTS, UNIT, REALM)),
     "first bundle": (BUNDLE, lambda raw: enrolment.read_bundle(raw, REQUEST)),
 }
 each_message = pytest.mark.parametrize(("raw", "read"), MESSAGES.values(), ids=MESSAGES)
