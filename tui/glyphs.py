@@ -28,10 +28,12 @@ class Level(StrEnum):
     """Letters, digits and signs of ASCII only."""
 
 
-_CONSOLE: Final = str.maketrans({"₂": "2", "⇅": "↑", "✓": "■", "▏": "│", "\u00a0": " ", "\u202f": " "})
+_CONSOLE: Final = str.maketrans(
+    {"₂": "2", "⇅": "↑", "◆": "♦", "✓": "■", "▏": "│", "\u00a0": " ", "\u202f": " "}
+)
 """What Lat15-Terminus16 has not; a test compares every screen with that font's table."""
-_FROM: Final = "₂⇅✓●↑↓→▲▼■▶…–—’‘«»·•°±œŒ≤≥×≈"  # noqa: RUF001  what is replaced
-_TO: Final = "2^+o^v>Av#>~--''\"\"..o+oO<>x~"
+_FROM: Final = "₂⇅◆✓●↑↓→▲▼■▶…–—’‘«»·•°±œŒ≤≥×≈"  # noqa: RUF001  what is replaced
+_TO: Final = "2^*+o^v>Av#>~--''\"\"..o+oO<>x~"
 _ASCII: Final = {
     **dict.fromkeys("─━╌╶╴╺╸", "-"),
     **dict.fromkeys("│┃╵╷╹╻▏", "|"),

@@ -11,7 +11,8 @@ from edge.vitals.codes import Code
 from tui.monitor import measured
 
 ORDER: Final[tuple[State, ...]] = ("saved", "sent", "arrived", "received")
-SYMBOLS: Final[dict[State, str]] = {"saved": "●", "sent": "↑", "arrived": "▲", "received": "✓"}
+SYMBOLS: Final[dict[State, str]] = {"saved": "●", "sent": "↑", "arrived": "◆", "received": "✓"}
+"""Signs that differ at every level of characters: a Linux console draws a triangle as it draws an arrow."""
 _SHORT_UNITS: Final = {"mm[Hg]": "mmHg", "Cel": "°C", "{score}": "/10"}
 
 

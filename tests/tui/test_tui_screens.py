@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from tests.tui.tui_world import (
 from tui import theme
 from tui.glyphs import Level, drawable
 from tui.monitor import Kind
+from tui.records import SYMBOLS
 from tui.screens.capture import CaptureScreen
 from tui.screens.entry import Entry
 from tui.screens.patients import PatientsScreen
@@ -311,7 +313,7 @@ async def test_states_move_with_the_receipts() -> None:
         agent.moved(vitals=stream(15, 15, 15, 13), alert=stream(1, 1, 1, 1))
         await settled(pilot)
         shown = text(pilot)
-        assert (shown.count("▲ arrivé"), shown.count("✓ reçu")) == (2, 2)
+        assert (shown.count("◆ arrivé"), shown.count("✓ reçu")) == (2, 2)
         assert "⇅ 0" in shown
 
 
@@ -428,8 +430,6 @@ async def test_keys_of_other_programs_do_nothing(key: str) -> None:
 @pytest.mark.parametrize("level", [Level.BOX, Level.ASCII])
 async def test_every_screen_is_drawn_with_what_the_terminal_has(level: Level) -> None:
     """Of the console: a table taken from Lat15-Terminus16 with psfgettable."""
-    from pathlib import Path
-
     font = set((Path(__file__).parent / "lat15-terminus16.txt").read_text(encoding="utf-8"))
     allowed = font if level is Level.BOX else {chr(code) for code in range(32, 127)} | {"\n"}
     screen = app(FakeAgent(), level=level, capture=False)
@@ -449,6 +449,17 @@ async def test_every_screen_is_drawn_with_what_the_terminal_has(level: Level) ->
                 await measuring(pilot)
             drawn = {drawable(c, level) for c in text(pilot)}
             assert {c for word in drawn for c in word} - allowed == set(), keys
+
+
+@pytest.mark.parametrize("level", Level)
+def test_how_far_a_record_has_come_has_a_sign_of_its_own_on_every_terminal(level: Level) -> None:
+    """Of the console: the table names the characters that Lat15-Terminus16 draws with one glyph."""
+    alike = (Path(__file__).parent / "lat15-terminus16-alike.txt").read_text(encoding="utf-8").splitlines()
+    glyph_of = {character: glyphs[0] for glyphs in alike for character in glyphs}
+    assert glyph_of["▲"] == glyph_of["↑"]
+    signs = {state: drawable(sign, level) for state, sign in SYMBOLS.items()}
+    glyphs = {glyph_of.get(sign, sign) if level is Level.BOX else sign for sign in signs.values()}
+    assert len(glyphs) == len(SYMBOLS), signs
 
 
 async def test_today_is_the_boxs_day() -> None:
