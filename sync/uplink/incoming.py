@@ -104,6 +104,8 @@ class Incoming:
         return receipt if self._coverage.learn(receipt) else None
 
     def _take_down(self, raw: bytes) -> None:
+        if not raw:
+            return  # the centre takes back what it had to say: the unit has it
         name = down_name(raw)
         if len(raw) > MAX_MESSAGE_BYTES:
             self._refuse("too-large")

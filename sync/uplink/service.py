@@ -183,7 +183,7 @@ class Uplink:
             raise _NotAccepted(down.stable_code, reason=down.reason) from None
         asked_s = self._clock.monotonic_s()
         wanted = [topics.receipt(unit, level) for level in topics.LEVELS]
-        connection.subscribe([*wanted, topics.down(unit)])
+        connection.subscribe([*wanted, *topics.down_all(unit)])
         self._until(connection, lambda: connection.subscribed, patience.connect_s)
         self._settle(connection, self._clock.monotonic_s() - asked_s)
         assert connection.accepted is not None  # noqa: S101  just waited for

@@ -11,6 +11,7 @@ PREFIX: Final = "qafila/v1"
 UP_ALL: Final = f"{PREFIX}/+/up/#"
 STATE_ALL: Final = f"{PREFIX}/+/state"
 UNIT_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,30}", re.ASCII)
+DOWN_NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 UP_WORDS: Final = frozenset({"key", "void", *(stream.word for stream in Stream)})
 LEVELS: Final = ("landed", "opened")
 
@@ -26,7 +27,7 @@ class Plane(StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic taken apart; ``word`` is the kind of upward message or the level of a receipt."""
+    """A topic taken apart; ``word`` is the kind of upward message, the level of a receipt, or a number."""
 
     unit: str
     plane: Plane
@@ -43,8 +44,14 @@ def receipt(unit: str, level: str) -> str:
     return f"{PREFIX}/{unit}/receipt/{level}"
 
 
-def down(unit: str) -> str:
-    return f"{PREFIX}/{unit}/down"
+def down(unit: str, dseq: int | None = None) -> str:
+    """Where the centre speaks to a unit: each message under its number, orders to erase under none."""
+    return f"{PREFIX}/{unit}/down" if dseq is None else f"{PREFIX}/{unit}/down/{dseq}"
+
+
+def down_all(unit: str) -> tuple[str, str]:
+    """What a unit subscribes to, to hear all of it."""
+    return down(unit), f"{PREFIX}/{unit}/down/+"
 
 
 def state(unit: str) -> str:
@@ -62,8 +69,8 @@ def parse(topic: str) -> Topic | None:
             return Topic(parts[2], Plane.UP, word)
         case ["receipt", level] if level in LEVELS:
             return Topic(parts[2], Plane.RECEIPT, level)
-        case ["down"]:
-            return Topic(parts[2], Plane.DOWN, None)
+        case ["down", *number] if all(map(DOWN_NUMBER.fullmatch, number)) and len(number) <= 1:
+            return Topic(parts[2], Plane.DOWN, number[0] if number else None)
         case ["state"]:
             return Topic(parts[2], Plane.STATE, None)
         case _:
