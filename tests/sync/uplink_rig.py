@@ -158,6 +158,9 @@ class Centre:
 
     It comes back by itself when the broker does, and forgets nothing, like the real one.
 
+    Args:
+        port: of the broker on loopback, or the path of its socket file.
+
     Attributes:
         silent: land, but answer nothing.
         deaf: neither land nor answer.
@@ -167,7 +170,7 @@ class Centre:
         states: what was said on the state topic.
     """
 
-    def __init__(self, box: Box, port: int) -> None:
+    def __init__(self, box: Box, port: int | Path) -> None:
         self.box = box
         self.landed = Landed()
         self.silent = False
@@ -181,7 +184,10 @@ class Centre:
         self.changed = threading.Condition()
         self._subscribed = threading.Event()
         self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id="centre", protocol=MQTTProtocolVersion.MQTTv311
+            CallbackAPIVersion.VERSION2,
+            client_id="centre",
+            protocol=MQTTProtocolVersion.MQTTv311,
+            transport="tcp" if isinstance(port, int) else "unix",
         )
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = lambda client, *_: client.subscribe(
@@ -189,7 +195,8 @@ class Centre:
         )
         self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
-        self._client.connect_async("127.0.0.1", port, 5)
+        host, number = ("127.0.0.1", port) if isinstance(port, int) else (str(port), 1883)
+        self._client.connect_async(host, number, 5)
 
     def __enter__(self) -> Self:
         self._client.loop_start()

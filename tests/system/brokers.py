@@ -88,7 +88,10 @@ class _Process:
         self._process = subprocess.Popen(
             self._command(), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        wait_for_port(self.port, self._process)
+        self._wait(self._process)
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        wait_for_port(self.port, process)
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
@@ -127,6 +130,9 @@ class Mosquitto(_Process):
     def program() -> str | None:
         return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
+    def _listener(self) -> str:
+        return f"listener {self.port} 127.0.0.1"
+
     def _command(self) -> Sequence[str]:
         program = self.program()
         if program is None:
@@ -135,7 +141,7 @@ class Mosquitto(_Process):
                 pytest.fail(missing)
             pytest.skip(missing)
         lines = (
-            f"listener {self.port} 127.0.0.1",
+            self._listener(),
             "allow_anonymous true",
             "persistence false",
             "set_tcp_nodelay true",
