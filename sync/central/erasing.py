@@ -183,11 +183,8 @@ def enforce(connection: Connection, news: Sequence[tuple[Journal, OpenedEntry]],
 
 
 def empty_log(connection: Connection) -> None:
-    """Move the WAL into the file and leave nothing in it: what was erased stands there as it was before.
-
-    Where somebody reads just then it stays for a while, until the next time.
-    """
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    """Leave nothing of what was erased where it stood before, as far as the database lets us."""
+    connection.empty_log()
 
 
 # ── ordering ─────────────────────────────────────────────────────────────────────────────────────
@@ -317,12 +314,7 @@ def _erase_entries(connection: Connection, places: Iterable[tuple[str, str, str,
 
 def _tables(connection: Connection, column: str) -> list[str]:
     """Every table of rows with such a column, those of later schemas too."""
-    rows = connection.execute(
-        "SELECT tables.name FROM sqlite_schema AS tables JOIN pragma_table_info(tables.name) AS columns"
-        " WHERE tables.type = 'table' AND columns.name = ?",
-        (column,),
-    )
-    return [name for (name,) in rows.fetchall() if name not in _NOT_ROWS]
+    return [name for name in connection.tables_with(column) if name not in _NOT_ROWS]
 
 
 def _drop_opened_batches(connection: Connection, unit: str) -> None:
@@ -348,7 +340,8 @@ def _done(connection: Connection, journal: Journal, entry: OpenedEntry, now_ms: 
     for each in people if isinstance(people, list) else []:
         if isinstance(each, bytes):
             connection.execute(
-                "INSERT OR IGNORE INTO erased_people VALUES (?, ?)", (each.hex(), erasure.hex())
+                "INSERT INTO erased_people VALUES (?, ?) ON CONFLICT (patient, erasure) DO NOTHING",
+                (each.hex(), erasure.hex()),
             )
             _erase_patient(connection, each.hex())
             connection.execute("DELETE FROM secrets WHERE unit = ? AND patient = ?", (journal.unit, each))

@@ -150,7 +150,7 @@ def _inherit_orders(connection: Connection, grant: Grant) -> tuple[str, ...]:
     """Every order to the lost unit, done there or not, is still to be done by the one that goes on."""
     connection.execute(
         "INSERT INTO erasures_of_units SELECT erasure, ?1, NULL FROM erasures_of_units WHERE unit = ?2"
-        " ON CONFLICT DO UPDATE SET done_ms = NULL",
+        " ON CONFLICT (erasure, unit) DO UPDATE SET done_ms = NULL",
         (grant.unit, grant.former),
     )
     rows = connection.execute(

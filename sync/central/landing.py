@@ -173,7 +173,9 @@ class Lander:
         assert last is not None  # noqa: S101  the same
         assert head is not None  # noqa: S101  the same
         digest = hashlib.sha256(message.raw).digest()
-        if self._connection.execute("SELECT 1 FROM landing WHERE digest = ?", (digest,)).fetchone():
+        if self._connection.execute(
+            "SELECT 1 FROM landing WHERE unit = ? AND digest = ?", (message.unit, digest)
+        ).fetchone():
             database.count(self._connection, "batch-repeated", message.unit, 1, now_ms)
             return False
         journal = Journal(message.unit, message.epoch, stream.word)
@@ -181,14 +183,14 @@ class Lander:
             "SELECT head FROM landing WHERE unit = ? AND epoch = ? AND stream = ? AND last = ? ORDER BY id",
             (*journal.key, last),
         ).fetchone()
-        cursor = self._connection.execute(
+        ((batch,),) = self._connection.execute(
             "INSERT INTO landing (unit, epoch, stream, first, last, head, session, state, settled,"
-            " landed_ms, digest, raw) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', 0, ?, ?, ?)",
+            " landed_ms, digest, raw) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', 0, ?, ?, ?) RETURNING id",
             (*journal.key, first, last, head, message.signed.session_id, now_ms, digest, message.raw),
-        )
+        ).fetchall()
         if rival is not None and rival[0] != head:
             conflict = Conflict(last, kept=rival[0], other=head)
-            note_conflicts(self._connection, journal, "landed", cursor.lastrowid, [conflict], now_ms)
+            note_conflicts(self._connection, journal, "landed", batch, [conflict], now_ms)
         spans.add(self._connection, journal, first, last, head)
         self._need_session(message, now_ms)
         return True

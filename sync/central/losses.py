@@ -21,7 +21,7 @@ _THERE: Final = (
     "SELECT count(*) FROM ("
     "SELECT seq FROM entries WHERE unit = ?1 AND epoch = ?2 AND stream = ?3 AND seq BETWEEN ?4 AND ?5"
     " UNION SELECT origin_seq FROM entries WHERE unit = ?1 AND origin_epoch = ?2 AND origin_stream = ?3"
-    " AND origin_seq BETWEEN ?4 AND ?5)"
+    " AND origin_seq BETWEEN ?4 AND ?5) AS there"
 )
 _Lost = tuple[str, str, int, int]
 """Epoch, stream, first and last."""

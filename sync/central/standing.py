@@ -51,7 +51,7 @@ def _standing(connection: database.Connection, unit: str) -> UnitStanding:
     epochs, went_back, conflicts, quarantined = connection.execute(
         "SELECT (SELECT count(DISTINCT epoch) FROM spans WHERE unit = ?1),"
         " (SELECT count(*) FROM lineage WHERE unit = ?1),"
-        " (SELECT count(*) FROM (SELECT DISTINCT epoch, stream, seq FROM conflicts WHERE unit = ?1)),"
+        " (SELECT count(*) FROM (SELECT DISTINCT epoch, stream, seq FROM conflicts WHERE unit = ?1) AS p),"
         " (SELECT count(*) FROM quarantine JOIN landing ON landing.id = batch WHERE unit = ?1)",
         (unit,),
     ).fetchone()

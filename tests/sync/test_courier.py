@@ -239,8 +239,9 @@ def test_receipts_that_are_not_ours_old_or_damaged_move_nothing(world: World) ->
 
 
 def order(world: World, raw: bytes) -> None:
-    world.centre.connection.execute("INSERT OR REPLACE INTO orders VALUES (?, 1, ?)", (UNIT, raw))
-    world.centre.connection.commit()
+    world.centre.connection.execute(
+        "INSERT INTO orders VALUES (?, 1, ?) ON CONFLICT (unit) DO UPDATE SET raw = excluded.raw", (UNIT, raw)
+    )
 
 
 def test_what_the_centre_has_to_tell_goes_down_sealed_as_it_is(world: World, tmp_path: Path) -> None:
