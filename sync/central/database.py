@@ -7,6 +7,7 @@ so that any process may be killed at any moment and a second collector would say
 """
 
 import contextlib
+import os
 from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Final
@@ -24,13 +25,15 @@ _CHECKED_WHOLE_BYTES: Final = 64 * 1024 * 1024
 """Up to this size the whole file is checked when it is opened: a fraction of a second."""
 
 
-def create(path: Path) -> None:
-    """Make the tables in an empty database: the file, or PostgreSQL when its address lies beside.
+def create(path: Path, place: str | None = None) -> None:
+    """Make the tables in an empty database: in this file, or in PostgreSQL, whose place is noted beside.
 
     Raises:
         CentreDatabaseError: the library is too old, the disk does not take the file, PostgreSQL cannot be
             used or holds a centre already.
     """
+    if place is not None:
+        note_address(path, place)
     connection = _open(path)
     try:
         with write(connection):
@@ -85,6 +88,15 @@ def address(path: Path) -> str | None:
             next_step="run this command as the user it belongs to, or write it again.",
             code="database-address",
         ) from error
+
+
+def note_address(path: Path, place: str) -> None:
+    """Have a home's database in PostgreSQL from now on; the file may hold a password."""
+    descriptor = os.open(path.with_name(ADDRESS), os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(place + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager
