@@ -22,6 +22,7 @@ _GROUPS: Final[dict[str, tuple[str, str]]] = {
 }
 _COMMANDS: Final[dict[str, str]] = {
     "demo": "cli.commands.demo",
+    "score": "cli.commands.score",
     "status": "cli.commands.status",
     "tui": "cli.commands.tui",
     "uplink": "cli.commands.uplink",
