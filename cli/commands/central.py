@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cli.commands import central_courier, central_erasing
+from cli.commands import central_courier, central_erasing, central_waves
 from cli.options import AsJson, Home, JsonLog
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 central_courier.register(app)
 central_erasing.register(app)
+central_waves.register(app)
 
 _BROKER_HELP: Final = "Where the broker listens, as HOST:PORT."
 _NO_TLS_YET: Final = (

@@ -123,8 +123,16 @@ class Sealer(Protocol):
         """The message that lets the centre open this session's batches; to be spooled first."""
         ...
 
-    def seal(self, entries: Sequence[Entry], tips: Tips) -> SealedFile:
+    def seal(
+        self, entries: Sequence[Entry], tips: Tips, data: Mapping[int, bytes | None] | None = None
+    ) -> SealedFile:
         """Seal a dense range of one stream, in order; at most 4,096 entries and 256 kB.
+
+        Args:
+            entries: what to seal.
+            tips: where all streams stand.
+            data: by sequence number the bytes beside entries, of all that name some; None where the unit
+                has them no more.
 
         Raises:
             BatchTooLarge: it does not fit; seal fewer.

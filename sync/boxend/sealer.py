@@ -1,6 +1,6 @@
 """Seals what leaves the box."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from edge.audit.chain import Entry
@@ -72,10 +72,12 @@ class BoxSealer(Sealer):
             self._key_file = SealedFile(PRIORITIES[KEY_WORD], KEY_WORD, 0, 0, content)
         return self._key_file
 
-    def seal(self, entries: Sequence[Entry], tips: Tips) -> SealedFile:
+    def seal(
+        self, entries: Sequence[Entry], tips: Tips, data: Mapping[int, bytes | None] | None = None
+    ) -> SealedFile:
         if len(entries) > batches.MAX_ENTRIES:
             raise BatchTooLarge("Too many entries for one message.")
-        content = batches.seal_batch(self._author, entries, tips, self._started())
+        content = batches.seal_batch(self._author, entries, tips, self._started(), data)
         if len(content) > cose.MAX_MESSAGE_BYTES:
             raise BatchTooLarge("The sealed entries are larger than a message may be.")
         word = entries[0].stream.word

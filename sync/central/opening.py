@@ -13,7 +13,8 @@ import cbor2
 from edge.audit import chain
 from edge.audit.chain import SALT_BYTES, VISIBLE_HEAD_BYTES
 from edge.records.fields import Field
-from sync.central.rows import Fields, OpenedEntry
+from sync.central.readers import Fields
+from sync.central.rows import OpenedEntry
 from sync.central.spans import Journal
 from sync.wire import batches
 from sync.wire.batches import SignedBatch, WireEntry
@@ -123,7 +124,9 @@ def _chained(
     stream = journal.stream_number
     for entry, fields, leaf in leaves:
         head = chain.next_head(head, stream, entry.seq, entry.kind, leaf)
-        yield OpenedEntry(entry.seq, entry.kind, entry.payload, fields, leaf, head)
+        yield OpenedEntry(
+            *(entry.seq, entry.kind, entry.payload, fields, leaf, head), named=entry.named, data=entry.data
+        )
 
 
 def _fields(payload: bytes) -> Fields:

@@ -15,7 +15,8 @@ import cbor2
 from edge.records.fields import Field
 from sync.central.database import Connection
 from sync.central.grants import Families
-from sync.central.rows import Fields, OpenedEntry, Place, first_place, has_origin
+from sync.central.readers import Fields
+from sync.central.rows import OpenedEntry, Place, first_place, has_origin
 from sync.central.spans import Journal
 
 _MAY_DIFFER: Final = {Field.ORIGIN, Field.SALT}

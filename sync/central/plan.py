@@ -5,18 +5,20 @@ import logging
 from collections import Counter, defaultdict
 from typing import Final
 
-from sync.central import database, erasing, lineage, losses, sentences
+from edge.records.fields import Field
+from sync.central import database, erasing, lineage, losses, readers, sentences
+from sync.central.beside import Beside
 from sync.central.conflicts import Conflict, note_conflicts
 from sync.central.database import Connection
 from sync.central.opening import OpenedBatch
 from sync.central.origins import Origins
+from sync.central.readers import Unreadable
 from sync.central.receipts import ReceiptWriter, SignedReceipt
 from sync.central.rows import (
     COLUMNS,
     OpenedEntry,
     Place,
     Row,
-    Unreadable,
     entry_row,
     first_place,
     has_origin,
@@ -62,6 +64,7 @@ class Plan:
         self.again_epochs: set[tuple[str, str]] = set()
         """The same for all journals of a unit's epoch."""
         self._rows: defaultdict[str, list[Row]] = defaultdict(list)
+        self._beside = Beside()
         self._settled: list[tuple[str, int]] = []
         self._missing_key: list[int] = []
         self._refusals: list[Refusal] = []
@@ -103,6 +106,7 @@ class Plan:
                 conflicts.append(Conflict(entry.seq, kept=next(iter(there)), other=entry.leaf))
             fresh.setdefault(entry.seq, {})[entry.leaf] = entry.head
             self._rows["entries"].append(entry_row(journal, entry, batch))
+            self._beside.add(journal, entry, readers.hex_or_none(entry.fields, Field.PATIENT))
             if entry.seq in elsewhere:
                 self._again[journal.unit] += 1
             else:
@@ -116,7 +120,7 @@ class Plan:
         for patient, secret in opened.secrets.items():
             secrets.setdefault(patient, secret)
         self.entries += len(opened.entries)
-        self.size += sum(len(entry.payload) for entry in opened.entries)
+        self.size += sum(len(entry.payload) + len(entry.data or b"") for entry in opened.entries)
         self.settle(batch, "opened")
         if conflicts:
             self._conflicts.append((journal, "opened", batch, conflicts))
@@ -155,6 +159,7 @@ class Plan:
         with database.write(connection):
             for table, rows in self._rows.items():
                 connection.executemany(_INSERT[table], rows)
+            self._beside.commit(connection, now_ms)
             self._commit_chains(connection)
             self._commit_secrets(connection, now_ms)
             self._commit_sessions(connection)

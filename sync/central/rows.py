@@ -7,14 +7,14 @@ left to the payload, which is kept whole.
 
 import dataclasses
 from collections.abc import Callable
-from decimal import Decimal
-from typing import Final, TypeAlias, TypeGuard
+from typing import Final, TypeAlias
 
-from edge.cbor import Value
 from edge.records.fields import Field, Kind, Source, Stream
+from sync.central import readers, wave_rows
+from sync.central.readers import Fields, Unreadable
 from sync.central.spans import Journal
+from sync.wire.beside import Named
 
-Fields: TypeAlias = dict[int, Value]
 Row: TypeAlias = tuple[str | int | bytes | None, ...]
 Rows: TypeAlias = list[tuple[str, Row]]
 """Pairs of a table and a row for it."""
@@ -23,7 +23,6 @@ Place: TypeAlias = tuple[str, str, int]
 Resolve: TypeAlias = Callable[[Place], Place]
 """What an entry was called first."""
 
-_MOST_DIGITS: Final = 18
 _DEVICE_SOURCES: Final = {int(Source.DEVICE), int(Source.SIMULATED)}
 
 COLUMNS: Final = {
@@ -39,17 +38,19 @@ COLUMNS: Final = {
     "assignments": 11,
     "devices": 13,
     "clocks": 9,
+    **wave_rows.COLUMNS,
 }
 """How many columns each table has; a test compares with the database."""
 
 
-class Unreadable(Exception):
-    """A field is not of the kind it should be. The entry is kept; its rows are not made."""
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class OpenedEntry:
-    """An entry that fits its chain."""
+    """An entry that fits its chain.
+
+    Attributes:
+        named: the bytes that stand beside it, if it names some.
+        data: those bytes; None where its unit has them no more.
+    """
 
     seq: int
     kind: int
@@ -57,6 +58,8 @@ class OpenedEntry:
     fields: Fields
     leaf: bytes
     head: bytes
+    named: Named | None = None
+    data: bytes | None = None
 
 
 def entry_row(journal: Journal, entry: OpenedEntry, batch: int) -> Row:
@@ -68,10 +71,10 @@ def entry_row(journal: Journal, entry: OpenedEntry, batch: int) -> Row:
         entry.leaf,
         entry.head,
         entry.kind,
-        _hex_or_none(fields, Field.PATIENT),
-        _hex_or_none(fields, Field.REQUEST),
+        readers.hex_or_none(fields, Field.PATIENT),
+        readers.hex_or_none(fields, Field.REQUEST),
         _device_record(fields),
-        _text_or_none(fields, Field.CODE),
+        readers.text_or_none(fields, Field.CODE),
         *_origin(fields),
         batch,
         entry.payload,
@@ -89,6 +92,9 @@ def rows_of(journal: Journal, entry: OpenedEntry, resolve: Resolve) -> Rows:
         return _patient(identity, entry.fields)
     if entry.kind == Kind.ASSIGNMENT:
         return _assignments(identity, entry.fields, first_place(journal, entry)[0], resolve)
+    if entry.kind in wave_rows.ONE_ROW:
+        table, row_of_fields = wave_rows.ONE_ROW[Kind(entry.kind)]
+        return [(table, (*identity, *row_of_fields(entry.fields)))]
     if entry.kind not in _ONE_ROW:
         return []
     table, row_of = _ONE_ROW[Kind(entry.kind)]
@@ -96,24 +102,24 @@ def rows_of(journal: Journal, entry: OpenedEntry, resolve: Resolve) -> Rows:
 
 
 def _patient(identity: Row, fields: Fields) -> Rows:
-    patient = _identifier(fields, Field.PATIENT)
+    patient = readers.identifier(fields, Field.PATIENT)
     if patient is None:
         raise Unreadable
     row: Row = (
         *identity,
         patient,
-        _integer(fields, Field.REVISION) or 1,
+        readers.integer(fields, Field.REVISION) or 1,
         *(
-            _text(fields, field)
+            readers.text(fields, field)
             for field in (Field.FAMILY, Field.GIVEN, Field.SEX, Field.BIRTH, Field.PHONE, Field.VILLAGE)
         ),
-        _integer(fields, Field.WALL_MS),
-        _text(fields, Field.FAMILY_ARABIC),
-        _text(fields, Field.GIVEN_ARABIC),
+        readers.integer(fields, Field.WALL_MS),
+        readers.text(fields, Field.FAMILY_ARABIC),
+        readers.text(fields, Field.GIVEN_ARABIC),
         int(fields.get(Field.BIRTH_ESTIMATED) is True),
     )
     rows: Rows = [("patients", row)]
-    for position, pair in enumerate(_items(fields, Field.IDENTIFIERS)):
+    for position, pair in enumerate(readers.items(fields, Field.IDENTIFIERS)):
         if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
             raise Unreadable
         system, value = (str(part) for part in pair)
@@ -122,118 +128,130 @@ def _patient(identity: Row, fields: Fields) -> Rows:
 
 
 def _encounter(identity: Row, entry: OpenedEntry) -> Row:
-    encounter = _identifier(entry.fields, Field.ENCOUNTER)
+    encounter = readers.identifier(entry.fields, Field.ENCOUNTER)
     if encounter is None:
         raise Unreadable
     return (
         *identity,
         encounter,
-        _identifier(entry.fields, Field.PATIENT),
+        readers.identifier(entry.fields, Field.PATIENT),
         "opened" if entry.kind == Kind.ENCOUNTER_OPENED else "closed",
-        _integer(entry.fields, Field.COUNT),
-        _text(entry.fields, Field.OPERATOR),
-        _integer(entry.fields, Field.WALL_MS),
-        _identifier(entry.fields, Field.SITE),
+        readers.integer(entry.fields, Field.COUNT),
+        readers.text(entry.fields, Field.OPERATOR),
+        readers.integer(entry.fields, Field.WALL_MS),
+        readers.identifier(entry.fields, Field.SITE),
         *_position(entry.fields),
     )
 
 
 def _consent(identity: Row, entry: OpenedEntry) -> Row:
     fields = entry.fields
-    patient, revision = _identifier(fields, Field.PATIENT), _integer(fields, Field.REVISION)
-    scope, decision = _text(fields, Field.SCOPE), _text(fields, Field.DECISION)
+    patient, revision = readers.identifier(fields, Field.PATIENT), readers.integer(fields, Field.REVISION)
+    scope, decision = readers.text(fields, Field.SCOPE), readers.text(fields, Field.DECISION)
     if patient is None or revision is None or scope is None or decision is None:
         raise Unreadable
     return (
         *(*identity, patient, scope, revision, decision),
-        *(_text(fields, field) for field in (Field.GIVEN_BY, Field.FORM, Field.LANGUAGE, Field.WITNESS)),
-        _text(fields, Field.OPERATOR),
-        _integer(fields, Field.WALL_MS),
+        *(
+            readers.text(fields, field)
+            for field in (Field.GIVEN_BY, Field.FORM, Field.LANGUAGE, Field.WITNESS)
+        ),
+        readers.text(fields, Field.OPERATOR),
+        readers.integer(fields, Field.WALL_MS),
     )
 
 
 def _merge(identity: Row, entry: OpenedEntry) -> Row:
     fields = entry.fields
-    duplicate, patient = _identifier(fields, Field.DUPLICATE), _identifier(fields, Field.PATIENT)
-    revision = _integer(fields, Field.REVISION)
+    duplicate, patient = (
+        readers.identifier(fields, Field.DUPLICATE),
+        readers.identifier(fields, Field.PATIENT),
+    )
+    revision = readers.integer(fields, Field.REVISION)
     if duplicate is None or patient is None or revision is None or duplicate == patient:
         raise Unreadable
     return (
         *(*identity, duplicate, patient),
         "merged" if entry.kind == Kind.MERGED else "unmerged",
-        *(revision, _text(fields, Field.REASON), _text(fields, Field.OPERATOR)),
-        _integer(fields, Field.WALL_MS),
+        *(revision, readers.text(fields, Field.REASON), readers.text(fields, Field.OPERATOR)),
+        readers.integer(fields, Field.WALL_MS),
     )
 
 
 def _site(identity: Row, entry: OpenedEntry) -> Row:
     fields = entry.fields
-    site, name = _identifier(fields, Field.SITE), _text(fields, Field.SITE_NAME)
+    site, name = readers.identifier(fields, Field.SITE), readers.text(fields, Field.SITE_NAME)
     if site is None or name is None:
         raise Unreadable
-    return (*identity, site, name, _text(fields, Field.OPERATOR), _integer(fields, Field.WALL_MS))
+    return (
+        *identity,
+        site,
+        name,
+        readers.text(fields, Field.OPERATOR),
+        readers.integer(fields, Field.WALL_MS),
+    )
 
 
 def _observation(identity: Row, entry: OpenedEntry) -> Row:
     fields = entry.fields
-    code = _text(fields, Field.CODE)
-    value, missing = _decimal(fields, Field.VALUE), _text(fields, Field.MISSING)
+    code = readers.text(fields, Field.CODE)
+    value, missing = readers.decimal(fields, Field.VALUE), readers.text(fields, Field.MISSING)
     if code is None or (value is None) == (missing is None):
         raise Unreadable
     return (
         *identity,
-        _identifier(fields, Field.PATIENT),
-        _identifier(fields, Field.ENCOUNTER),
+        readers.identifier(fields, Field.PATIENT),
+        readers.identifier(fields, Field.ENCOUNTER),
         code,
         value,
         missing,
-        _integer(fields, Field.SOURCE),
-        _text(fields, Field.DEVICE),
-        _integer(fields, Field.READING),
-        _text(fields, Field.OPERATOR),
-        _integer(fields, Field.WALL_MS),
-        _integer(fields, Field.CLOCK_QUALITY),
+        readers.integer(fields, Field.SOURCE),
+        readers.text(fields, Field.DEVICE),
+        readers.integer(fields, Field.READING),
+        readers.text(fields, Field.OPERATOR),
+        readers.integer(fields, Field.WALL_MS),
+        readers.integer(fields, Field.CLOCK_QUALITY),
     )
 
 
 def _alert(identity: Row, entry: OpenedEntry) -> Row:
     fields = entry.fields
-    code = _text(fields, Field.ALERT_CODE)
+    code = readers.text(fields, Field.ALERT_CODE)
     if code is None:
         raise Unreadable
     return (
         *identity,
-        _identifier(fields, Field.PATIENT),
-        _identifier(fields, Field.ENCOUNTER),
+        readers.identifier(fields, Field.PATIENT),
+        readers.identifier(fields, Field.ENCOUNTER),
         code,
-        _text(fields, Field.ALERT_TEXT),
-        _text(fields, Field.OPERATOR),
-        _integer(fields, Field.WALL_MS),
+        readers.text(fields, Field.ALERT_TEXT),
+        readers.text(fields, Field.OPERATOR),
+        readers.integer(fields, Field.WALL_MS),
     )
 
 
 def _device(identity: Row, entry: OpenedEntry) -> Row:
     fields = entry.fields
-    device = _text(fields, Field.DEVICE)
+    device = readers.text(fields, Field.DEVICE)
     if device is None:
         raise Unreadable
     said = (Field.DEVICE_KIND, Field.MANUFACTURER, Field.MODEL, Field.SERIAL, Field.FIRMWARE)
     return (
         *identity,
         device,
-        *(_text(fields, field) for field in said),
-        _integer(fields, Field.BATTERY),
-        _integer(fields, Field.WALL_MS),
+        *(readers.text(fields, field) for field in said),
+        readers.integer(fields, Field.BATTERY),
+        readers.integer(fields, Field.WALL_MS),
     )
 
 
 def _clock(identity: Row, entry: OpenedEntry) -> Row:
     fields = entry.fields
-    boot, source = fields.get(Field.BOOT), _integer(fields, Field.CLOCK_SOURCE)
-    offset_ms = _integer(fields, Field.CLOCK_OFFSET)
+    boot, source = fields.get(Field.BOOT), readers.integer(fields, Field.CLOCK_SOURCE)
+    offset_ms = readers.integer(fields, Field.CLOCK_OFFSET)
     if not isinstance(boot, bytes) or source is None or offset_ms is None:
         raise Unreadable
-    return (*identity, boot.hex(), source, offset_ms, _integer(fields, Field.WALL_MS))
+    return (*identity, boot.hex(), source, offset_ms, readers.integer(fields, Field.WALL_MS))
 
 
 def _position(fields: Fields) -> tuple[int | None, int | None]:
@@ -280,14 +298,14 @@ def first_place(journal: Journal, entry: OpenedEntry) -> Place:
 def _assignments(identity: Row, fields: Fields, epoch: str, resolve: Resolve) -> Rows:
     """Numbers of an entry that was journalled again count in the epoch in which it was written first."""
     rest = (
-        _identifier(fields, Field.PATIENT),
-        _identifier(fields, Field.ENCOUNTER),
-        _text(fields, Field.REASON),
-        _text(fields, Field.OPERATOR),
+        readers.identifier(fields, Field.PATIENT),
+        readers.identifier(fields, Field.ENCOUNTER),
+        readers.text(fields, Field.REASON),
+        readers.text(fields, Field.OPERATOR),
     )
     numbers: dict[int, None] = {}  # each once, in order
-    for assigned in _items(fields, Field.ASSIGNED):
-        if not _is_integer(assigned):
+    for assigned in readers.items(fields, Field.ASSIGNED):
+        if not readers.is_integer(assigned):
             raise Unreadable
         numbers[assigned] = None
     found = [resolve((epoch, Stream.VITALS.word, assigned)) for assigned in numbers]
@@ -314,63 +332,7 @@ def _device_record(fields: Fields) -> str | None:
 
 def _origin(fields: Fields) -> tuple[str | None, str | None, int | None]:
     match fields.get(Field.ORIGIN):
-        case [bytes(epoch), int(stream), int(seq)] if 0 <= stream <= max(Stream) and _is_integer(seq):
+        case [bytes(epoch), int(stream), int(seq)] if 0 <= stream <= max(Stream) and readers.is_integer(seq):
             return epoch.hex(), Stream(stream).word, seq
         case _:
             return None, None, None
-
-
-def _hex_or_none(fields: Fields, field: Field) -> str | None:
-    value = fields.get(field)
-    return value.hex() if isinstance(value, bytes) else None
-
-
-def _text_or_none(fields: Fields, field: Field) -> str | None:
-    value = fields.get(field)
-    return value if isinstance(value, str) else None
-
-
-def _identifier(fields: Fields, field: Field) -> str | None:
-    value = fields.get(field)
-    if value is not None and (not isinstance(value, bytes) or len(value) != 16):
-        raise Unreadable
-    return None if value is None else value.hex()
-
-
-def _text(fields: Fields, field: Field) -> str | None:
-    value = fields.get(field)
-    if value is not None and not isinstance(value, str):
-        raise Unreadable
-    return value
-
-
-def _integer(fields: Fields, field: Field) -> int | None:
-    value = fields.get(field)
-    if value is None:
-        return None
-    if not _is_integer(value):
-        raise Unreadable
-    return value
-
-
-def _is_integer(value: Value) -> TypeGuard[int]:
-    """A whole number that a column of the database holds."""
-    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
-
-
-def _items(fields: Fields, field: Field) -> list[Value]:
-    value = fields.get(field, [])
-    if not isinstance(value, list):
-        raise Unreadable
-    return value
-
-
-def _decimal(fields: Fields, field: Field) -> str | None:
-    """``[mantissa, exponent]`` as a plain decimal string; bounded, so that no exponent fills the memory."""
-    match fields.get(field):
-        case None:
-            return None
-        case [int(mantissa), int(exponent)] if abs(exponent) <= _MOST_DIGITS:
-            return f"{Decimal(mantissa).scaleb(exponent):f}"
-        case _:
-            raise Unreadable

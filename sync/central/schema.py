@@ -6,6 +6,8 @@ tables from ``entries`` down; a row there has passed its signature and its chain
 
 from typing import Final
 
+from sync.central import schema_waves
+
 TABLES: Final = """
 CREATE TABLE units (
     unit        TEXT PRIMARY KEY,
@@ -387,6 +389,7 @@ STEPS: Final = {
     5: _ADDED_IN_5,
     6: _ADDED_IN_6,
     7: _ADDED_IN_7,
+    8: schema_waves.WAVES,
 }
 """The statements that make each schema of the one before."""
 

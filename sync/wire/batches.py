@@ -6,19 +6,21 @@ COSE_Encrypt0 under the session's key whose external_aad is the signed header's 
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from edge.audit.chain import EPOCH_BYTES, VISIBLE_HEAD_BYTES, Entry
 from edge.ports.sealing import Tips
 from edge.records.fields import SCHEMA_VERSION, Stream
-from sync.wire import cose, keys, sessions, shapes, squeeze
+from sync.wire import beside, cose, keys, sessions, shapes, squeeze
 from sync.wire.columns import Row
 from sync.wire.cose import Purpose
 from sync.wire.errors import EnvelopeRefused
 from sync.wire.sessions import SessionKey
 
 MAX_ENTRIES: Final = squeeze.MAX_ENTRIES
+WITH_BYTES: Final = 2
+"""The schema of a batch in which bytes stand beside entries."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,11 +72,15 @@ class WireEntry:
     Attributes:
         kind: one byte; from a newer box it may be none that is known here.
         payload: deterministic CBOR of a map with integer keys.
+        named: the bytes that its payload names, if any.
+        data: those bytes, checked; None where it names some means that the unit has them no more.
     """
 
     seq: int
     kind: int
     payload: bytes
+    named: beside.Named | None = None
+    data: bytes | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,8 +97,17 @@ class Author:
         return keys.kid(keys.signing_public(self.sign_private))
 
 
-def seal_batch(author: Author, entries: Sequence[Entry], tips: Tips, session: SessionKey) -> bytes:
+def seal_batch(
+    author: Author,
+    entries: Sequence[Entry],
+    tips: Tips,
+    session: SessionKey,
+    data: Mapping[int, bytes | None] | None = None,
+) -> bytes:
     """Seal a dense range of one stream, in order; 1 to 4,096 entries.
+
+    ``data`` has the bytes beside entries, by sequence number: of every entry that names some, None where
+    there are none any more.
 
     The result may exceed `cose.MAX_MESSAGE_BYTES`, which no reader takes: seal fewer then.
     """
@@ -105,7 +120,7 @@ def seal_batch(author: Author, entries: Sequence[Entry], tips: Tips, session: Se
         len(entries),
         last.head[:VISIBLE_HEAD_BYTES],
         tips,
-        SCHEMA_VERSION,
+        WITH_BYTES if data else SCHEMA_VERSION,
         author.kid,
     )
     rows: list[Row] = []
@@ -115,7 +130,10 @@ def seal_batch(author: Author, entries: Sequence[Entry], tips: Tips, session: Se
         assert entry.stream is last.stream  # noqa: S101  the same
         rows.append(Row(entry.kind, entry.payload))
     protected = _encode_header(header)
-    inner = cose.encrypt(squeeze.pack(rows), session.key, session.id, session.next_nonce(), protected)
+    stands_beside = [data[seq] for seq in sorted(data)] if data else None
+    inner = cose.encrypt(
+        squeeze.pack(rows, stands_beside), session.key, session.id, session.next_nonce(), protected
+    )
     return cose.sign(protected, inner, author.sign_private, Purpose.UP, author.realm)
 
 
@@ -177,13 +195,22 @@ def open_batch(signed: SignedBatch, session_key: bytes) -> list[WireEntry]:
         EnvelopeRefused: schema, key or decode; the batch is worth keeping all the same.
     """
     header = signed.header
-    if header.schema != SCHEMA_VERSION:
+    if header.schema not in {SCHEMA_VERSION, WITH_BYTES}:
         raise EnvelopeRefused("schema")
-    if header.first is None or header.n is None:
+    if header.stream is None or header.first is None or header.n is None:
         raise EnvelopeRefused("decode")
     packed = cose.decrypt(signed.inner, session_key, signed.protected)
-    rows = squeeze.unpack(packed, header.n)
-    return [WireEntry(seq, row.kind, row.payload) for seq, row in enumerate(rows, header.first)]
+    data: list[bytes | None] = []
+    if header.schema == WITH_BYTES:
+        rows, data = squeeze.unpack_with_bytes(packed, header.n)
+    else:
+        rows = squeeze.unpack(packed, header.n)
+    names = [beside.named(header.stream, row.payload) for row in rows]
+    found = beside.hand_out(names, data)
+    return [
+        WireEntry(seq, row.kind, row.payload, name, each)
+        for seq, (row, name, each) in enumerate(zip(rows, names, found, strict=True), header.first)
+    ]
 
 
 def _encode_header(header: BatchHeader) -> bytes:

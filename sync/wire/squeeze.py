@@ -1,7 +1,8 @@
 """Rows to what is sealed, and back, bounded: columns, zstd, padding.
 
 What is sealed is the plain list, as a zstd frame where that is shorter, the bits, and the padding. A frame
-begins with 0x28, a list never does.
+begins with 0x28, a list never does. In a batch with bytes beside its entries both come behind a length and
+before the bytes (`sync.wire.beside`).
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Final
 from backports import zstd
 
 from edge import cbor
-from sync.wire import columns, padding, primer
+from sync.wire import beside, columns, padding, primer
 from sync.wire.columns import Packed, Row
 from sync.wire.errors import EnvelopeRefused
 
@@ -23,7 +24,8 @@ _LEVEL: Final = 19
 _WINDOW_LOG_MAX: Final = 22
 
 
-def pack(rows: Sequence[Row]) -> bytes:
+def pack(rows: Sequence[Row], data: Sequence[bytes | None] | None = None) -> bytes:
+    """Squeeze and pad; with ``data`` the bytes that stand beside entries come along."""
     packed = columns.take_apart(rows, _PRIMED)
     squeezed = zstd.compress(
         packed.plain,
@@ -33,17 +35,31 @@ def pack(rows: Sequence[Row]) -> bytes:
             zstd.CompressionParameter.checksum_flag: 0,
         },
     )
-    return padding.pad(min(packed.plain, squeezed, key=len) + packed.bits)
+    content = min(packed.plain, squeezed, key=len) + packed.bits
+    return padding.pad(content if data is None else beside.join(content, data))
 
 
 def unpack(packed: bytes, n: int) -> list[Row]:
-    """The rows again.
+    """The rows of a batch without bytes.
 
     Raises:
         EnvelopeRefused: decode, for anything that `pack` would not have given, or that is larger than a
             message may unpack to.
     """
-    content = padding.unpad(packed)
+    return _rows(padding.unpad(packed), n)
+
+
+def unpack_with_bytes(packed: bytes, n: int) -> tuple[list[Row], list[bytes | None]]:
+    """The rows of a batch with bytes, and the bytes.
+
+    Raises:
+        EnvelopeRefused: decode, as `unpack`.
+    """
+    content, data = beside.part(padding.unpad(packed))
+    return _rows(content, n), data
+
+
+def _rows(content: bytes, n: int) -> list[Row]:
     if content.startswith(_FRAME):
         plain, bits = _unsqueeze(content)
     else:

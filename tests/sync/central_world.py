@@ -1,9 +1,10 @@
 """A centre on real files and units that seal real batches, for the tests of the centre."""
 
 import dataclasses
+import hashlib
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from edge.audit.chain import Entry
 from edge.clock import ClockQuality, Moment
 from edge.ports.sealing import Receipt, Tips
 from edge.records.fields import Field, Kind, Payload, Source, Stream
+from edge.signals import wavecodec
 from sync.boxend.sealer import BoxSealer
 from sync.central import database, setup
 from sync.central.exploder import Exploder
@@ -56,6 +58,7 @@ class Unit:
         self.journal: dict[Stream, list[Entry]] = {stream: [] for stream in Stream}
         self.secrets: dict[bytes, bytes] = {b"": os.urandom(32)}
         self.carried: set[bytes] = set()
+        self.beside: dict[tuple[Stream, int], bytes | None] = {}
         self.wall_ms = 1_800_000_000_000
         for stream in Stream:
             self.append(stream, Kind.GENESIS, {Field.SALT: self.secrets[b""]})
@@ -143,12 +146,50 @@ class Unit:
     def alert(self, patient: bytes) -> Entry:
         return self.append(Stream.ALERT, Kind.ALERT, {Field.ALERT_CODE: "spo2-low"}, patient)
 
+    def recording(self, patient: bytes, *chunks: Sequence[int], end: str | None = "whole") -> bytes:
+        """A wave of one lead, a chunk for each stretch of samples; its samples lie ready to be sealed."""
+        waveform = uuid.uuid4().bytes
+        begun: Payload = {
+            Field.WAVEFORM: waveform,
+            Field.ENCOUNTER: uuid.uuid4().bytes,
+            Field.CODE: "ecg",
+            Field.DEVICE: "strap-1",
+            Field.SOURCE: int(Source.SIMULATED),
+            Field.LEADS: ["II"],
+            Field.WAVE_UNIT: "uV",
+            Field.STEP: [25, -1],
+            Field.RATE: [130, 0],
+        }
+        self.append(Stream.WAVE, Kind.WAVEFORM, begun, patient)
+        for number, samples in enumerate(chunks, 1):
+            data = wavecodec.encode([list(samples)])
+            said: Payload = {
+                Field.WAVEFORM: waveform,
+                Field.CHUNK: number,
+                Field.SAMPLES: len(samples),
+                Field.HASH: hashlib.sha256(data).digest(),
+                Field.SIZE: len(data),
+                Field.FIRST_MS: 1000 * number,
+                Field.GAPS: [[0, 40]],
+                Field.FLAWS: [[0, "lead-off", 0, 1]],
+                Field.RATE_FOUND: [[130012, -3], [2, -3]],
+            }
+            entry = self.append(Stream.WAVE, Kind.WAVE_CHUNK, said, patient)
+            self.beside[Stream.WAVE, entry.seq] = data
+        if end is not None:
+            ended: Payload = {Field.WAVEFORM: waveform, Field.COUNT: len(chunks), Field.ENDED: end}
+            self.append(Stream.WAVE, Kind.WAVEFORM_ENDED, ended, patient)
+        return waveform
+
     def key_message(self) -> Upward:
         return Upward(topics.up(self.name, "key"), self.key_file.content)
 
     def batch(self, stream: Stream, first: int, last: int) -> Upward:
         """Entries ``first`` to ``last`` under the present session."""
-        sealed = self.sealer.seal(self.journal[stream][first - 1 : last], self.tips())
+        data = {
+            seq: self.beside[stream, seq] for seq in range(first, last + 1) if (stream, seq) in self.beside
+        }
+        sealed = self.sealer.seal(self.journal[stream][first - 1 : last], self.tips(), data)
         return Upward(topics.up(self.name, stream.word), sealed.content)
 
     def batches(self, stream: Stream, *ends: int) -> list[Upward]:
@@ -162,6 +203,7 @@ class Unit:
         other.sign_private, other.recv_public = self.sign_private, self.recv_public
         other.recv_private = self.recv_private
         other.secrets, other.carried = dict(self.secrets), set(self.carried)
+        other.beside = dict(self.beside)
         other.journal = {each: list(entries) for each, entries in self.journal.items()}
         del other.journal[stream][keep:]
         other.wall_ms = self.wall_ms + 500

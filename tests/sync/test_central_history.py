@@ -188,6 +188,7 @@ def test_a_database_of_the_first_schema_is_brought_along(centre: Centre, unit: U
         *(f"DROP TABLE {table}" for table in ("erasures", "erased_people", "erasures_of_units", "orders")),
         "DROP TABLE grants",
         "DROP TABLE losses",
+        *(f"DROP TABLE {table}" for table in ("blobs", "waveforms", "wave_chunks", "wave_ends")),
         *(f"DROP TABLE {table}" for table in ("consents", "merges", "sites", "devices", "clocks")),
         *(
             f"ALTER TABLE {column.split('.')[0]} DROP COLUMN {column.split('.')[1]}"

@@ -234,8 +234,8 @@ def test_the_bounds_themselves_are_taken() -> None:
 
 def test_an_unknown_schema_is_kept_sealed_and_not_opened() -> None:
     """A newer box may come before a newer centre: what it signed is landed, and waits."""
-    signed = batches.verify(forge([*HEADER[:8], 2], _inner()), UNIT_PUBLIC, REALM)
-    assert signed.header.schema == 2
+    signed = batches.verify(forge([*HEADER[:8], 3], _inner()), UNIT_PUBLIC, REALM)
+    assert signed.header.schema == 3
     with pytest.raises(EnvelopeRefused) as refused:
         batches.open_batch(signed, SESSION_KEY)
     assert code_of(refused) == "schema"
