@@ -36,7 +36,9 @@ class EnrolmentRefused(QafilaError):
     code: ClassVar[str] = "enrolment-refused"
 
 
-def init(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...] = ()) -> None:
+def init(
+    home: CentreHome, realm: Realm, brokers: tuple[Broker, ...] = (), *, place: str | None = None
+) -> None:
     """Make a centre: two roots, a keyset, a key for each of its processes, an empty database.
 
     Only keys that something uses are made: ``landed`` and ``opened`` sign receipts, ``seal-to`` opens
@@ -49,6 +51,7 @@ def init(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...] = ()) -> No
         realm: fixed for ever.
         brokers: where its processes and its units connect. Without any, centre.toml names the one that
             this machine would have, which a production centre reaches once there is TLS.
+        place: of a PostgreSQL database to be used instead of a file here; it may hold no centre yet.
 
     Raises:
         CentreError: there is a centre already, the folder cannot be written, or its processes would
@@ -73,7 +76,7 @@ def init(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...] = ()) -> No
             code="centre-unwritable",
         ) from error
     try:
-        _fill(growing, realm, brokers or (DEFAULT_BROKER,))
+        _fill(growing, realm, brokers or (DEFAULT_BROKER,), place)
         growing.directory.rename(home.directory)
     except BaseException:
         shutil.rmtree(growing.directory, ignore_errors=True)
@@ -165,7 +168,7 @@ def _register(
         )
 
 
-def _fill(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...]) -> None:
+def _fill(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...], place: str | None) -> None:
     hot, cold = keys.make_signing(), keys.make_signing()
     landed, opened, seal_to = keys.make_signing(), keys.make_signing(), keys.make_sealing()
     recovery_key = recovery.make_private()
@@ -193,7 +196,7 @@ def _fill(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...]) -> None:
     write_new(home.seal_to_key, seal_to)
     write_new(home.keyset, wire_keyset.sign(keyset, hot))
     write_new(home.settings, settings_text(realm, FIRST_GENERATION, brokers).encode())
-    database.create(home.database)
+    database.create(home.database, place)
     for folder in (home.directory, *(path for path in home.directory.iterdir() if path.is_dir())):
         _sync_directory(folder)
 

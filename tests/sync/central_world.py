@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import os
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -281,9 +281,13 @@ class Centre:
         return [receipts.verify(receipt.raw, self.keyset, receipt.unit) for receipt in signed]
 
 
+new_place: Callable[[], str | None] = lambda: None
+"""Where the next centre has its database: at an address of PostgreSQL, or in its own file."""
+
+
 def make_centre(directory: Path) -> Centre:
     home = CentreHome(directory / "central")
-    setup.init(home, "training", (Broker("127.0.0.1", 1883, tls=False),))
+    setup.init(home, "training", (Broker("127.0.0.1", 1883, tls=False),), place=new_place())
     return Centre(home, SetClock())
 
 
