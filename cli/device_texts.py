@@ -6,6 +6,8 @@ from typing import Any
 from cli.decoded_texts import WORDS, readings_for_people
 from cli.output import table
 
+_STATES = {"starting": "waited for"}
+_HUNG_UP = "device-ended"
 _MARKS = {"passed": "ok  ", "failed": "FAIL", "unknown": "--  "}
 
 
@@ -95,11 +97,18 @@ def tested_for_people(answer: Mapping[str, Any], names: Mapping[str, tuple[str, 
     return "\n".join([*lines, works if answer["passed"] else f"{answer['device']} needs attention."])
 
 
+def state_for_people(state: str, code: str | None) -> str:
+    """How a device does; the code of why it is not there for whoever looks it up."""
+    if state == "gone" and code == _HUNG_UP:
+        return "at rest"
+    word = _STATES.get(state, state)
+    return f"{word} ({code})" if code else word
+
+
 def heard_for_people(name: str, data: Mapping[str, Any], time: str) -> str:
     """One event of a device in a line."""
     if name == "device":
-        code = f" ({data['code']})" if data["code"] else ""
-        return f"{time}  {data['state']}{code}"
+        return f"{time}  {state_for_people(data['state'], data['code'])}"
     parts = [f"{time} "]
     if data["old"]:
         parts.append(f"[old, {data['device_time'] or 'time unknown'}]")

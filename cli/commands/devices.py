@@ -195,5 +195,8 @@ def _devices(places: "Places") -> tuple[list[dict[str, Any]], bool]:
 def _state_in_words(device: dict[str, Any]) -> str:
     if device["state"] is None:
         return "agent not running"
-    state = "not loaded: restart the agent" if device["state"] == "not-loaded" else str(device["state"])
-    return f"{state} ({device['code']})" if device["code"] else state
+    if device["state"] == "not-loaded":
+        return "not loaded: restart the agent"
+    from cli.device_texts import state_for_people
+
+    return state_for_people(device["state"], device["code"])

@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _human(status: dict[str, Any]) -> str:
+    from cli.device_texts import state_for_people
     from edge.i18n.catalogue import load
 
     say = load("en")
@@ -39,10 +40,11 @@ def _human(status: dict[str, Any]) -> str:
         f"clock     quality {clock['quality']}{_off(clock.get('off_ms'))}",
     ]
     for device in status["devices"]:
-        trouble = f" ({device['code']})" if device.get("code") else ""
-        lines.append(f"device    {device['key']}: {device['kind']}, {device['state']}{trouble}")
-        if trouble:
-            lines.append(explained(device["code"], "device-error"))
+        code = device.get("code")
+        state = state_for_people(device["state"], code)
+        lines.append(f"device    {device['key']}: {device['kind']}, {state}")
+        if code and code in state:
+            lines.append(explained(code, "device-error"))
     if not status["devices"]:
         lines.append("device    none configured")
     lines += _waves(status.get("waves"))

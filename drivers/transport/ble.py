@@ -32,6 +32,8 @@ LOOK_EVERY_S: Final = 2.0
 """How often a scan in which nothing happens is looked after."""
 SILENT_S: Final = 120.0
 """No advertisement from anything for so long is the adapter's fault more often than the neighbourhood's."""
+REFUSED_WITHIN_S: Final = 0.5
+"""While the adapter is known to be down nobody is left waiting for a device as if it could be heard."""
 
 
 class AdapterOwner:
@@ -207,8 +209,8 @@ class AdapterOwner:
 
     @property
     def _wanted(self) -> bool:
-        """Whether anybody waits for what a scan would hear."""
-        return bool(self._waiting.requests or self._lookouts)
+        """Whether anybody waits for what a scan would hear, or for a scan that works again."""
+        return bool(self._waiting.requests or self._lookouts) or self._adapter.down
 
     def _silent_too_long(self) -> bool:
         # a live connection proves the adapter, and power-cycling it would end the connection
@@ -266,11 +268,28 @@ class AdapterOwner:
         self._waiting.requests.append(request)
         self._look_again()
         try:
-            return await request.answer
+            async with asyncio.timeout(REFUSED_WITHIN_S if self._adapter.down else None):
+                return await request.answer
+        except TimeoutError:
+            await self._give_back(request)
+            raise refusals.radio_down() from None
+        except asyncio.CancelledError:
+            await self._give_back(request)
+            raise
         finally:
             if request in self._waiting.requests:
                 self._waiting.requests.remove(request)
                 self._wake.set()
+
+    async def _give_back(self, request: Request) -> None:
+        """Hang up a connection that came at the very moment at which its driver stopped waiting."""
+        answer = request.answer
+        if not answer.done() or answer.cancelled() or answer.exception() is not None:
+            return
+        self._connected -= 1
+        request.peer.on(Event.RELEASED)
+        async with self._adapter.lock:
+            await answer.result().close()
 
     def _look_again(self) -> None:
         """Scan anew: what is wanted now may have been heard, and filtered as a duplicate, before."""

@@ -18,6 +18,12 @@ from edge.vitals.reading import Reading
 
 ENDED: Final = "device-ended"
 """The device closed the session by itself, without an error: it has said what it had to say."""
+NO_WAY: Final = frozenset(
+    {"radio-down", "ble-quarantined", "bond-lost", "port-missing", "port-denied", "port-busy"}
+)
+"""What a driver is told at once when there is no way to its device."""
+WAITED_FOR_S: Final = 2.0
+"""Whoever is not refused within this has a way to the device, and waits for it."""
 ENDED_REST: Final = 0.05
 """How much of the usual pause follows then: enough that a device that only ends costs little."""
 _LOG: Final = logging.getLogger(__name__)
@@ -29,6 +35,7 @@ class Presence(StrEnum):
     """Whether a device is there."""
 
     STARTING = "starting"
+    """There is a way to it, or it is about to be tried, and it has not spoken yet."""
     PRESENT = "present"
     GONE = "gone"
 
@@ -201,6 +208,7 @@ class Supervisor:
             code, error = ENDED, None
             await watched.wanted.wait()
             session = watched.session = _Session()
+            waited = asyncio.get_running_loop().call_later(WAITED_FOR_S, self._waits, watched)
             try:
                 async with session.interruptible(), watched.driver.session() as events:
                     async for event in events:
@@ -209,6 +217,7 @@ class Supervisor:
             except DeviceError as caught:
                 code, error = caught.stable_code, caught
             finally:
+                waited.cancel()
                 watched.session = None
                 session.over.set()
             self._gone(key)
@@ -230,19 +239,35 @@ class Supervisor:
         if stored and isinstance(watched.driver, ClearsMemory):
             await watched.driver.committed(stored)
 
+    def _waits(self, watched: _Watched) -> None:
+        """Why there was no way to it holds no more: it is listened for again."""
+        if watched.presence is Presence.GONE and watched.code in NO_WAY:
+            self._now(watched, Presence.STARTING, None)
+
     def _now(self, watched: _Watched, presence: Presence, code: str | None) -> None:
         """Note a change, once: in the log and for whoever follows the devices."""
-        key, before = watched.driver.key, watched.presence
+        key, before = watched.driver.key, (watched.presence, watched.code)
         watched.presence, watched.code = presence, code
-        if presence is before:
+        if before == (presence, code):
             return
-        if presence is Presence.GONE and code is ENDED:
-            _LOG.info("device ended", extra={"driver": key})
-        elif presence is Presence.GONE:
-            _LOG.warning("device gone", extra={"driver": key, "code": code})
-        elif before is Presence.GONE:
-            _LOG.info("device back", extra={"driver": key})
         self._audience.tell("device", {"key": key, **self._state(watched)})
+        if presence is not before[0]:
+            self._log(watched, before[0])
+
+    @staticmethod
+    def _log(watched: _Watched, before: Presence) -> None:
+        key, code = watched.driver.key, watched.code
+        match watched.presence:
+            case Presence.GONE if code is ENDED:
+                _LOG.info("device ended", extra={"driver": key})
+            case Presence.GONE:
+                _LOG.warning("device gone", extra={"driver": key, "code": code})
+            case Presence.STARTING if before is Presence.GONE:
+                _LOG.info("device waited for", extra={"driver": key})
+            case Presence.PRESENT if before is Presence.GONE:
+                _LOG.info("device back", extra={"driver": key})
+            case _:
+                pass
 
     @staticmethod
     def _state(watched: _Watched) -> dict[str, Json]:

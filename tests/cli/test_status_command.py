@@ -21,7 +21,7 @@ from edge.i18n.catalogue import LANGUAGES, load
 from edge.localapi.messages import METHODS
 from edge.localapi.server import serve
 from edge.ports.caller import Answer, Call
-from edge.security import device_secret, slots
+from edge.security import device_secret, slot_file, slots
 from sync.wire.errors import REFUSALS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -69,6 +69,22 @@ def shown(home: Path, status: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
             task.cancel()
 
     asyncio.run(both())
+
+
+def test_a_device_that_sleeps_or_has_not_spoken_yet_is_not_called_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    devices = [
+        {"key": "cuff-1", "kind": "sig-bp", "state": "gone", "code": "device-ended"},
+        {"key": "cuff-2", "kind": "sig-bp", "state": "starting", "code": None},
+    ]
+    shown(tmp_path, TROUBLED | {"devices": devices}, monkeypatch)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("device")] == [
+        "device    cuff-1: sig-bp, at rest",
+        "device    cuff-2: sig-bp, waited for",
+    ]
+    assert "device-ended" not in "\n".join(lines)
 
 
 def test_every_code_is_followed_by_its_sentence_and_next_step(
@@ -166,7 +182,7 @@ def flipped(path: Path, at: int = -1) -> None:
 
 
 def both(places: Places, breaks: Callable[[Path], object]) -> None:
-    for copy in slots.copies_of(places.slots):
+    for copy in slot_file.copies_of(places.slots):
         breaks(copy)
 
 

@@ -359,9 +359,13 @@ async def test_a_device_that_goes_is_opened_again_and_told_once(
         await nurse.ask("subscribe", topics=["devices", "readings"])
         broken = [DeviceBroke("It is unplugged."), DeviceMisbehaved("It is another device.")]
         oximeter.say(shown(97, 72, 1), *broken, shown(97, 72, 1))
-        states = [await nurse.event("device") for _ in range(3)]
-        assert [state["state"] for state in states] == ["present", "gone", "present"]
-        assert states[1]["code"] == "device-unavailable"
+        states = [await nurse.event("device") for _ in range(4)]
+        assert [(state["state"], state["code"]) for state in states] == [
+            ("present", None),
+            ("gone", "device-unavailable"),
+            ("gone", "device-misbehaved"),
+            ("present", None),
+        ]
         assert oximeter.sessions == 3
         [device] = (await nurse.ask("status"))["devices"]
         assert device == {
@@ -373,6 +377,23 @@ async def test_a_device_that_goes_is_opened_again_and_told_once(
         }
     told = [record.message for record in caplog.records if "device" in record.message]
     assert told == ["device gone", "device back"]
+
+
+async def test_a_device_to_which_there_is_a_way_again_is_waited_for(
+    world: World, oximeter: ScriptedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.agent.supervisor.WAITED_FOR_S", 0.1)
+    async with world.nurse() as nurse:
+        await nurse.ask("subscribe", topics=["devices"])
+        oximeter.say(DeviceBroke("The radio is off.", code="radio-down"))
+        states = [await nurse.event("device") for _ in range(2)]
+        assert [(each["state"], each["code"]) for each in states] == [
+            ("gone", "radio-down"),
+            ("starting", None),
+        ]
+        oximeter.say(DeviceBroke("It does not answer."), shown(97, 72, 1))
+        states = [await nurse.event("device") for _ in range(2)]
+        assert [each["code"] for each in states] == ["device-unavailable", None]
 
 
 async def test_an_unexpected_bug_of_a_driver_ends_the_agent(world: World, oximeter: ScriptedDriver) -> None:
