@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from cli.unit_setup import BUNDLE_FILE, REQUEST_FILE
+from cli.unit_setup import BUNDLE_FILE, KEYSET_FILE, REQUEST_FILE
 from edge.config import Places
 from edge.security.files import make_private_directory, write_private
 from edge.security.slots import copies_of
@@ -51,5 +51,6 @@ def _where(places: Places) -> dict[str, tuple[Path, ...]]:
         SLOTS: copies_of(places.slots),
         REQUEST_FILE: (places.pinned / REQUEST_FILE,),
         BUNDLE_FILE: (places.pinned / BUNDLE_FILE,),
+        KEYSET_FILE: (places.pinned / KEYSET_FILE,),
         CONFIG: (places.config,),
     }

@@ -3,6 +3,7 @@
 ``unit.toml`` is written last: a box has it when everything else is there, and is no unit before.
 """
 
+import dataclasses
 import os
 import secrets
 from pathlib import Path
@@ -13,15 +14,19 @@ from cli.unit_secret import secret_sources
 from edge.clock import SystemClock
 from edge.config import ConfigMissing, Places, check_unit, load, write_initial
 from edge.errors import QafilaError
+from edge.ports.keysets import KeysetRefused
 from edge.records.people import checked_user_id, user_id
 from edge.security import device_secret, pins, process, slots
 from edge.store.store import Store
+from sync.boxend.keysets import read_newer
 from sync.boxend.pinned import Enrolment, read_bundle
 from sync.wire import enrolment
 from sync.wire.errors import EnvelopeRefused
 
 REQUEST_FILE = "request.cbor"
 BUNDLE_FILE = "bundle.cbor"
+KEYSET_FILE = "keyset.cbor"
+"""The newest keyset that came since, if one did."""
 
 
 class UnitRefused(QafilaError):
@@ -196,13 +201,24 @@ def installed(places: Places) -> Enrolment | None:
     except FileNotFoundError:
         return None
     try:
-        return read_bundle(raw, _request(places))
+        pinned = read_bundle(raw, _request(places))
     except EnvelopeRefused as error:
         raise UnitRefused(
             "The installed bundle does not verify.",
             next_step="Install the centre's bundle again with qafila unit enrol.",
             code="bundle-refused",
         ) from error
+    return _with_newer_keyset(places, pinned)
+
+
+def _with_newer_keyset(places: Places, pinned: Enrolment) -> Enrolment:
+    """The highest version holds; a file that is damaged or of other roots is as if it were not there."""
+    try:
+        raw = (places.pinned / KEYSET_FILE).read_bytes()
+        newer = read_newer(raw, pinned)
+    except (OSError, KeysetRefused):
+        return pinned
+    return pinned if newer is None else dataclasses.replace(pinned, keyset=newer, keyset_raw=raw)
 
 
 def _request(places: Places) -> bytes:

@@ -13,10 +13,11 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
 from cli.anew import begin_anew, passed_on
+from cli.pinning import PinnedKeyset
 from cli.radio_on_demand import RadioOnDemand
 from cli.unit_papers import papers
 from cli.unit_secret import secret_sources
-from cli.unit_setup import BUNDLE_FILE, installed
+from cli.unit_setup import BUNDLE_FILE, KEYSET_FILE, installed
 from cli.workshop import UnitWorkshop
 from drivers.registry import KINDS
 from edge import logs
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from drivers.transport.ble import AdapterOwner
 
 _LOG: Final = logging.getLogger("qafila.wiring")
+_NOT_THERE: Final = (0, 0)
 
 
 def run_agent(places: Places, *, json_log: bool = False) -> None:
@@ -119,6 +121,7 @@ def agent_parts(
         load_slots=lambda: Slots.load(places.slots, secret_sources(places, config).read()),
         lockout=Lockout(places.store / "lockout", clock.monotonic_s),
         enrolled=Pinned(places, clock),
+        keysets=PinnedKeyset(places),
         outbox=Outbox(places.spool_out),
         inbox=Inbox(places.spool_in),
         serve=lambda handlers: serve(
@@ -161,18 +164,24 @@ class Pinned:
     def __init__(self, places: Places, clock: Clock) -> None:
         self._places = places
         self._clock = clock
-        self._read_at: tuple[int, int] | None = None
+        self._read_at: tuple[tuple[int, int], ...] | None = None
         self._enrolled: Enrolled | None = None
 
     def __call__(self) -> Enrolled | None:
-        try:
-            stat = (self._places.pinned / BUNDLE_FILE).stat()
-        except FileNotFoundError:
+        found = tuple(self._looked(name) for name in (BUNDLE_FILE, KEYSET_FILE))
+        if found[0] == _NOT_THERE:
             return None
-        if (stat.st_mtime_ns, stat.st_ino) != self._read_at:
+        if found != self._read_at:
             self._enrolled = self._load()
-            self._read_at = (stat.st_mtime_ns, stat.st_ino)
+            self._read_at = found
         return self._enrolled
+
+    def _looked(self, name: str) -> tuple[int, int]:
+        try:
+            stat = (self._places.pinned / name).stat()
+        except FileNotFoundError:
+            return _NOT_THERE
+        return stat.st_mtime_ns, stat.st_ino
 
     def _load(self) -> Enrolled | None:
         try:
@@ -184,16 +193,24 @@ class Pinned:
             return None
 
         def make_sealer(epoch: bytes, sign_private: bytes) -> BoxSealer:
-            return BoxSealer(pinned.unit, pinned.realm, epoch, sign_private, pinned.keyset)
+            return BoxSealer(
+                *(pinned.unit, pinned.realm, epoch, sign_private, pinned.keyset), now_ms=self._sure_ms()
+            )
 
         return Enrolled(
             version=hashlib.sha256(pinned.keyset_raw).digest(),
             make_sealer=make_sealer,
-            receipts=BoxReceiptReader(pinned.unit, pinned.realm, pinned.keyset),
+            receipts=BoxReceiptReader(pinned.unit, pinned.realm, pinned.keyset, self._sure_ms),
             generations=pinned.keyset.generations,
             orders=BoxOrderReader(pinned.unit, pinned.keyset),
             recovery=next((key.key for key in pinned.keyset.of_use(Use.RECOVERY)), None),
+            keyset_version=pinned.keyset.version,
         )
+
+    def _sure_ms(self) -> int | None:
+        """The time by which keys expire; a clock that nobody vouches for expires none."""
+        moment = self._clock.now()
+        return moment.wall_ms if moment.quality >= ClockQuality.NTP else None
 
 
 def _device(section: DeviceSection, workshop: UnitWorkshop) -> Device:

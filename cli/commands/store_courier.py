@@ -72,7 +72,7 @@ def _van(home: Path | None) -> "Van":
             next_step="Run qafila unit csr, have the centre sign it, then qafila unit enrol.",
             code="not-enrolled",
         )
-    return Van(config.unit.id, enrolled.keyset, places.spool_out, places.spool_in)
+    return Van(config.unit.id, enrolled.keyset, places.spool_out, places.spool_in, enrolled.roots)
 
 
 def _out(done: "CopiedOut", van: "Van") -> str:
@@ -95,6 +95,8 @@ def _in(done: "TakenIn", van: "Van") -> str:
     said = f"{done.taken} receipts for {van.unit} taken in"
     if done.known:
         said += f"; {done.known} were here already"
+    if done.keyset is not None:
+        said += f"; the centre's keys, version {done.keyset}, with them"
     if done.down:
         said += f"; {done.down} sealed messages of the centre with them"
     return f"{said}.\nNext: sign in; then qafila status shows what is received."

@@ -9,6 +9,7 @@ from edge.clock import Clock
 from edge.errors import QafilaError
 from edge.ports.caller import Handler
 from edge.ports.driver import Driver
+from edge.ports.keysets import KeysetKeeper
 from edge.ports.orders import OrderReader
 from edge.ports.sealing import ReceiptReader, Sealer
 from edge.ports.workshop import Workshop
@@ -33,6 +34,7 @@ class Enrolled:
         generations: the centre's generations that the keyset lists.
         recovery: the public recovery key, or None when the keyset has none.
         orders: believes orders to erase somebody; None where none are taken.
+        keyset_version: of the pinned keyset.
     """
 
     version: bytes
@@ -41,6 +43,7 @@ class Enrolled:
     generations: tuple[int, ...]
     recovery: bytes | None = None
     orders: OrderReader | None = None
+    keyset_version: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ class Parts:
         workshop: for those who look after devices; None where devices are fixed.
         begins_anew: asked after a lock why this process could not begin anew, such as a configuration that
             would be refused; None where the one who runs the agent does not begin it again.
+        keysets: pins the centre's public keys as they come; None where none are taken.
     """
 
     unit: str
@@ -151,3 +155,4 @@ class Parts:
     periods: Periods = dataclasses.field(default_factory=Periods)
     workshop: Workshop | None = None
     begins_anew: Callable[[], QafilaError | None] | None = None
+    keysets: KeysetKeeper | None = None

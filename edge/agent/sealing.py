@@ -139,6 +139,7 @@ class Sealing:
         away what nobody can open without them. Audit waits, for whoever signs in is to be in it.
         """
         self._make = make
+        self._sealer = None  # nothing more goes to keys that are pinned no longer
         try:
             self._begin_session(now_s)
             self._fill(stream for stream in Stream if stream is not Stream.AUDIT)

@@ -30,6 +30,7 @@ from edge.agent.commit import OpenStore, StoreRoom
 from edge.agent.doorkeeper import Doorkeeper
 from edge.agent.glass import Glass
 from edge.agent.keeping import ERASURE_WAITS, Keeper
+from edge.agent.keysets import note_pinned, take_keysets
 from edge.agent.ledger import Ledger
 from edge.agent.link import read_link
 from edge.agent.locks import Locks
@@ -347,6 +348,7 @@ class Agent:
             await self._look_at_link()
             more = False
             try:
+                await asyncio.to_thread(self._take_keysets)
                 more, news = await self._room.do(self._keep_up)
                 if news.forked is not None:
                     self._link_read = None
@@ -363,6 +365,13 @@ class Agent:
                 self._troubled = True
             await asyncio.sleep(0 if more else self._parts.pace.mail_s)
 
+    def _take_keysets(self) -> None:
+        """The centre's public keys are pinned whether anybody is signed in or not."""
+        if self._parts.keysets is not None and take_keysets(
+            self._parts.inbox, self._parts.keysets, self._refusals
+        ):
+            self._looks = 0  # what is pinned is looked at at once
+
     def _keep_up(self, opened: OpenStore) -> tuple[bool, News]:
         """In the store's thread: whether sealing has more to do, and what the mail has changed."""
         self._room.saves.look()
@@ -371,6 +380,7 @@ class Agent:
             self._ledger.unwritten.catch_up(opened)
             if self._pinned.again(opened.sealing):
                 _LOG.info("enrolled: sealing to the pinned keys")
+            note_pinned(opened, self._pinned.present, self._parts.clock.now())
         self._looks += 1
         if self._pinned.present is not None:
             news = take_mail(

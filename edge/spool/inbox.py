@@ -3,6 +3,7 @@
 import fcntl
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,8 @@ from edge.spool.names import TEMPORARY_PREFIX
 MOST_FILES: Final = 1000
 MOST_BYTES: Final = 256 * 1024
 LINK_NAME: Final = "link"
+KEYSET_PREFIX: Final = "keyset-"
+"""Followed by the version; public keys alone, which are taken while the store is locked."""
 
 
 class Inbox:
@@ -28,12 +31,19 @@ class Inbox:
     def take(self) -> list[tuple[str, bytes]]:
         """Up to 1,000 files with their contents, sorted by name; each stays until `remove`.
 
-        The uplink's note and its unfinished files are not among them.
+        The uplink's note, its unfinished files and keysets are not among them.
         """
+        return self._taken(lambda name: not name.startswith(KEYSET_PREFIX))
+
+    def keysets(self) -> list[tuple[str, bytes]]:
+        """The same for what claims to be the centre's public keys."""
+        return self._taken(lambda name: name.startswith(KEYSET_PREFIX))
+
+    def _taken(self, wanted: Callable[[str], bool]) -> list[tuple[str, bytes]]:
         names = sorted(
             name
             for name in names_in(self._directory)
-            if name != LINK_NAME and not name.startswith(TEMPORARY_PREFIX)
+            if name != LINK_NAME and not name.startswith(TEMPORARY_PREFIX) and wanted(name)
         )
         taken: list[tuple[str, bytes]] = []
         for name in names[:MOST_FILES]:

@@ -7,6 +7,7 @@
         up/         sealed files, as they lie in that unit's spool
         receipts/   signed receipts, on their way back to it
         down/       what the centre has to tell it, sealed to it
+        keyset/     the centre's public keys
 
 A stick is read like ``spool/in``: regular files of bounded size and nothing else, no link is followed, no
 pipe or device is opened, names are hints. Other things on it are left alone. What is written is synced,
@@ -48,6 +49,7 @@ class Side(StrEnum):
     UP = "up"
     RECEIPTS = "receipts"
     DOWN = "down"
+    KEYSET = "keyset"
 
 
 class Odd(StrEnum):

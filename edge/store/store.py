@@ -93,6 +93,12 @@ class Store(
         row = self._row("SELECT value FROM meta WHERE name = 'slots-intent'")
         return None if row is None else row[0]
 
+    @property
+    def keyset_version(self) -> int:
+        """The version of the keyset that the audit trail says is pinned, 0 when it says nothing."""
+        row = self._row("SELECT value FROM meta WHERE name = 'keyset-version'")
+        return 0 if row is None else int.from_bytes(row[0])
+
     def identity(self) -> Identity:
         """The unit's signing and receiving keys."""
         return Identity(self._meta("sign-private"), self._meta("recv-private"))

@@ -268,6 +268,10 @@ class Transaction(Removing):
         else:
             self._set_meta("slots-intent", intent)
 
+    def set_keyset_version(self, version: int) -> None:
+        """Remember which keyset the audit trail says is pinned."""
+        self._set_meta("keyset-version", version.to_bytes(8))
+
     def set_key_due(self, *, due: bool) -> None:
         """Somebody was erased: the store is to get a new key, whose file the old one does not open."""
         if due:

@@ -15,6 +15,7 @@ from sync.central import database, station, trouble
 from sync.central.broker import Link
 from sync.central.exclusive import exclusive
 from sync.central.home import CentreHome
+from sync.central.keyset_sender import KeysetSender, KeysetWatch
 from sync.central.landing import Lander, Upward
 from sync.wire import topics
 from sync.wire.enrolment import Broker
@@ -58,13 +59,22 @@ def run(
         link = Link(here.place.host, here.place.port, here.name, [topics.UP_ALL], backoff_max_s=backoff_max_s)
         lander = Lander(connection, settings.realm, clock, writer)
         _LOG.info("collector-started", extra={"realm": settings.realm, "generation": settings.generation})
+        watch, sender = KeysetWatch(home), KeysetSender(home, connection)
         spoken_to = 0
         try:
             while not stop.is_set():
                 messages = link.poll(WAIT_S, gather_s=GATHER_S, quiet_s=QUIET_S)
                 if link.connections != spoken_to and link.connected:
                     spoken_to = link.connections
+                    sender.anew()
+                    sender.look(link, clock.monotonic_s())  # before receipts that a new key has signed
                     here.publish(link, writer.recent(connection, clock.now().wall_ms))
+                if watch.changed(clock.monotonic_s()):
+                    writer.sign_with(home.read_key(Use.LANDED, settings.realm))
+                    sender.anew(changed=True)
+                    sender.look(link, clock.monotonic_s())
+                    here.publish(link, writer.recent(connection, clock.now().wall_ms))
+                sender.look(link, clock.monotonic_s())
                 if messages:
                     receipts = lander.land([Upward(message.topic, message.payload) for message in messages])
                     here.publish(link, receipts)

@@ -18,7 +18,7 @@ from edge.spool.names import parse
 from edge.spool.stick import Folder, Odd, Side, StickRefused
 from sync.central import database, trouble
 from sync.central.database import Connection
-from sync.central.home import CentreHome
+from sync.central.home import CentreHome, read_file
 from sync.central.landing import Lander, Upward
 from sync.central.receipts import ReceiptWriter
 from sync.wire import topics
@@ -154,6 +154,7 @@ def export_receipts(home: CentreHome, place: Path, units: Sequence[str] = ()) ->
         CentreDatabaseError: the database cannot be used.
     """
     wanted = sorted(units) or stick.units(place)
+    keyset = _keyset(home)
     done = Exported()
     connection = database.connect(home.database)
     try:
@@ -162,6 +163,7 @@ def export_receipts(home: CentreHome, place: Path, units: Sequence[str] = ()) ->
             _check(wanted, enrolled, units)
             for unit in (each for each in wanted if each in enrolled):
                 _write(place, unit, Side.RECEIPTS, _newest(connection, unit), done)
+                _write(place, unit, Side.KEYSET, keyset, Exported())
                 _write(place, unit, Side.DOWN, _down(connection, unit), done)
     finally:
         connection.close()
@@ -190,6 +192,12 @@ def _newest(connection: Connection, unit: str) -> dict[str, bytes]:
         "SELECT level, epoch, generation, rseq, raw FROM receipts WHERE unit = ?", (unit,)
     ).fetchall()
     return {f"{level}-{epoch}-{generation}-{rseq:012d}": raw for level, epoch, generation, rseq, raw in rows}
+
+
+def _keyset(home: CentreHome) -> dict[str, bytes]:
+    """By file name the centre's public keys: a receipt may be signed with one that a unit does not know."""
+    version = home.read_keyset(home.read_settings().realm).version
+    return {f"keyset-{version:012d}": read_file(home.keyset)}
 
 
 def _down(connection: Connection, unit: str) -> dict[str, bytes]:

@@ -62,7 +62,7 @@ class Exploder:
         connection: Connection,
         realm: str,
         clock: Clock,
-        seal_to_private: bytes,
+        seal_to_private: bytes | tuple[bytes, ...],
         writer: ReceiptWriter,
         *,
         key_grace_ms: int = KEY_GRACE_MS,
@@ -70,7 +70,7 @@ class Exploder:
         self._connection = connection
         self._realm = realm
         self._clock = clock
-        self._private = seal_to_private
+        self._privates = (seal_to_private,) if isinstance(seal_to_private, bytes) else seal_to_private
         self._writer = writer
         self._key_grace_ms = key_grace_ms
         self._origins = Origins(connection)
@@ -85,6 +85,12 @@ class Exploder:
         """Whether another round may do something without anything new landing."""
         now_ms = self._clock.now().wall_ms
         return bool(self._dirty) or any(due <= now_ms for due in self._late.values())
+
+    def open_with(self, privates: tuple[bytes, ...]) -> None:
+        """Other keys are at hand: what did not open is tried again."""
+        self._privates = privates
+        self._keys.clear()
+        self._try_all_again()
 
     def round(self) -> list[SignedReceipt]:
         """Open what can be opened now, within bounds; the receipts to publish."""
@@ -299,7 +305,7 @@ class Exploder:
                 raise _KeyMissing
             try:
                 signed = batches.verify(row[1], row[0], self._realm, Purpose.KEY)
-                self._keys[name] = batches.open_key_message(signed, self._private)
+                self._keys[name] = batches.open_key_message(signed, self._privates)
             except EnvelopeRefused:
                 self._keys[name] = None
             if len(self._keys) > _SESSION_KEYS:

@@ -233,6 +233,18 @@ class CentreHome:
         return private
 
 
+    def read_seal_to_keys(self, realm: str) -> tuple[bytes, ...]:
+        """The private keys that open what units sealed: the present one, then former ones that lie beside.
+
+        Raises:
+            CentreError: the present one is missing, damaged, or another than the keyset names.
+        """
+        present = self.read_key(Use.SEAL_TO, realm)
+        path = self.seal_to_key
+        former = sorted(path.parent.glob(f"{path.stem}-*.key"))
+        return (present, *(private for each in former if (private := read_file(each)) != present))
+
+
 def check_reachable(realm: Realm, broker: Broker) -> None:
     """Refuse a broker that this version's processes will not connect to.
 

@@ -12,9 +12,10 @@ from typing import Final
 from edge.audit.chain import VISIBLE_HEAD_BYTES
 from edge.ports.sealing import Nack, Receipt, StreamReceipt
 from edge.records.fields import Stream
-from sync.central import spans
+from sync.central import database, spans
 from sync.central.database import Connection
 from sync.central.spans import Journal
+from sync.wire import cose, keys
 from sync.wire import receipts as wire_receipts
 
 WINDOW_BYTES: Final = 1_048_576
@@ -88,15 +89,29 @@ class ReceiptWriter:
         )
         return SignedReceipt(unit, epoch, raw)
 
+    def sign_with(self, private: bytes) -> None:
+        """Sign with another key from now on."""
+        self._private = private
+
     def recent(self, connection: Connection, now_ms: int) -> list[SignedReceipt]:
-        """The last receipts of units heard of lately, oldest first."""
-        return [
-            SignedReceipt(unit, epoch, raw)
-            for unit, epoch, raw in connection.execute(
-                "SELECT unit, epoch, raw FROM receipts WHERE level = ? AND made_ms >= ? ORDER BY made_ms",
-                (self.level, now_ms - RESENT_FOR_MS),
-            )
-        ]
+        """The last receipts of units heard of lately, oldest first.
+
+        What another key has signed is said anew: that one may be believed no more.
+        """
+        kid = keys.kid(keys.signing_public(self._private))
+        rows = connection.execute(
+            "SELECT unit, epoch, raw FROM receipts WHERE level = ? AND made_ms >= ? ORDER BY made_ms",
+            (self.level, now_ms - RESENT_FOR_MS),
+        ).fetchall()
+        found: list[SignedReceipt] = []
+        for unit, epoch, raw in rows:
+            if cose.read(raw).kid == kid:
+                found.append(SignedReceipt(unit, epoch, raw))
+                continue
+            with database.write(connection):
+                anew = self.write(connection, unit, epoch, now_ms, always=True)
+            found += [] if anew is None else [anew]
+        return found
 
     def _streams(self, connection: Connection, unit: str, epoch: str) -> Mapping[Stream, StreamReceipt]:
         if self.level == "landed":

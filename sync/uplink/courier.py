@@ -19,8 +19,17 @@ from edge.spool.files import names_in, write_atomically
 from edge.spool.names import SpoolName, parse
 from edge.spool.stick import Folder, Odd, Side, StickRefused
 from sync.uplink.coverage import Coverage, read_contents
-from sync.uplink.incoming import MOST_FILES, MOST_RECEIPT_BYTES, Line, down_name, file_name, read_name
+from sync.uplink.incoming import (
+    MOST_FILES,
+    MOST_RECEIPT_BYTES,
+    Line,
+    down_name,
+    file_name,
+    keyset_name,
+    read_name,
+)
 from sync.uplink.outgoing import read_regular
+from sync.wire import keyset as wire_keyset
 from sync.wire import receipts
 from sync.wire.cose import MAX_MESSAGE_BYTES
 from sync.wire.errors import EnvelopeRefused
@@ -38,13 +47,15 @@ class Van:
     """Whose spool it is.
 
     Attributes:
-        keyset: the centre's public keys, as pinned at enrolment.
+        keyset: the centre's public keys, as they are pinned now.
+        roots: with which a newer keyset is verified.
     """
 
     unit: str
     keyset: Keyset
     spool_out: Path
     spool_in: Path
+    roots: tuple[bytes, ...] = ()
 
 
 @dataclasses.dataclass(slots=True)
@@ -79,6 +90,7 @@ class TakenIn:
         refused: by code; nothing of them is used.
         other: things that are no receipts by their name.
         down: messages of the centre's that were given to the agent; only it can open them.
+        keyset: the version of a newer keyset that was given to the agent, or None.
     """
 
     taken: int = 0
@@ -87,6 +99,7 @@ class TakenIn:
     refused: Counter[str] = dataclasses.field(default_factory=Counter[str])
     other: int = 0
     down: int = 0
+    keyset: int | None = None
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -96,6 +109,7 @@ class TakenIn:
             "refused": dict(self.refused),
             "other": self.other,
             "down": self.down,
+            "keyset": self.keyset,
         }
 
 
@@ -195,6 +209,7 @@ def take_in(place: Path, van: Van) -> TakenIn:
                 next_step="At the centre: qafila central import, then qafila central export-receipts.",
                 code="stick-no-receipts",
             )
+        van = _with_newer_keyset(place, van, done)
         found: dict[Line, Receipt] = {}
         raws: dict[Line, bytes] = {}
         for raw, receipt in _read_receipts(back, van, done):
@@ -212,6 +227,32 @@ def take_in(place: Path, van: Van) -> TakenIn:
             done.taken += 1
     _take_down(place, van, done)
     return done
+
+
+def _with_newer_keyset(place: Path, van: Van, done: TakenIn) -> Van:
+    """The newest keyset on the stick goes first: receipts may be signed with keys that only it names."""
+    with stick.folder(place, van.unit, Side.KEYSET) as folder:
+        for name in itertools.islice(() if folder is None else folder.names(), MOST_DOWN):
+            assert folder is not None  # noqa: S101  else there are no names
+            raw = folder.read(name, MAX_MESSAGE_BYTES)
+            if isinstance(raw, Odd):
+                done.refused[raw.value] += 1
+            elif raw is not None:
+                van = _take_keyset(raw, van, done)
+    return van
+
+
+def _take_keyset(raw: bytes, van: Van, done: TakenIn) -> Van:
+    try:
+        found = wire_keyset.read(raw, van.roots, van.keyset.realm)
+    except EnvelopeRefused as refused:
+        done.refused[refused.refusal] += 1
+        return van
+    if found.version <= van.keyset.version:
+        return van
+    _put(van, keyset_name(found.version), raw)
+    done.keyset = found.version
+    return dataclasses.replace(van, keyset=found)
 
 
 def _take_down(place: Path, van: Van, done: TakenIn) -> None:

@@ -4,21 +4,26 @@ A receipt is checked with the centre's public keys before it is written, and the
 Of one level, epoch and generation only the newest is kept there: receipts are cumulative.
 """
 
+import contextlib
 import hashlib
 import logging
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from edge.ports.sealing import Receipt, ReceiptRefused
 from edge.spool.files import SpoolFailed, write_atomically
+from edge.spool.inbox import KEYSET_PREFIX
 from edge.spool.names import TEMPORARY_PREFIX
 from sync.uplink import sentences
 from sync.uplink.coverage import Coverage
+from sync.wire import keyset as wire_keyset
 from sync.wire import receipts, topics
 from sync.wire.cose import MAX_MESSAGE_BYTES
+from sync.wire.errors import EnvelopeRefused
 from sync.wire.keyset import Keyset
 
 _LOG: Final = logging.getLogger("qafila.uplink")
@@ -35,14 +40,24 @@ Line: TypeAlias = tuple[str, str, int]
 class Incoming:
     """Takes messages, keeps the newest receipt of each line, writes when told to.
 
+    Args:
+        keyset: as it is pinned when the uplink starts; a newer one that a root signed takes its place.
+        roots: the pinned ones; without any no other keyset is believed.
+
     Attributes:
         refused: how many messages were dropped, by code.
+        keyset: what is believed now.
     """
 
-    def __init__(self, directory: Path, unit: str, keyset: Keyset, coverage: Coverage) -> None:
+    def __init__(
+        self, directory: Path, unit: str, keyset: Keyset, coverage: Coverage, roots: Sequence[bytes] = ()
+    ) -> None:
         self._directory = directory
         self._unit = unit
-        self._keyset = keyset
+        self.keyset = keyset
+        self._roots = tuple(roots)
+        self._keyset_to_write: tuple[str, bytes] | None = None
+        self._of_other_keys: dict[str, bytes] = {}
         self._coverage = coverage
         self._seen: dict[str, bytes] = {}
         self._written: dict[Line, int] = {}
@@ -56,6 +71,8 @@ class Incoming:
             if name.startswith(TEMPORARY_PREFIX):  # ours, from a run that was killed while writing
                 self._remove(name)
                 continue
+            if name.startswith(KEYSET_PREFIX):
+                self._recall_keyset(name)
             parts = read_name(name)
             if parts is None:
                 continue
@@ -65,7 +82,7 @@ class Incoming:
             self._written[line] = rseq
             try:
                 raw = (self._directory / name).read_bytes()
-                self._coverage.learn(receipts.verify(raw, self._keyset, self._unit))
+                self._coverage.learn(receipts.verify(raw, self.keyset, self._unit))
             except (OSError, ReceiptRefused):
                 continue  # taken by the agent meanwhile, or to be refused by it
 
@@ -78,6 +95,8 @@ class Incoming:
             return self._take_receipt(parsed.word, payload)
         elif parsed.plane is topics.Plane.DOWN:
             self._take_down(payload)
+        elif parsed.plane is topics.Plane.KEYSET:
+            self._take_keyset(payload)
         else:
             self._refuse("topic")
         return None
@@ -89,11 +108,13 @@ class Incoming:
             self._refuse("too-large")
             return None
         try:
-            receipt = receipts.verify(raw, self._keyset, self._unit)
+            receipt = receipts.verify(raw, self.keyset, self._unit)
         except ReceiptRefused as refused:
+            if refused.stable_code == "kid":
+                self._of_other_keys[level] = raw  # the keyset that names its key may be on its way
             self._refuse(refused.stable_code)
             return None
-        if receipt.level != level or receipt.generation not in self._keyset.generations:
+        if receipt.level != level or receipt.generation not in self.keyset.generations:
             self._refuse("level" if receipt.level != level else "generation")
             return None
         self._seen[level] = raw
@@ -112,8 +133,39 @@ class Incoming:
         elif not (self._directory / name).exists():
             self._write(name, raw)
 
+    def _take_keyset(self, raw: bytes) -> None:
+        """A newer keyset is believed from now on, and left for the agent, which pins it."""
+        try:
+            found = wire_keyset.read(raw, self._roots, self.keyset.realm)
+        except EnvelopeRefused as refused:
+            self._refuse(f"keyset-{refused.refusal}")
+            return
+        if found.version < self.keyset.version:
+            self._refuse("keyset-older")
+        elif found.version > self.keyset.version:
+            self.keyset = found
+            self._keyset_to_write = (keyset_name(found.version), raw)
+            _LOG.info("keyset came", extra={"version": found.version})
+
+    def _recall_keyset(self, name: str) -> None:
+        with contextlib.suppress(OSError, EnvelopeRefused):
+            found = wire_keyset.read((self._directory / name).read_bytes(), self._roots, self.keyset.realm)
+            if found.version > self.keyset.version:
+                self.keyset = found
+
+    def refused_before(self) -> list[tuple[str, bytes]]:
+        """Receipts to be taken once more, level and bytes: they came before the keyset with their key."""
+        if self._keyset_to_write is None or not self._of_other_keys:
+            return []
+        found, self._of_other_keys = list(self._of_other_keys.items()), {}
+        return found
+
     def flush(self) -> None:
         """Write what has come since; what the disk does not take now is tried again the next time."""
+        if self._keyset_to_write is not None:
+            if not self._write(*self._keyset_to_write):
+                return
+            self._keyset_to_write = None
         for line, (rseq, raw) in list(self._to_write.items()):
             if not self._write(file_name(line, rseq), raw):
                 return
@@ -162,6 +214,11 @@ def read_name(name: str) -> tuple[Line, int] | None:
     """What such a name says: line and number; None for any other name."""
     parts = _NAME.fullmatch(name)
     return None if parts is None else ((parts[1], parts[2], int(parts[3])), int(parts[4]))
+
+
+def keyset_name(version: int) -> str:
+    """Under which name the centre's public keys lie in ``spool/in``."""
+    return f"{KEYSET_PREFIX}{version:012d}"
 
 
 def down_name(raw: bytes) -> str:

@@ -63,6 +63,25 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
             "A receipt is of a generation of the centre that this unit does not know.",
             "Ask the centre for a new bundle; the unit keeps what it has not receipted.",
         ),
+        "keyset-kid": (
+            "A keyset is signed by no root that this unit has pinned.",
+            "Look for a stranger on the broker; if the centre has new roots, carry its new bundle here.",
+        ),
+        "keyset-signature": ("A keyset's signature does not fit.", _FORGED),
+        "keyset-realm": (
+            "A keyset belongs to the other realm.",
+            "Check the broker's address in unit.toml; training and production never mix.",
+        ),
+        "keyset-form": ("A keyset is not in the one form that is accepted.", _FORGED),
+        "keyset-version": (
+            "A keyset begins with a version byte that this program does not read.",
+            "Update this unit; the keys it knows are believed until then.",
+        ),
+        "keyset-older": (
+            "A keyset came that is older than the one this unit has; the newer one holds.",
+            "Ask the centre whether it was restored from a backup; look for a stranger on the broker if not.",
+        ),
+        "keyset-too-large": ("A keyset is larger than a message may be.", _FORGED),
     }
 )
 """Codes of a message that is dropped: counted, told once, never written."""

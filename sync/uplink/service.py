@@ -75,7 +75,9 @@ class Uplink:
         self._jitter = random.Random(seed)  # noqa: S311  spreads a fleet's attempts; nobody's secret depends on it
         self._coverage = Coverage()
         self._outgoing = Outgoing(settings.spool_out, settings.unit, self._coverage)
-        self._incoming = Incoming(settings.spool_in, settings.unit, settings.keyset, self._coverage)
+        self._incoming = Incoming(
+            settings.spool_in, settings.unit, settings.keyset, self._coverage, settings.roots
+        )
         self._notes = BrokerNotes(settings.notes, clock)
         self._link = LinkNote(settings.spool_in)
         self._spoke_5: set[Broker] = set()
@@ -148,7 +150,7 @@ class Uplink:
             broker,
             protocol,
             f"qafila-{self._settings.unit}-up",
-            (state, _state(online=False, connection=name)),
+            (state, self._state(online=False, connection=name)),
             self._settings.patience,
         )
         try:
@@ -157,7 +159,7 @@ class Uplink:
             if protocol is Protocol.MQTT_5:
                 self._spoke_5.add(broker)
             self._notes.remember(broker.name, speaks_5=protocol is Protocol.MQTT_5)
-            connection.publish(state, _state(online=True, connection=name), retain=True)
+            connection.publish(state, self._state(online=True, connection=name), retain=True)
             self._work(connection, name, limits)
         except _Stopping:
             self._say_goodbye(connection, state, name)
@@ -183,7 +185,7 @@ class Uplink:
             raise _NotAccepted(down.stable_code, reason=down.reason) from None
         asked_s = self._clock.monotonic_s()
         wanted = [topics.receipt(unit, level) for level in topics.LEVELS]
-        connection.subscribe([*wanted, *topics.down_all(unit)])
+        connection.subscribe([topics.keyset(unit), *wanted, *topics.down_all(unit)])
         self._until(connection, lambda: connection.subscribed, patience.connect_s)
         self._settle(connection, self._clock.monotonic_s() - asked_s)
         assert connection.accepted is not None  # noqa: S101  just waited for
@@ -264,6 +266,10 @@ class Uplink:
             receipt = self._incoming.take(*connection.messages.popleft())
             if receipt is not None:
                 fresh.append(receipt)
+        for level, raw in self._incoming.refused_before():
+            receipt = self._incoming.take(topics.receipt(self._settings.unit, level), raw)
+            if receipt is not None:
+                fresh.append(receipt)
         self._incoming.flush()
         return fresh
 
@@ -315,9 +321,14 @@ class Uplink:
             return
         end_s = self._clock.monotonic_s() + GOODBYE_S
         with contextlib.suppress(LinkDown):
-            connection.publish(state, _state(online=False, connection=name), retain=True)
+            connection.publish(state, self._state(online=False, connection=name), retain=True)
             while connection.unacknowledged and self._clock.monotonic_s() < end_s:
                 connection.pump(LOOK_S, self._silent)
+
+    def _state(self, *, online: bool, connection: str) -> bytes:
+        """What the broker shows to the centre, or says in our name when we vanish: a hint, never evidence."""
+        told = {"online": online, "connection": connection, "keyset": self._incoming.keyset.version}
+        return json.dumps(told).encode()
 
     def _say_up(self, broker: Broker, protocol: Protocol) -> None:
         if UP not in self._told:
@@ -353,10 +364,6 @@ class Uplink:
             broker="",
             code=code,
         )
-
-
-def _state(*, online: bool, connection: str) -> bytes:
-    return json.dumps({"online": online, "connection": connection}).encode()
 
 
 def _packet_bytes(topic: str, ready: Ready) -> int:

@@ -75,6 +75,7 @@ class Settings:
     Attributes:
         notes: a directory of the uplink's own; nothing is lost when it vanishes.
         keyset: the centre's public keys, verified against the pinned roots.
+        roots: with which a newer keyset is verified.
     """
 
     unit: str
@@ -85,6 +86,7 @@ class Settings:
     brokers: tuple[Broker, ...]
     keyset: Keyset
     patience: Patience = Patience()
+    roots: tuple[bytes, ...] = ()
 
 
 def parse(text: str | bytes) -> Settings:
@@ -104,7 +106,7 @@ def parse(text: str | bytes) -> Settings:
     """
     try:
         values = json.loads(text)
-        known = {field.name for field in dataclasses.fields(Settings)} | {"roots"}
+        known = {field.name for field in dataclasses.fields(Settings)}
         if unknown := set(values) - known:
             raise SettingsRefused(f"The uplink does not know the setting {min(unknown)!r}.")
         realm = str(values["realm"])
@@ -121,6 +123,7 @@ def parse(text: str | bytes) -> Settings:
             brokers,
             verified,
             _patience(values.get("patience", {})),
+            tuple(roots),
         )
     except EnvelopeRefused as refused:
         raise SettingsRefused(

@@ -5,6 +5,7 @@ schema]``; a key message has null for stream, first, n and head. The payload of 
 COSE_Encrypt0 under the session's key whose external_aad is the signed header's bytes.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -179,13 +180,17 @@ def verify(raw: bytes, public: bytes, realm: str, purpose: Purpose = Purpose.UP)
     return SignedBatch(header, session, signed.payload, signed.protected)
 
 
-def open_key_message(signed: SignedBatch, private: bytes) -> bytes:
+def open_key_message(signed: SignedBatch, private: bytes | Sequence[bytes]) -> bytes:
     """The session key of a verified key message, with one of the centre's private sealing keys.
 
     Raises:
         EnvelopeRefused: form; key when it was not sealed to this key.
     """
-    return sessions.open_key(signed.inner, private, signed.protected)
+    privates = (private,) if isinstance(private, bytes) else private
+    for each in privates[:-1]:
+        with contextlib.suppress(EnvelopeRefused):
+            return sessions.open_key(signed.inner, each, signed.protected)
+    return sessions.open_key(signed.inner, privates[-1], signed.protected)
 
 
 def open_batch(signed: SignedBatch, session_key: bytes) -> list[WireEntry]:

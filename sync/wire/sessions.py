@@ -71,6 +71,24 @@ def seal_key(key: bytes, recipients: Iterable[bytes], info: bytes) -> bytes:
     return cbor.encode([list(keys.HYBRID_SUITE), sealed])
 
 
+def recipients(payload: bytes) -> list[bytes]:
+    """The names (kid) of the keys that a key message is sealed to.
+
+    Raises:
+        EnvelopeRefused: form.
+    """
+    try:
+        suite, sealed = shapes.items(cbor.decode(payload), 2)
+    except cbor.MalformedCbor:
+        raise EnvelopeRefused("form") from None
+    if suite != list(keys.HYBRID_SUITE):
+        raise EnvelopeRefused("form")
+    return [
+        shapes.octets(shapes.items(item, 2)[0], keys.KID_BYTES)
+        for item in shapes.items(sealed, most=MAX_RECIPIENTS)
+    ]
+
+
 def open_key(payload: bytes, private: bytes, info: bytes) -> bytes:
     """The session key, opened with one of the centre's private sealing keys.
 

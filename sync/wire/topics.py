@@ -23,6 +23,7 @@ class Plane(StrEnum):
     RECEIPT = "receipt"
     DOWN = "down"
     STATE = "state"
+    KEYSET = "keyset"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,6 +60,11 @@ def state(unit: str) -> str:
     return f"{PREFIX}/{unit}/state"
 
 
+def keyset(unit: str) -> str:
+    """Where the centre's public keys come from, signed by a root; retained."""
+    return f"{PREFIX}/{unit}/keyset"
+
+
 def parse(topic: str) -> Topic | None:
     """Take a topic apart; None for any that is not written here."""
     parts = topic.split("/")
@@ -73,5 +79,7 @@ def parse(topic: str) -> Topic | None:
             return Topic(parts[2], Plane.DOWN, number[0] if number else None)
         case ["state"]:
             return Topic(parts[2], Plane.STATE, None)
+        case ["keyset"]:
+            return Topic(parts[2], Plane.KEYSET, None)
         case _:
             return None

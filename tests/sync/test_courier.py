@@ -10,13 +10,14 @@ from edge.records.fields import Stream
 from edge.spool.names import parse
 from edge.spool.stick import FOLDER, StickRefused
 from sync.central import courier as centre_end
-from sync.central import explode
+from sync.central import explode, keyring
 from sync.central.landing import Upward
 from sync.uplink import courier as box_end
 from sync.uplink import outgoing
 from sync.uplink.courier import CopiedOut, Van
 from sync.uplink.incoming import down_name, read_name
-from sync.wire import receipts, topics
+from sync.wire import cose, receipts, topics
+from sync.wire.keyset import Use
 from tests.sync.central_world import Centre, Unit, make_centre
 
 UNIT = "van-07"
@@ -32,7 +33,7 @@ class World:
         self.out, self.in_, self.stick = base / "out", base / "in", base / "stick"
         for place in (self.out, self.in_, self.stick):
             place.mkdir()
-        self.van = Van(UNIT, self.centre.keyset, self.out, self.in_)
+        self.van = Van(UNIT, self.centre.keyset, self.out, self.in_, self.centre.home.read_roots())
 
     @property
     def up(self) -> Path:
@@ -342,3 +343,21 @@ def test_files_that_the_agent_joins_meanwhile_are_copied_in_the_end(
     assert world.copy_out().copied == 2
     assert {str(name.word) for each in world.names(world.up) if (name := parse(each))} == {"key", "vitals"}
     assert world.import_().new == 2
+
+
+def test_new_keys_come_by_the_stick_before_the_receipts_that_they_sign(world: World) -> None:
+    world.spool_all()
+    world.copy_out()
+    world.import_()
+    [made] = keyring.rotate(world.centre.home, Use.LANDED)
+    world.import_()  # signed with the new key
+    world.export()
+    there = world.stick / FOLDER / UNIT / "keyset"
+    [own] = there.iterdir()
+    (there / "keyset-000000000099").write_bytes(own.read_bytes()[:-1] + b"x")
+    done = world.take_in()
+    assert (done.keyset, done.taken, done.refused) == (2, 1, {"signature": 1})
+    assert {name.partition("-")[0] for name in world.names(world.in_)} == {"keyset", "landed"}
+    [receipt] = [path for path in world.in_.iterdir() if path.name.startswith("landed")]
+    assert cose.read(receipt.read_bytes()).kid == made.kid
+    assert world.take_in().known == 1

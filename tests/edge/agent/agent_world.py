@@ -23,6 +23,7 @@ from edge.localapi.messages import EVENTS, METHODS
 from edge.localapi.server import serve
 from edge.ports.caller import Handler
 from edge.ports.driver import DeviceError, DeviceEvent
+from edge.ports.keysets import KeysetKeeper
 from edge.ports.sealing import Nack, Receipt, StreamReceipt
 from edge.ports.workshop import Workshop
 from edge.records.fields import Stream
@@ -223,6 +224,7 @@ class World:
     preconditions: Callable[[], QafilaError | None] = lambda: None
     workshop: Workshop | None = None
     card: Callable[[], str | None] = lambda: None
+    keysets: KeysetKeeper | None = None
 
     @property
     def socket(self) -> Path:
@@ -267,7 +269,10 @@ class World:
         to = None if self.recovery_key is None else recovery.public(self.recovery_key)
         orders = BoxOrderReader(UNIT, self.centre.keyset)
         generations = self.centre.keyset.generations
-        return Enrolled(bytes([self.bundle]), make_sealer, reader, generations, to, orders)
+        return Enrolled(
+            *(bytes([self.bundle]), make_sealer, reader, generations, to, orders),
+            keyset_version=0 if self.keysets is None else self.centre.keyset.version,
+        )
 
     def parts(self) -> Parts:
         clock = self.clock or SystemClock(self.clock_quality)
@@ -297,6 +302,7 @@ class World:
             preconditions=self.preconditions,
             workshop=self.workshop,
             card=self.card,
+            keysets=self.keysets,
         )
 
     @asynccontextmanager

@@ -1,0 +1,109 @@
+"""The centre's keys change while the agent runs, whether anybody is signed in or not; capture never waits."""
+
+import dataclasses
+
+import pytest
+
+from edge import cbor
+from edge.ports.keysets import KeysetKeeper
+from edge.records.fields import Field, Stream
+from sync.boxend.keysets import read_newer
+from sync.boxend.pinned import Enrolment
+from sync.wire import cose, keys, keyset, sessions
+from sync.wire.keyset import Key, Use
+from tests.edge.agent.agent_world import UNIT, World, until
+
+
+class Pinning(KeysetKeeper):
+    """Pins in memory what `cli.pinning` writes into a file."""
+
+    def __init__(self, world: World, root: bytes) -> None:
+        self.world = world
+        self.root = root
+
+    def take(self, raw: bytes) -> int | None:
+        present = self.world.centre.keyset
+        pinned = Enrolment(UNIT, self.world.realm, (keys.signing_public(self.root),), present, b"", ())
+        found = read_newer(raw, pinned)
+        if found is None:
+            return None
+        self.world.centre.keyset = found
+        self.world.bundle = found.version
+        return found.version
+
+
+ROOT = keys.make_signing()
+
+
+pytestmark = pytest.mark.usefixtures("pinning")
+
+
+@pytest.fixture
+def pinning(world: World) -> None:
+    world.keysets = Pinning(world, ROOT)
+
+
+def deliver(world: World, version: int, *more: Key, without: Use | None = None, root: bytes = ROOT) -> None:
+    left = tuple(key for key in world.centre.keyset.keys if key.use != without)
+    new = dataclasses.replace(world.centre.keyset, version=version, keys=(*more, *left))
+    world.deliver(keyset.sign(new, root), "", f"keyset-{version:012d}")
+
+
+def pinned_in_audit(world: World) -> list[str]:
+    store = world.store()
+    try:
+        found: list[str] = []
+        for entry in store.entries(Stream.AUDIT, 1, store.watermark(Stream.AUDIT).tip):
+            fields = cbor.decode(entry.payload or b"\xa0")
+            assert isinstance(fields, dict)
+            if fields.get(Field.ACTION) == "keyset.pinned":
+                found.append(str(fields[Field.OBJECT]))
+        return found
+    finally:
+        store.close()
+
+
+async def test_a_newer_keyset_is_pinned_sealed_to_and_told_to_the_centre(world: World) -> None:
+    sealing = keys.make_sealing()
+    async with world.nurse() as nurse:
+        await nurse.patient()
+        deliver(world, 2, Key(keys.sealing_public(sealing), Use.SEAL_TO), without=Use.SEAL_TO)
+        await until(lambda: pinned_in_audit(world) == ["1", "2"])
+        raws = [world.outbox.read(name) for name in world.spooled("key")]
+        assert [keys.kid(keys.sealing_public(sealing))] in [
+            sessions.recipients(cose.read(raw).payload) for raw in raws
+        ]
+        await nurse.patient("Idrissi")
+        assert (await nurse.ask("status"))["refusals"] == {}
+
+
+async def test_it_is_pinned_while_the_store_is_locked_and_told_at_the_next_unlock(world: World) -> None:
+    async with world.nurse() as nurse:
+        await until(lambda: pinned_in_audit(world) == ["1"])
+        await nurse.ask("lock")
+        deliver(world, 5)
+        await until(lambda: not list((world.home / "in").glob("keyset-*")))
+        assert world.centre.keyset.version == 5
+        assert pinned_in_audit(world) == ["1"]
+        await nurse.ask("sign-in", user="amina", pin="482913")
+        await until(lambda: pinned_in_audit(world) == ["1", "5"])
+
+
+async def test_what_no_root_signed_is_counted_and_the_older_one_stays(world: World) -> None:
+    async with world.nurse() as nurse:
+        deliver(world, 9, root=keys.make_signing())
+        await until(lambda: not list((world.home / "in").glob("keyset-*")))
+        assert (await nurse.ask("status"))["refusals"] == {"keyset-kid": 1}
+        assert world.centre.keyset.version == 1
+        await nurse.patient()
+
+
+async def test_without_any_key_to_seal_to_everything_is_still_saved(world: World) -> None:
+    async with world.nurse() as nurse:
+        deliver(world, 2, without=Use.SEAL_TO)
+        await until(lambda: pinned_in_audit(world)[-1:] == ["2"])
+        encounter = await nurse.visit()
+        assert await nurse.observe(encounter)
+        status = await nurse.ask("status")
+        assert status["streams"]["vitals"]["tip"] >= 4
+        assert status["problem"] == "no-recipient"
