@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from cli.unit_secret import secret_sources
+from cli.unit_secret import load_slots
 from edge.agent import payloads
 from edge.agent.permissions import may
 from edge.agent.refusals import NotAllowed
@@ -41,9 +41,7 @@ def salvage_store(places: Places, user: str, pin: str, onto: Path | None) -> dic
     config = load(places.config)
     process.harden()
     with ExclusiveLock(places.agent_lock):
-        key = _key(
-            places, Slots.load(places.slots, secret_sources(places, config).read()), user_id(user), pin
-        )
+        key = _key(places, load_slots(places, config), user_id(user), pin)
         moment = SystemClock().now()
         target = places.database.with_name(places.database.name + _BESIDE) if onto is None else onto
         if onto is None:

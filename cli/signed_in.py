@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Generator
 
-from cli.unit_secret import secret_sources
+from cli.unit_secret import load_slots
 from edge.agent import payloads
 from edge.agent.people import settle
 from edge.agent.permissions import may
@@ -34,7 +34,7 @@ def unlocked(places: Places, user: str, pin: str, method: str) -> Generator[tupl
     config = load(places.config)
     process.harden()
     with ExclusiveLock(places.agent_lock):
-        slots = Slots.load(places.slots, secret_sources(places, config).read())
+        slots = load_slots(places, config)
         lockout = Lockout(places.store / "lockout", SystemClock().monotonic_s)
         lockout.begin(user_id(user))
         key = slots.unlock(user_id(user), pin)

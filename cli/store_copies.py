@@ -3,6 +3,7 @@
 import datetime
 import logging
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,8 @@ from edge.security.errors import SecurityError, WrongPin
 from edge.security.exclusive import ExclusiveLock
 from edge.security.files import make_private_directory, write_private
 from edge.security.lockout import Lockout
-from edge.security.slots import Slots, copies_of
+from edge.security.slot_file import copies_of
+from edge.security.slots import Slots
 from edge.spool import Outbox
 from edge.store import backup
 from edge.store.rekey import open_settled
@@ -77,10 +79,10 @@ def restore_backup(places: Places, user: str, pin: str, folder: Path, grant: Pat
         brought = [] if places.config.exists() else _settle_in(places, manifest, user_id(user), pin)
         config = load(places.config)
         _check_unit(config.unit.id, manifest, grant)
-        secret = secret_sources(places, config).read()
-        slots, key = _sign_in(places, manifest, secret, user_id(user), pin)
+        secrets = secret_sources(places, config).every()
+        slots, key = _sign_in(places, manifest, secrets, user_id(user), pin)
         if grant is None:
-            backup_key = _backup_key(places, manifest, secret, user_id(user), pin, key)
+            backup_key = _backup_key(places, manifest, secrets, user_id(user), pin, key)
         else:
             backup_key = _granted(places, manifest, grant, key)
         if config.unit.id == manifest.header.unit and not restoring.is_lost(places.database, key):
@@ -121,7 +123,7 @@ def _settle_in(places: Places, manifest: Manifest, user: str, pin: str) -> list[
     The device secret is looked for where a new unit has it: a configuration may name a program to ask, and
     none is believed that only lay on a medium.
     """
-    slots, key = _unlock_brought(places, manifest, device_secret.read(places.device_secret), user, pin)
+    slots, key = _unlock_brought(places, manifest, [device_secret.read(places.device_secret)], user, pin)
     _check_role(slots, user)
     if manifest.opened_by(key) is None:
         raise _other_key()
@@ -142,15 +144,17 @@ def _check_unit(unit: str, manifest: Manifest, grant: Path | None) -> None:
         )
 
 
-def _sign_in(places: Places, manifest: Manifest, secret: bytes, user: str, pin: str) -> tuple[Slots, bytes]:
+def _sign_in(
+    places: Places, manifest: Manifest, secrets: Sequence[bytes], user: str, pin: str
+) -> tuple[Slots, bytes]:
     """Slots and the store's key: of this unit, or of the backup where this unit has none."""
     lockout = Lockout(places.store / "lockout", SystemClock().monotonic_s)
     lockout.begin(user)
     if any(copy.exists() for copy in copies_of(places.slots)):
-        slots = Slots.load(places.slots, secret)
+        slots = Slots.load(places.slots, *secrets)
         key = slots.unlock(user, pin)
     else:
-        slots, key = _unlock_brought(places, manifest, secret, user, pin)
+        slots, key = _unlock_brought(places, manifest, secrets, user, pin)
     lockout.succeeded(user)
     _check_role(slots, user)
     return slots, key
@@ -162,13 +166,15 @@ def _check_role(slots: Slots, user: str) -> None:
         raise NotAllowed
 
 
-def _backup_key(places: Places, manifest: Manifest, secret: bytes, user: str, pin: str, key: bytes) -> bytes:
+def _backup_key(
+    places: Places, manifest: Manifest, secrets: Sequence[bytes], user: str, pin: str, key: bytes
+) -> bytes:
     """What opens the backup: the store's key, or the one that it had when the backup was made."""
     opened = manifest.opened_by(key)
     if opened is not None:
         return opened
     try:
-        _, then = _unlock_brought(places, manifest, secret, user, pin)
+        _, then = _unlock_brought(places, manifest, secrets, user, pin)
         opened = manifest.opened_by(then)
     except SecurityError:
         opened = None
@@ -208,7 +214,7 @@ def _no_grant(sentence: str, next_step: str) -> BackupRefused:
 
 
 def _unlock_brought(
-    places: Places, manifest: Manifest, secret: bytes, user: str, pin: str
+    places: Places, manifest: Manifest, secrets: Sequence[bytes], user: str, pin: str
 ) -> tuple[Slots, bytes]:
     """The backup's own slots, read from a folder that is gone afterwards; the key they give."""
     if unit_papers.SLOTS not in manifest.papers:
@@ -216,7 +222,7 @@ def _unlock_brought(
     with tempfile.TemporaryDirectory(dir=places.store, prefix=".slots-") as folder:
         path = Path(folder) / "slots"
         write_private(path, manifest.papers[unit_papers.SLOTS])
-        slots = Slots.load(path, secret)
+        slots = Slots.load(path, *secrets)
         return slots, slots.unlock(user, pin)
 
 

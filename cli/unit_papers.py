@@ -6,7 +6,7 @@ from typing import Final
 from cli.unit_setup import BUNDLE_FILE, KEYSET_FILE, REQUEST_FILE
 from edge.config import Places
 from edge.security.files import make_private_directory, write_private
-from edge.security.slots import copies_of
+from edge.security.slot_file import copies_of
 
 SLOTS: Final = "slots"
 CONFIG: Final = "unit.toml"

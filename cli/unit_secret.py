@@ -2,15 +2,19 @@
 
 import json
 import re
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from cli.unit_toml import replace_text
+from cli.unit_toml import NotWritten, replace_text
 from edge.clock import SystemClock
 from edge.config import Places, UnitConfig, load
 from edge.errors import QafilaError
 from edge.security import device_secret
+from edge.security.errors import DeviceSecretWrong, SlotsDamaged
 from edge.security.secret_sources import SecretSources
+from edge.security.slots import Slots
 
 _SECTION: Final = re.compile(r"^\[security\][^\n]*\n", re.MULTILINE)
 
@@ -33,6 +37,71 @@ def secret_sources(places: Places, config: UnitConfig) -> SecretSources:
     )
 
 
+def load_slots(places: Places, config: UnitConfig) -> Slots:
+    """The key slots, opened with whichever source of the device secret fits them.
+
+    Raises:
+        SecurityError: no source gives a secret, none of them fits, or the slots are damaged or missing.
+    """
+    sources = secret_sources(places, config)
+    first = sources.read()
+    try:
+        return Slots.load(places.slots, first)
+    except (DeviceSecretWrong, SlotsDamaged):
+        others = sources.every()
+        if others == [first]:
+            raise
+    return Slots.load(places.slots, *others)
+
+
+def name_media(places: Places, *, file: Path | None = None, copy: Path | None = None) -> None:
+    """Have ``unit.toml`` name these media and no others: what was said of them before goes.
+
+    Args:
+        places: of the unit.
+        file: of the device secret; it stays where it is when it is left out.
+        copy: of its second copy; without one there is none.
+
+    Raises:
+        NotWritten, ConfigRefused: the file is as it was.
+    """
+    old = places.config.read_text(encoding="utf-8")
+    words = {"device_secret_copy": copy} | ({} if file is None else {"device_secret": file})
+    text = "".join(
+        line
+        for line in old.splitlines(keepends=True)
+        if line.partition("=")[0].strip() not in words or line.lstrip().startswith("#")
+    )
+    lines = "".join(
+        f"{word} = {json.dumps(str(path), ensure_ascii=False)}\n"
+        for word, path in sorted(words.items())
+        if path is not None
+    )
+    found = _SECTION.search(text)
+    if found is None:
+        text = f"{text.rstrip()}\n\n[security]\n{lines}" if lines else text
+    else:
+        text = text[: found.end()] + lines + text[found.end() :]
+    _check_media(places, text, words)
+    replace_text(places.config, text, None)
+
+
+def _check_media(places: Places, text: str, words: Mapping[str, Path | None]) -> None:
+    """Refuse a text that does not say what it was to say: a person may lay the file out otherwise."""
+    try:
+        said = UnitConfig.model_validate(tomllib.loads(text)).security
+    except (tomllib.TOMLDecodeError, ValueError):
+        said = None
+    named = None if said is None else (said.device_secret, said.device_secret_copy)
+    wanted = {word: None if path is None else str(path) for word, path in words.items()}
+    now = load(places.config).security
+    if named != (wanted.get("device_secret", now.device_secret), wanted["device_secret_copy"]):
+        raise NotWritten(
+            f"{places.config} cannot be changed as it is laid out.",
+            next_step="Write `device_secret` and `device_secret_copy` below [security], a line each.",
+        )
+
+
 def make_copy(places: Places, file: Path) -> dict[str, Any]:
     """Write the second copy and name it in ``unit.toml``.
 
@@ -49,13 +118,6 @@ def make_copy(places: Places, file: Path) -> dict[str, Any]:
         )
     secret = secret_sources(places, config).read()
     device_secret.copy(secret, target)
-    line = f"device_secret_copy = {json.dumps(str(target), ensure_ascii=False)}\n"
-    text = places.config.read_text(encoding="utf-8")
-    found = _SECTION.search(text)
-    if found is None:
-        text = f"{text.rstrip()}\n\n[security]\n{line}"
-    else:
-        text = text[: found.end()] + line + text[found.end() :]
-    replace_text(places.config, text, None)
+    name_media(places, copy=target)
     secret_sources(places, load(places.config)).read()  # notes that it was seen
     return {"device_secret_copy": str(target)}

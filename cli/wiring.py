@@ -16,7 +16,7 @@ from cli.anew import begin_anew, passed_on
 from cli.pinning import PinnedKeyset
 from cli.radio_on_demand import RadioOnDemand
 from cli.unit_papers import papers
-from cli.unit_secret import secret_sources
+from cli.unit_secret import load_slots, secret_sources
 from cli.unit_setup import BUNDLE_FILE, KEYSET_FILE, installed
 from cli.workshop import UnitWorkshop
 from drivers.registry import KINDS
@@ -32,7 +32,6 @@ from edge.security import process
 from edge.security.errors import SecurityError
 from edge.security.exclusive import ExclusiveLock
 from edge.security.lockout import Lockout
-from edge.security.slots import Slots
 from edge.spool import Inbox, Outbox
 from edge.store import card
 from edge.store.ballast import Ballast
@@ -118,7 +117,7 @@ def agent_parts(
         devices=[_device(section, workshop) for section in config.device],
         open_store=lambda key: open_settled(places.database, key),
         database=places.database,
-        load_slots=lambda: Slots.load(places.slots, secret_sources(places, config).read()),
+        load_slots=lambda: load_slots(places, config),
         lockout=Lockout(places.store / "lockout", clock.monotonic_s),
         enrolled=Pinned(places, clock),
         keysets=PinnedKeyset(places),
@@ -151,8 +150,7 @@ def what_is_wrong(places: Places, config: UnitConfig) -> QafilaError | None:
     """Why nobody could sign in, or None: what is missing, damaged or not this unit's. It takes no PIN."""
     try:
         check_file(places.database)
-        secret = secret_sources(places, config).read()
-        Slots.load(places.slots, secret)
+        load_slots(places, config)
     except (StoreError, SecurityError) as error:
         return error
     return None

@@ -138,6 +138,55 @@ def copy_secret(
     )
 
 
+@app.command(
+    "renew-secret",
+    epilog="Example: qafila unit renew-secret /media/new/device.secret --user fatima --remove sami",
+)
+def renew_secret(
+    file: Annotated[Path, typer.Argument(help="Where to write it, on a new medium; nothing is there yet.")],
+    user: Annotated[str, typer.Option(help="The supervisor who signs in for this.")],
+    copy: Annotated[
+        Path | None, typer.Option(help="Where its second copy goes, on another new medium.")
+    ] = None,
+    remove: Annotated[str | None, typer.Option(help="Who shall sign in no more, if it is for that.")] = None,
+    pin_stdin: PinStdin = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new device secret and a new key of the store, for cause: the old medium opens nothing any more.
+
+    The agent must be stopped and both media in. Nobody's PIN changes. It needs as much free space as the
+    store takes. Cut short, the unit opens as long as both media are in; the same command goes on.
+    """
+    from cli.output import emit, read_secrets
+    from cli.secret_renewal import renew
+    from cli.unit_secret import make_copy
+    from edge.config import Places
+
+    (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
+    places = Places.at(home)
+    done = renew(places, user, pin, file, remove)
+    if copy is not None:
+        done |= make_copy(places, copy)
+
+    def human() -> str:
+        lines = [f"The device secret is {done['device_secret']}, and the store has a new key."]
+        if done["removed"]:
+            lines.append(f"{done['removed']} signs in no more.")
+        elif remove is not None:
+            lines.append(f"{remove} may still sign in: qafila users disable {remove} --by {user}.")
+        lines.append(f"Destroy what holds the old one: {', '.join(done['former']) or 'the old medium'}.")
+        if copy is None:
+            lines.append("Next: make its second copy with qafila unit copy-secret, on another new medium.")
+        lines.append(
+            "Backups made before still open with the old medium and a PIN of then: make a new one with"
+        )
+        lines.append("qafila store backup, and destroy them. A systemd credential has to be encrypted anew.")
+        return "\n".join(lines)
+
+    emit(done, as_json=as_json, human=human)
+
+
 @app.command(epilog="Example: qafila unit csr /media/usb/van-07.request")
 def csr(
     file: Annotated[Path, typer.Argument(help="Where to write the request; it holds public keys only.")],

@@ -5,6 +5,7 @@ TPM2 or to the machine), a helper that root has put there, the file on removable
 Each gives the one line of text that `edge.security.device_secret` lays down.
 """
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -23,6 +24,8 @@ HELPER_WITHIN_S: Final = 10.0
 SEEN_WITHIN_DAYS: Final = 30
 COPY_NOT_MADE: Final = "secret-copy-not-made"
 COPY_NOT_SEEN: Final = "secret-copy-not-seen"
+COPIES_DIFFER: Final = "secret-copies-differ"
+"""First and second file hold two secrets: one is of before a renewal, perhaps of one that was cut short."""
 _DAY_MS: Final = 86_400_000
 _CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
 _LOG: Final = logging.getLogger(__name__)
@@ -69,11 +72,34 @@ class SecretSources:
         assert why is not None  # noqa: S101  the file is always asked
         raise why
 
+    def every(self) -> list[bytes]:
+        """Every secret that the sources give: more than one while the secret is being renewed.
+
+        Raises:
+            SecurityError: no source gives one; why the first that is configured does not.
+        """
+        found: dict[bytes, None] = {}
+        why: SecurityError | None = None
+        for source in self._first_sources():
+            try:
+                found[source()] = None
+            except SecurityError as error:
+                why = why or error
+        copied = self._look_at_copy()
+        if copied is not None:
+            found[copied] = None
+        if not found and why is not None:
+            raise why
+        return list(found)
+
     def notes(self) -> list[str]:
         """What somebody should look after: codes."""
         if self.copy is None:
             return [COPY_NOT_MADE]
-        self._look_at_copy()
+        copied = self._look_at_copy()
+        with contextlib.suppress(SecurityError):
+            if copied is not None and device_secret.read(self.file) != copied:
+                return [COPIES_DIFFER]
         last = self._last_seen()
         late = last is None or self.wall_ms() - last > SEEN_WITHIN_DAYS * _DAY_MS
         return [COPY_NOT_SEEN] if late else []

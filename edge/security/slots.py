@@ -4,91 +4,47 @@ A slot holds a key pair of its own. Its private half is wrapped under Argon2id(P
 sealed by HPKE to its public half. So K and the device secret can change without anybody's PIN. The slot
 file as a whole is sealed under the device secret: a stolen card alone opens nothing.
 
-The file::
-
-    0    8   "QFSLOTS1"
-    8    8   generation, big endian; rises with every change
-    16   8   HKDF(device secret, "check"): tells a wrong device secret from a damaged file
-    24   12  nonce
-    36       ChaCha20-Poly1305 of deterministic CBOR, key HKDF(device secret, generation), aad = bytes 0-24
-
-Inside: ``{unit, slots: [{id, name, role, gen, kdf: [t, p, KiB], salt, pub, priv, sealed}]}`` with ``priv``
-= nonce and ChaCha20-Poly1305 of the X25519 private key, and ``sealed`` = HPKE(pub → K, info = unit, id and
-gen). Beside them ``recovery``: ``[recovery key, point, wrapped K]`` of `edge.recovery`, or null. A person
-who may sign in no more keeps name and role; ``salt``, ``pub``, ``priv`` and ``sealed`` are empty. Two
-copies are kept, ``slots`` and ``slots.2``; the readable one with the higher generation counts.
+How they are written is laid down in `edge.security.slot_file`.
 """
 
 import dataclasses
+import hmac
 import os
 import threading
 import unicodedata
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from edge import cbor, recovery
 from edge.recovery import RecoverySlot
+from edge.security import slot_file
 from edge.security.errors import (
-    DeviceSecretWrong,
     LastSupervisor,
     NoSuchUser,
-    SecretNotKept,
-    SlotsDamaged,
     SlotsExist,
-    SlotsMissing,
     SlotsOutdated,
     UnknownUser,
     UserExists,
     WrongPin,
 )
-from edge.security.files import make_private_directory, write_private
 from edge.security.pins import check_pin
+from edge.security.slot_file import Content, Slot, User, copies_of
 
 KEY_BYTES: Final = 32
 ARGON2: Final = (3, 4, 64 * 1024)
 """Passes, lanes, KiB: 0.2 s and 64 MiB a guess."""
 
 _SUPERVISOR: Final = "supervisor"
-_MAGIC: Final = b"QFSLOTS1"
 _NONCE_BYTES: Final = 12
-_HEADER_BYTES: Final = 24
-_LONGEST_FILE: Final = 1024 * 1024
 _ONE_AT_A_TIME: Final = threading.Lock()
 """OpenSSL shares its threads: a second derivation at the same moment fails for want of lanes."""
 _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class User:
-    """Who may sign in, and as what.
-
-    Attributes:
-        disabled: may sign in no more; kept so that the journal's names stay known and nobody else gets it.
-    """
-
-    user: str
-    name: str
-    role: str
-    disabled: bool = False
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Slot:
-    user: User
-    generation: int
-    kdf: tuple[int, int, int]
-    salt: bytes
-    public: bytes
-    private: bytes = dataclasses.field(repr=False)
-    sealed: bytes = dataclasses.field(repr=False)
 
 
 class Slots:
@@ -100,7 +56,7 @@ class Slots:
         device_secret: bytes,
         unit: str,
         generation: int,
-        slots: dict[str, _Slot],
+        slots: dict[str, Slot],
         recovery_slot: RecoverySlot | None = None,
     ) -> None:
         self._path = path
@@ -111,33 +67,14 @@ class Slots:
         self.generation = generation
 
     @staticmethod
-    def load(path: Path, device_secret: bytes) -> "Slots":
-        """Read the better copy.
+    def load(path: Path, *device_secrets: bytes) -> "Slots":
+        """Read the better copy, with whichever of these secrets it is sealed under.
 
         Raises:
             SlotsMissing, SlotsDamaged, DeviceSecretWrong.
         """
-        copies = [copy for each in copies_of(path) if (copy := _content(each)) is not None]
-        if not copies:
-            raise SlotsMissing(
-                "There are no key slots on this unit.",
-                next_step="Make a unit with `qafila unit init`, or put the slot files back from a backup.",
-            )
-        readable = [opened for copy in copies if (opened := _open(copy, device_secret)) is not None]
-        if not readable:
-            headed = [copy for copy in copies if copy.startswith(_MAGIC) and len(copy) > _HEADER_BYTES]
-            checks = {copy[16:_HEADER_BYTES] for copy in headed}
-            if len(checks) == 1 and checks != {_derive(device_secret, b"check")[:8]} and len(headed) > 1:
-                raise DeviceSecretWrong(
-                    "This device secret does not belong to this unit.",
-                    next_step="Put the medium in that was made for this unit, or its second copy.",
-                )
-            raise SlotsDamaged(
-                "The key slots are damaged: no copy is as it was written.",
-                next_step="Put slots and slots.2 back from a backup; the store itself is untouched.",
-            )
-        generation, unit, slots, recovered = max(readable, key=lambda each: each[0])
-        return Slots(path, device_secret, unit, generation, slots, recovered)
+        content, opened_by = slot_file.read(path, device_secrets)
+        return Slots(path, opened_by, content.unit, content.generation, content.slots, content.recovery)
 
     def reload(self) -> "Slots":
         """The slots as their files say now."""
@@ -217,7 +154,7 @@ class Slots:
         slot = self._active(user)
         self._keep_a_supervisor(user)
         gone = dataclasses.replace(slot.user, disabled=True)
-        emptied = _Slot(gone, slot.generation, slot.kdf, salt=b"", public=b"", private=b"", sealed=b"")
+        emptied = Slot(gone, slot.generation, slot.kdf, salt=b"", public=b"", private=b"", sealed=b"")
         return self._resealed({**self._slots, user: emptied}, key)
 
     def with_recovery(self, to: bytes, key: bytes) -> "Slots":
@@ -233,13 +170,22 @@ class Slots:
             new.recovery = recovery.seal(new.recovery.to, self.unit, key)
         return new
 
+    def under(self, device_secret: bytes) -> "Slots":
+        """These slots, to be sealed under another device secret; not saved yet."""
+        return Slots(self._path, device_secret, self.unit, self.generation + 1, self._slots, self.recovery)
+
+    def is_under(self, device_secret: bytes) -> bool:
+        """Whether this is the device secret that they are sealed under."""
+        return hmac.compare_digest(self._device_secret, device_secret)
+
     def save(self) -> None:
         """Write both copies.
 
         Raises:
             SecretNotKept: one copy is as it was at least; which one counts is read again.
         """
-        _save(self._path, self._device_secret, self.unit, self.generation, self._slots, self.recovery)
+        content = Content(self.unit, self.generation, self._slots, self.recovery)
+        slot_file.write(self._path, self._device_secret, content)
 
     def check_generation(self, at_least: int) -> None:
         """Refuse slots older than the store knows of: an old copy would let back in who was removed.
@@ -253,7 +199,7 @@ class Slots:
                 next_step="Put the newest slot files back; ask who exchanged them.",
             )
 
-    def _active(self, user: str) -> _Slot:
+    def _active(self, user: str) -> Slot:
         slot = self._slots.get(user)
         if slot is None or slot.user.disabled:
             raise NoSuchUser
@@ -269,7 +215,7 @@ class Slots:
         slot = _make(self.unit, user, pin, key, self.generation + 1)
         return self._resealed({**self._slots, user.user: slot}, key)
 
-    def _resealed(self, slots: dict[str, _Slot], key: bytes) -> "Slots":
+    def _resealed(self, slots: dict[str, Slot], key: bytes) -> "Slots":
         generation = self.generation + 1
         resealed = {id_: _reseal(slot, self.unit, key, generation) for id_, slot in slots.items()}
         return Slots(self._path, self._device_secret, self.unit, generation, resealed, self.recovery)
@@ -290,11 +236,11 @@ def create(
         )
     assert len(key) == KEY_BYTES  # noqa: S101  what the programmer hands in
     slots = {user: _make(unit, User(user, name, role), pin, key, 1)}
-    _save(path, device_secret, unit, 1, slots, None)
+    slot_file.write(path, device_secret, Content(unit, 1, slots, None))
     return Slots(path, device_secret, unit, 1, slots)
 
 
-def _make(unit: str, user: User, pin: str, key: bytes, generation: int) -> _Slot:
+def _make(unit: str, user: User, pin: str, key: bytes, generation: int) -> Slot:
     check_pin(pin, user.user, user.name)
     private = X25519PrivateKey.generate()
     public = private.public_key().public_bytes_raw()
@@ -303,10 +249,10 @@ def _make(unit: str, user: User, pin: str, key: bytes, generation: int) -> _Slot
         nonce, private.private_bytes_raw(), public
     )
     sealed = _SUITE.encrypt(key, private.public_key(), _info(unit, user.user, generation))
-    return _Slot(user, generation, ARGON2, salt, public, nonce + wrapped, sealed)
+    return Slot(user, generation, ARGON2, salt, public, nonce + wrapped, sealed)
 
 
-def _reseal(slot: _Slot, unit: str, key: bytes, generation: int) -> _Slot:
+def _reseal(slot: Slot, unit: str, key: bytes, generation: int) -> Slot:
     if slot.user.disabled:
         return dataclasses.replace(slot, generation=generation)
     sealed = _SUITE.encrypt(
@@ -326,92 +272,3 @@ def _stretch(pin: str, salt: bytes, kdf: tuple[int, int, int]) -> bytes:
         return argon2.derive(
             unicodedata.normalize("NFC", pin).encode()  # one é, whichever keyboard typed it
         )
-
-
-def _derive(device_secret: bytes, purpose: bytes) -> bytes:
-    return HKDF(SHA256(), 32, salt=None, info=b"qafila slots " + purpose).derive(device_secret)
-
-
-def copies_of(path: Path) -> tuple[Path, Path]:
-    """Where the two copies of a slot file lie."""
-    return path, path.with_name(path.name + ".2")
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        with path.open("rb") as file:
-            return file.read(_LONGEST_FILE)
-    except FileNotFoundError:
-        return None
-    except OSError:
-        return b""  # there, but not readable: as good as damaged
-
-
-def _save(
-    path: Path,
-    device_secret: bytes,
-    unit: str,
-    generation: int,
-    slots: dict[str, _Slot],
-    recovered: RecoverySlot | None,
-) -> None:
-    inside = cbor.encode(
-        {
-            "unit": unit,
-            "slots": [_as_cbor(slot) for slot in slots.values()],
-            "recovery": None if recovered is None else [recovered.to, recovered.point, recovered.wrapped],
-        }
-    )
-    header = _MAGIC + generation.to_bytes(8) + _derive(device_secret, b"check")[:8]
-    nonce = os.urandom(_NONCE_BYTES)
-    sealed = ChaCha20Poly1305(_derive(device_secret, header[8:16])).encrypt(nonce, inside, header)
-    try:
-        make_private_directory(path.parent)
-        for copy in copies_of(path):
-            write_private(copy, header + nonce + sealed)
-    except OSError:
-        raise SecretNotKept(
-            "The key slots cannot be written.", next_step="Free space on the unit, or check the disk."
-        ) from None
-
-
-def _open(
-    content: bytes, device_secret: bytes
-) -> tuple[int, str, dict[str, _Slot], RecoverySlot | None] | None:
-    header, nonce = content[:_HEADER_BYTES], content[_HEADER_BYTES : _HEADER_BYTES + _NONCE_BYTES]
-    sealed = content[_HEADER_BYTES + _NONCE_BYTES :]
-    if not header.startswith(_MAGIC) or len(nonce) < _NONCE_BYTES:
-        return None
-    try:
-        inside: Any = cbor.decode(
-            ChaCha20Poly1305(_derive(device_secret, header[8:16])).decrypt(nonce, sealed, header)
-        )
-    except (InvalidTag, cbor.MalformedCbor):
-        return None
-    slots = [_from_cbor(slot) for slot in inside["slots"]]
-    said = inside.get("recovery")
-    recovered = None if said is None else RecoverySlot(*said)
-    return int.from_bytes(header[8:16]), inside["unit"], {slot.user.user: slot for slot in slots}, recovered
-
-
-def _as_cbor(slot: _Slot) -> dict[str, cbor.Value]:
-    said: dict[str, cbor.Value] = {
-        "id": slot.user.user,
-        "name": slot.user.name,
-        "role": slot.user.role,
-        "gen": slot.generation,
-        "kdf": list(slot.kdf),
-        "salt": slot.salt,
-        "pub": slot.public,
-        "priv": slot.private,
-        "sealed": slot.sealed,
-    }
-    return said | {"off": True} if slot.user.disabled else said
-
-
-def _from_cbor(slot: dict[str, Any]) -> _Slot:
-    passes, lanes, kib = slot["kdf"]
-    user = User(slot["id"], slot["name"], slot["role"], disabled=slot.get("off", False))
-    return _Slot(
-        user, slot["gen"], (passes, lanes, kib), slot["salt"], slot["pub"], slot["priv"], slot["sealed"]
-    )

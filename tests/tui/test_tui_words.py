@@ -9,7 +9,7 @@ import pytest
 
 from edge.agent.keeping import ERASURE_WAITS
 from edge.i18n.catalogue import LANGUAGES, LanguageUnknown, load
-from edge.security.secret_sources import COPY_NOT_MADE, COPY_NOT_SEEN
+from edge.security.secret_sources import COPIES_DIFFER, COPY_NOT_MADE, COPY_NOT_SEEN
 from edge.vitals.codes import VITALS
 from edge.vitals.limits import PRESSURE_PAIR, PULSES_DIFFER, REFUSE_OUTSIDE, TIME_AHEAD, TIME_OLD
 from edge.vitals.quantity import MissingReason
@@ -59,7 +59,7 @@ def test_every_language_has_every_sentence_with_the_same_blanks(language: str) -
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_error_of_the_agent_has_a_sentence_and_a_next_step(language: str) -> None:
     catalogue = load(language)
-    codes = _error_codes() | {COPY_NOT_MADE, COPY_NOT_SEEN, ERASURE_WAITS}
+    codes = _error_codes() | {COPIES_DIFFER, COPY_NOT_MADE, COPY_NOT_SEEN, ERASURE_WAITS}
     assert len(codes) > 40
     missing = {
         code for code in codes if not catalogue.codes >= {f"error.{code}.sentence", f"error.{code}.next"}

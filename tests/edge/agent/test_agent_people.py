@@ -12,7 +12,7 @@ from edge.clock import SystemClock
 from edge.errors import QafilaError
 from edge.localapi.client import connect, new_request_id
 from edge.records.fields import Field, Stream
-from edge.security import files, slots
+from edge.security import files, slot_file
 from edge.security.errors import SecretNotKept
 from edge.security.slots import Slots
 from edge.store.transaction import Transaction
@@ -141,8 +141,8 @@ def cut_at(write: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         left[0] -= 1
         files.write_private(path, content)
 
-    monkeypatch.setattr(slots, "write_private", dying)
-    return lambda: monkeypatch.setattr(slots, "write_private", files.write_private)
+    monkeypatch.setattr(slot_file, "write_private", dying)
+    return lambda: monkeypatch.setattr(slot_file, "write_private", files.write_private)
 
 
 @pytest.mark.parametrize(("copies_written", "happened"), [(0, False), (1, True), (2, True)])
@@ -190,7 +190,7 @@ async def test_slots_that_cannot_be_written_leave_everything_as_it_was_and_say_s
 ) -> None:
     async with world.nurse() as nurse:
         with monkeypatch.context() as broken:
-            broken.setattr(slots, "write_private", _full)
+            broken.setattr(slot_file, "write_private", _full)
             assert await code(nurse, "users.disable", user="sami") == SecretNotKept.code
         assert await signs_in(world, "sami", SAMI) == "nurse"
         await nurse.ask("users.disable", user="sami")

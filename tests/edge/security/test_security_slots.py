@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.security import slots
+from edge.security import slot_file, slots
 from edge.security.errors import (
     DeviceSecretWrong,
     LastSupervisor,
@@ -26,7 +26,8 @@ from edge.security.errors import (
     WrongPin,
 )
 from edge.security.files import write_private
-from edge.security.slots import Slots, User
+from edge.security.slot_file import User
+from edge.security.slots import Slots
 
 KEY = bytes(range(32))
 SECRET = bytes(range(32, 64))
@@ -242,7 +243,7 @@ def test_a_disk_that_takes_nothing_leaves_the_slots_as_they_were(
         raise OSError(28, "No space left on device")
 
     before = path.read_bytes()
-    monkeypatch.setattr(slots, "write_private", full)
+    monkeypatch.setattr(slot_file, "write_private", full)
     with pytest.raises(SecretNotKept):
         made.add("said", "Saïd", "nurse", OTHER_PIN, KEY)
     assert (path.read_bytes(), made.generation) == (before, 1)
@@ -278,7 +279,7 @@ def test_a_change_cut_short_between_the_copies_is_whole(
             raise OSError
         real(where, content)
 
-    monkeypatch.setattr(slots, "write_private", once)
+    monkeypatch.setattr(slot_file, "write_private", once)
     with pytest.raises(SecurityError):
         made.add("said", "Saïd", "nurse", OTHER_PIN, KEY)
     loaded = Slots.load(path, SECRET)
