@@ -38,6 +38,7 @@ from edge.store.ballast import Ballast
 from edge.store.connection import check_file
 from edge.store.errors import StoreError
 from edge.store.rekey import open_settled
+from sync.boxend.down import BoxDownReader
 from sync.boxend.orders import BoxOrderReader
 from sync.boxend.receipts import BoxReceiptReader
 from sync.boxend.sealer import BoxSealer
@@ -201,6 +202,7 @@ class Pinned:
             receipts=BoxReceiptReader(pinned.unit, pinned.realm, pinned.keyset, self._sure_ms),
             generations=pinned.keyset.generations,
             orders=BoxOrderReader(pinned.unit, pinned.keyset),
+            down=BoxDownReader(pinned.unit, pinned.keyset),
             recovery=next((key.key for key in pinned.keyset.of_use(Use.RECOVERY)), None),
             keyset_version=pinned.keyset.version,
         )

@@ -11,6 +11,7 @@ from typing import Final
 
 from edge.agent import payloads
 from edge.agent.commit import OpenStore
+from edge.agent.down import Downs
 from edge.agent.history import centre_restored, leave
 from edge.agent.keeping import Keeper
 from edge.agent.parts import Enrolled
@@ -48,10 +49,12 @@ class News:
     Attributes:
         changed: a watermark moved, or another epoch began.
         forked: another epoch began.
+        came: the kinds of messages that were applied.
     """
 
     changed: bool = False
     forked: Fork | None = None
+    came: tuple[str, ...] = ()
 
 
 def take_mail(
@@ -61,17 +64,24 @@ def take_mail(
     moment: Moment,
     refusals: Refusals,
     keeper: Keeper,
+    downs: Downs,
 ) -> News:
-    """Judge and apply every receipt that has come, and note what the centre orders.
+    """Judge and apply every receipt and message that has come, and note what the centre orders.
 
     Raises:
         StoreError: what has not been applied stays in the spool.
     """
     news = News()
+    came: list[str] = []
     removed_before = inbox.refused
     for name, raw in inbox.take():
         level = name.partition("-")[0]
-        if level == DOWN:
+        if level == DOWN and enrolled.down is not None and enrolled.down.claims(raw):
+            arrived = downs.take(opened, raw, enrolled.down, moment, refusals.count)
+            if not arrived.done:
+                continue
+            came += [] if arrived.kind is None else [arrived.kind]
+        elif level == DOWN:
             _take_orders(opened, raw, enrolled, refusals, keeper)
         elif level not in _LEVELS:
             refusals.count("mail-unknown")
@@ -81,7 +91,7 @@ def take_mail(
         inbox.remove(name)
     for _ in range(inbox.refused - removed_before):
         refusals.count("mail-unreadable")
-    return news
+    return dataclasses.replace(news, came=tuple(came))
 
 
 def _take_orders(

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from edge.clock import Clock
 from edge.errors import QafilaError
 from edge.ports.caller import Handler
+from edge.ports.down import DownReader
 from edge.ports.driver import Driver
 from edge.ports.keysets import KeysetKeeper
 from edge.ports.orders import OrderReader
@@ -35,6 +36,7 @@ class Enrolled:
         recovery: the public recovery key, or None when the keyset has none.
         orders: believes orders to erase somebody; None where none are taken.
         keyset_version: of the pinned keyset.
+        down: believes what else the centre says; None where nothing is taken.
     """
 
     version: bytes
@@ -44,6 +46,7 @@ class Enrolled:
     recovery: bytes | None = None
     orders: OrderReader | None = None
     keyset_version: int = 0
+    down: DownReader | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What the agent writes into journal entries: one function for each kind, fields by name."""
 
 import datetime
+import hashlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
@@ -144,6 +145,27 @@ def clock(source: ClockQuality, offset_ms: int) -> Payload:
 def alert(code: str, text: str | None, encounter: bytes | None) -> Payload:
     """An alert; self-contained."""
     return _without_nothing({Field.ENCOUNTER: encounter, Field.ALERT_CODE: code, Field.ALERT_TEXT: text})
+
+
+def received(
+    message: bytes, dseq: int, kind: str, outcome: str, content: bytes, request: bytes | None
+) -> Payload:
+    """What came down, and what became of it; the content itself stays here."""
+    return _without_nothing(
+        {
+            Field.MESSAGE: message,
+            Field.DSEQ: dseq,
+            Field.DOWN_KIND: kind,
+            Field.OUTCOME: outcome,
+            Field.DIGEST: hashlib.sha256(content).digest(),
+            Field.EXPERTISE: request,
+        }
+    )
+
+
+def read(message: bytes, request: bytes | None) -> Payload:
+    """That somebody has seen a message whole."""
+    return _without_nothing({Field.MESSAGE: message, Field.EXPERTISE: request})
 
 
 def void(spans: Sequence[tuple[bytes, int, int, int]], reason: str) -> Payload:

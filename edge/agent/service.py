@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from edge.agent import view
+from edge.agent import advice, view
 from edge.agent.audience import Audience
 from edge.agent.capture import Capture
 from edge.agent.card import CardWatch
@@ -28,6 +28,7 @@ from edge.agent.commands.watching import WatchCommands
 from edge.agent.commands.waves import WaveCommands
 from edge.agent.commit import OpenStore, StoreRoom
 from edge.agent.doorkeeper import Doorkeeper
+from edge.agent.down import Downs
 from edge.agent.glass import Glass
 from edge.agent.keeping import ERASURE_WAITS, Keeper
 from edge.agent.keysets import note_pinned, take_keysets
@@ -106,6 +107,8 @@ class Agent:
         self._locks.also = self._glass.look
         self._refusals = Refusals()
         self._keeper = Keeper(parts.periods)
+        self._downs = Downs()
+        advice.register(self._downs)
         self._link_read: bytes | None = None
         self._looks = 0
         self._troubled = False
@@ -385,7 +388,7 @@ class Agent:
         if self._pinned.present is not None:
             news = take_mail(
                 *(opened, self._parts.inbox, self._pinned.present, self._parts.clock.now(), self._refusals),
-                self._keeper,
+                *(self._keeper, self._downs),
             )
         now_s = self._parts.clock.monotonic_s()
         more = self._keeper.keep_up(opened, self._parts.clock.now(), now_s)

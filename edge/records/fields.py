@@ -54,6 +54,10 @@ class Kind(IntEnum):
     VOID = 19
     PURGED = 20
     ERASED = 21
+    REQUESTED = 22
+    REQUEST_CHANGED = 23
+    RECEIVED = 24
+    READ = 25
 
 
 class Field(IntEnum):
@@ -173,6 +177,27 @@ class Field(IntEnum):
     ERASURE = 161  # 16 bytes, UUIDv7 of the order to erase
     PEOPLE = 162  # [16 bytes, ...], UUIDv7: who was erased: who was named, then who was merged into them
     SAMPLES_GONE = 163  # as SPANS: chunks whose samples are gone and whose payloads stay
+
+    # requested: a specialist is asked; an urgent one leaves as an alert, with all that it rests on
+    EXPERTISE = 180  # 16 bytes, UUIDv7 of the request
+    SPECIALTY = 181  # text
+    URGENCY = 182  # text: routine, urgent, stat
+    ACT = 183  # text: tele-expertise, teleconsultation, telemonitoring, tele-assistance, medical-response
+    QUESTION = 184  # text
+    BASIS = 185  # text: consent, emergency
+    ATTACHED = 186  # [[epoch 8 bytes, stream, seq], ...]: the entries the question is about
+    RECORDINGS = 187  # [16 bytes, ...], WAVEFORM of recordings
+    SNAPSHOT = 188  # [[code, [mantissa, exponent] or text why there is no value, wall ms], ...]
+
+    # request changed; also REASON
+    EVENT = 189  # text: close, withdraw
+
+    # received, read: what came down, and that somebody has seen it
+    MESSAGE = 190  # 16 bytes, UUIDv7
+    DSEQ = 191  # int, the number under which it was sealed
+    DOWN_KIND = 192  # text
+    OUTCOME = 193  # text: applied, or the code of what kept it from being applied
+    DIGEST = 194  # 32 bytes, SHA-256 of its payload
 
 
 class Source(IntEnum):

@@ -18,6 +18,7 @@ from edge.store.schema import (
     ADDED_IN_5,
     ADDED_IN_6,
     ADDED_IN_7,
+    ADDED_IN_8,
     VERSION,
 )
 
@@ -37,6 +38,7 @@ _STEPS: Final[dict[int, _Step]] = {
     5: _Step(ADDED_IN_5),
     6: _Step(ADDED_IN_6),
     7: _Step(ADDED_IN_7),
+    8: _Step(ADDED_IN_8),
 }
 """How each version is made of the one before."""
 

@@ -13,6 +13,8 @@ from edge.store import sqlite
 from edge.store.base import Epoch
 from edge.store.consents import project_consent
 from edge.store.errors import StoreRefused
+from edge.store.expertise import project_change, project_request
+from edge.store.inbox import project_read, project_received
 from edge.store.merging import project_merged, project_unmerged
 from edge.store.patient_rows import project_patient
 from edge.store.sites import project_site
@@ -168,4 +170,8 @@ _PROJECTORS: Final[Mapping[Kind, _Projector]] = {
     Kind.WAVEFORM: project_waveform,
     Kind.WAVE_CHUNK: project_chunk,
     Kind.WAVEFORM_ENDED: project_end,
+    Kind.REQUESTED: project_request,
+    Kind.REQUEST_CHANGED: project_change,
+    Kind.RECEIVED: project_received,
+    Kind.READ: project_read,
 }

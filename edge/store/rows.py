@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from decimal import Decimal
 
+from edge.records.expertise import RequestState
 from edge.records.fields import Source, Stream
 from edge.records.identity import EntryId
 from edge.records.names import PersonName
@@ -224,6 +225,56 @@ class WaveformChunk:
             WaveDamaged: these bytes were never samples.
         """
         return wavecodec.decode(self.data)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ExpertiseRequest:
+    """What a specialist is asked.
+
+    Attributes:
+        entry: its identity, in the stream it left by; in the present epoch unless ``earlier``.
+        attached: identities of the entries it is about: epoch, stream, seq.
+        recordings: ids of waveforms.
+    """
+
+    entry: EntryId
+    earlier: bool
+    request: bytes
+    patient: bytes
+    encounter: bytes | None
+    specialty: str
+    urgency: str
+    act: str
+    basis: str
+    question: str
+    attached: tuple[tuple[bytes, int, int], ...]
+    recordings: tuple[bytes, ...]
+    operator: str | None
+    wall_ms: int | None
+    state: RequestState
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DownMessage:
+    """What came down from the centre.
+
+    Attributes:
+        outcome: ``applied``, or the code of what kept it from being applied.
+        content: kind and body as they were signed; None where it was not applied, or is lost.
+        signer: the short name of the key that signed it.
+    """
+
+    message: bytes
+    kind: str
+    outcome: str
+    patient: bytes | None
+    request: bytes | None
+    content: bytes | None
+    signer: bytes | None
+    made_ms: int | None
+    received_ms: int | None
+    read_ms: int | None
+    read_by: str | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

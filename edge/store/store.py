@@ -14,8 +14,10 @@ from edge.store.consents import ConsentReads
 from edge.store.creation import create_file
 from edge.store.devices import DeviceReads
 from edge.store.errors import StoreDamaged, StoreError, translated
+from edge.store.expertise import ExpertiseReads
 from edge.store.fork import begin_after
 from edge.store.identity import Identity
+from edge.store.inbox import InboxReads
 from edge.store.journal import JournalReads
 from edge.store.keeping import KeepingReads
 from edge.store.migrations import bring_up_to_date
@@ -29,7 +31,16 @@ from edge.store.waveforms import WaveReads
 
 
 class Store(
-    JournalReads, PatientReads, ConsentReads, SiteReads, VisitReads, DeviceReads, WaveReads, KeepingReads
+    JournalReads,
+    PatientReads,
+    ConsentReads,
+    SiteReads,
+    VisitReads,
+    DeviceReads,
+    WaveReads,
+    KeepingReads,
+    ExpertiseReads,
+    InboxReads,
 ):
     """One open store. Used by one thread at a time; it has one writer, the agent.
 

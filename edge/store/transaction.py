@@ -35,6 +35,8 @@ _ROW_OF: Final = {
     Kind.SITE: "UPDATE arrivals SET entry = ? WHERE entry = ?",
     Kind.WAVEFORM: "UPDATE waveforms SET entry = ? WHERE entry = ?",
     Kind.WAVE_CHUNK: "UPDATE waveform_chunks SET entry = ? WHERE entry = ?",
+    Kind.REQUESTED: "UPDATE expertise SET entry = ? WHERE entry = ?",
+    Kind.RECEIVED: "UPDATE inbox SET entry = ? WHERE entry = ?",
 }
 """The rows that name the entry they come from."""
 _LEVELS: Final = {
@@ -197,6 +199,41 @@ class Transaction(Removing):
                 next_step="Report it as a bug.",
                 code="wave-out-of-order",
             )
+
+    def keep_content(self, received: Entry, content: bytes, signer: bytes, made_ms: int) -> None:
+        """Keep what came down beside its entry.
+
+        Raises:
+            StoreRefused: it is not what the entry says.
+        """
+        kept = self._run(
+            "UPDATE inbox SET content = ?, signer = ?, made_ms = ? WHERE content IS NULL AND digest = ?"
+            " AND entry = (SELECT id FROM journal WHERE epoch = ? AND stream = ? AND seq = ?)",
+            *(content, signer, made_ms, hashlib.sha256(content).digest()),
+            *(self._epoch.number, received.stream, received.seq),
+        )
+        if kept != 1:
+            raise StoreRefused(
+                "A message does not belong to its entry: nothing was saved.",
+                next_step="Report it as a bug.",
+                code="message-out-of-order",
+            )
+
+    def expect(self, patient: bytes, person: str, norm: str, expires_ms: int) -> None:
+        """Note whom the centre expects here, in place of what was noted of them before."""
+        self._run(
+            "INSERT INTO expected (patient, person, norm, expires_ms) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (patient) DO UPDATE SET person = excluded.person, norm = excluded.norm,"
+            " expires_ms = excluded.expires_ms",
+            *(patient, person, norm, expires_ms),
+        )
+
+    def expect_no_more(self, patient: bytes | None, before_ms: int = 0) -> None:
+        """Forget one who was expected, or with None all whose time is over."""
+        if patient is not None:
+            self._run("DELETE FROM expected WHERE patient = ?", patient)
+        else:
+            self._run("DELETE FROM expected WHERE expires_ms < ?", before_ms)
 
     def remember(self, request_id: str, answer: bytes, wall_ms: int = 0) -> None:
         """Keep what a request is answered, for when it is repeated.

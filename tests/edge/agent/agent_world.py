@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edge import recovery
+from edge import cbor, recovery
 from edge.agent.parts import Device, Enrolled, Pace, Parts
 from edge.agent.service import run
 from edge.audit.chain import VISIBLE_HEAD_BYTES, Entry
@@ -37,10 +37,11 @@ from edge.store.store import Store
 from edge.vitals.codes import Code
 from edge.vitals.quantity import Measured, Missing, MissingReason, Quantity, Unit
 from edge.vitals.reading import Mode, Reading
+from sync.boxend.down import BoxDownReader
 from sync.boxend.orders import BoxOrderReader
 from sync.boxend.receipts import BoxReceiptReader
 from sync.boxend.sealer import BoxSealer
-from sync.wire import batches, keys, receipts
+from sync.wire import batches, down, keys, receipts
 from sync.wire.batches import WireEntry
 from sync.wire.cose import Purpose
 from sync.wire.keyset import Key, Keyset, Use
@@ -143,6 +144,7 @@ class Centre:
         self.opened = keys.make_signing()
         self.sealing = keys.make_sealing()
         self.records = keys.make_signing(), keys.make_signing()
+        self.down = {use: keys.make_signing() for use in down.USES}
         self.keyset = Keyset(
             1,
             realm,
@@ -152,6 +154,7 @@ class Centre:
                 Key(keys.signing_public(self.opened), Use.OPENED),
                 Key(keys.sealing_public(self.sealing), Use.SEAL_TO),
                 *(Key(keys.signing_public(each), Use.RECORDS) for each in self.records),
+                *(Key(keys.signing_public(key), use) for use, key in self.down.items()),
             ),
         )
         self.rseq = {"landed": 0, "opened": 0}
@@ -179,6 +182,25 @@ class Centre:
         )
         own = self.landed if level == "landed" else self.opened
         return receipts.sign(receipt, private or own, realm or self.realm)
+
+    def says(
+        self,
+        store: Store,
+        use: Use,
+        kind: str,
+        body: list[cbor.Value],
+        *,
+        dseq: int = 1,
+        message: bytes | None = None,
+        epoch: bytes | None = None,
+    ) -> bytes:
+        """A message down to this unit."""
+        content = down.DownContent(
+            message or os.urandom(16), 1_800_000_000_000, kind, down.payload_of(kind, body)
+        )
+        header = down.DownHeader(UNIT, epoch or store.epoch, use, dseq, self.keyset.version)
+        recv_public = keys.sealing_public(store.identity().recv_private)
+        return down.seal(header, content, recv_public=recv_public, private=self.down[use], realm=self.realm)
 
     def open_spool(self, outbox: Outbox, sign_public: bytes) -> dict[Stream, dict[int, WireEntry]]:
         """Everything the spool's files hold, opened as the centre would."""
@@ -272,6 +294,7 @@ class World:
         return Enrolled(
             *(bytes([self.bundle]), make_sealer, reader, generations, to, orders),
             keyset_version=0 if self.keysets is None else self.centre.keyset.version,
+            down=BoxDownReader(UNIT, self.centre.keyset),
         )
 
     def parts(self) -> Parts:

@@ -1,0 +1,54 @@
+"""What specialists and the centre's people say: replies, what becomes of a request, messages to the crew.
+
+::
+
+    [reply, request, from, text]            a specialist's answer, whole
+    [accept | decline, request, from, text] somebody has taken it on, or will not answer it and why
+    [message, patient or null, from, text]  to whoever is in the van
+"""
+
+from typing import Final
+
+from edge.agent.down import Arrival, Downs, Taken, Unfit, fields, id_of, text_of
+from edge.cbor import Value
+
+ADVICE: Final = "advice"
+"""The use of the key that signs all of them."""
+ABOUT_REQUESTS: Final = ("reply", "accept", "decline")
+MESSAGE: Final = "message"
+SHOWN: Final = (*ABOUT_REQUESTS, MESSAGE)
+"""Kinds that a person reads."""
+MAX_TEXT: Final = 32_000
+MAX_FROM: Final = 120
+
+
+def register(downs: Downs) -> None:
+    """Have these kinds understood."""
+    for kind in ABOUT_REQUESTS:
+        downs.on(kind, ADVICE, _about_request)
+    downs.on(MESSAGE, ADVICE, _message)
+
+
+def _about_request(arrival: Arrival) -> Taken:
+    request, *words = fields(arrival.down, 3)
+    _check(words)
+    found = arrival.store.expertise(id_of(request))
+    if found is None:
+        raise Unfit("request-unknown")
+    return Taken(found.patient, found.request)
+
+
+def _message(arrival: Arrival) -> Taken:
+    patient, *words = fields(arrival.down, 3)
+    _check(words)
+    if patient is None:
+        return Taken()
+    if arrival.store.patient(id_of(patient)) is None:
+        raise Unfit("patient-unknown")
+    return Taken(id_of(patient))
+
+
+def _check(words: list[Value]) -> None:
+    sender, text = words[:2]
+    if not text_of(sender, MAX_FROM).strip() or not text_of(text, MAX_TEXT).strip():
+        raise Unfit("form")
