@@ -7,7 +7,7 @@ from typing import Final
 from edge.spool.names import SpoolName
 from sync.uplink.coverage import Contents, Coverage
 from sync.uplink.outgoing import Ready
-from sync.uplink.pacing import Window
+from sync.uplink.pacing import Mark, Window
 
 MOST_UNANSWERED: Final = 16
 MOST_HANDED: Final = 1000
@@ -20,6 +20,7 @@ class Sent:
     Attributes:
         at_s: when its last byte was handed to the socket, on the monotonic clock.
         counted: whether it takes room in the window.
+        mark: where the window stood when its first byte was.
         after: how many bytes were handed over after it.
         there_s: when the other end's TCP had all of it, as far as that can be told.
     """
@@ -29,6 +30,7 @@ class Sent:
     contents: Contents
     at_s: float
     counted: bool
+    mark: Mark
     after: int = 0
     there_s: float | None = None
 
@@ -53,6 +55,7 @@ class Flight:
         self._unanswered = unanswered
         self._out: dict[str, Sent] = {}
         self._current: Ready | None = None
+        self._mark = window.mark(0.0, idle=True)
         self._unsent = 0
         self._moved_s = 0.0
         self._receipt_s = 0.0
@@ -67,6 +70,7 @@ class Flight:
     def begin(self, ready: Ready, now_s: float) -> None:
         """The socket is being given this file."""
         self._current = ready
+        self._mark = self.window.mark(now_s, idle=not self._out)
         self._moved_s = now_s
 
     def finish(self, now_s: float) -> None:
@@ -80,7 +84,9 @@ class Flight:
             del self.handed[next(iter(self.handed))]
         for earlier in self._out.values():
             earlier.after += size
-        self._out[text] = Sent(ready.name, size, ready.contents, now_s, text not in self._unanswered)
+        self._out[text] = Sent(
+            ready.name, size, ready.contents, now_s, text not in self._unanswered, self._mark
+        )
         self._moved_s = now_s
 
     def landed(self, coverage: Coverage, now_s: float) -> list[SpoolName]:
@@ -89,9 +95,13 @@ class Flight:
         if covered:
             self.landed_any = True
             self._receipt_s = now_s
-            latest_s = max(sent.at_s for sent in covered)
+            latest = covered[-1]
             self.window.landed(
-                sum(sent.size for sent in covered), len(covered), max(now_s - latest_s, 1e-3), now_s
+                sum(sent.size for sent in covered),
+                sum(sent.size for sent in self._out.values()),
+                latest.mark,
+                max(now_s - latest.at_s, 1e-3),
+                now_s,
             )
         for sent in covered:
             del self._out[str(sent.name)]

@@ -4,7 +4,6 @@ Only reads. The directory is looked at through its modification time, a few time
 when that has changed.
 """
 
-import contextlib
 import dataclasses
 import logging
 import os
@@ -15,16 +14,11 @@ from typing import Final
 from edge.spool.names import SpoolName, parse
 from sync.uplink import sentences
 from sync.uplink.coverage import Contents, Coverage, read_contents
+from sync.uplink.order import Waiting, is_urgent
 from sync.wire.cose import MAX_MESSAGE_BYTES
 from sync.wire.errors import EnvelopeRefused
 
 _LOG: Final = logging.getLogger("qafila.uplink")
-
-URGENT_PRIORITY: Final = 1
-"""Keys and alerts."""
-WAVE_PRIORITY: Final = 4
-WAVE_SHARE: Final = 20
-"""Waves get one byte in so many while anything less urgent than an alert waits beside them."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,7 +31,8 @@ class Ready:
 
     @property
     def urgent(self) -> bool:
-        return self.name.priority <= URGENT_PRIORITY
+        """Whether it may exceed a full window."""
+        return is_urgent(self.name)
 
 
 class Outgoing:
@@ -55,12 +50,10 @@ class Outgoing:
         self._stamp: tuple[int, int] | None = None
         self._settled = False
         self._present: dict[str, SpoolName] = {}
-        self._waiting: list[SpoolName] = []
+        self._waiting = Waiting()
         self._left: set[str] = set()
         self._contents: dict[str, Contents] = {}
         self._at_hand: Ready | None = None
-        self._bytes = 0
-        self._wave_bytes = 0
 
     def refresh(self) -> bool:
         """Look whether the directory has changed, and list it if so; cheap when it has not."""
@@ -93,17 +86,15 @@ class Outgoing:
         self._left -= gone
         for text in gone:
             self._contents.pop(text, None)
-        if gone:
-            self._waiting = [name for name in self._waiting if str(name) not in gone]
-        if fresh:
-            self._waiting = sorted(self._waiting + fresh)
+        if gone or fresh:
+            self._waiting.set([*(name for name in self._waiting if str(name) not in gone), *fresh])
 
     def has(self, name: SpoolName) -> bool:
         return str(name) in self._present
 
     def next(self) -> Ready | None:
         """The file that should go now; `take` says that it went. None when nothing waits."""
-        while (name := self._choose()) is not None:
+        while (name := self._waiting.choose(lambda _: True)) is not None:
             ready = self._read(name)
             if ready is not None:
                 return ready
@@ -114,15 +105,12 @@ class Outgoing:
         """This file is being sent and no longer waits."""
         self._waiting.remove(ready.name)
         self._at_hand = None
-        if not ready.urgent:
-            self._bytes += len(ready.content)
-            self._wave_bytes += len(ready.content) if ready.name.priority == WAVE_PRIORITY else 0
+        self._waiting.went(ready.name, len(ready.content))
 
     def leave(self, name: SpoolName) -> None:
         """This file need not or cannot be sent, as long as the process lives."""
         self._left.add(str(name))
-        with contextlib.suppress(ValueError):
-            self._waiting.remove(name)
+        self._waiting.remove(name)
 
     def reconsider(self) -> None:
         """What the centre asks for again waits again, though something had landed there already."""
@@ -130,21 +118,12 @@ class Outgoing:
             contents = self._contents.get(text)
             if contents is not None and self._coverage.asked_again(contents):
                 self._left.discard(text)
-                self._waiting = sorted({*self._waiting, self._present[text]})
+                self._waiting.add(self._present[text])
 
     def rewind(self) -> None:
         """Everything that no receipt covers waits again."""
-        self._bytes = self._wave_bytes = 0
         self._at_hand = None
-        self._waiting = sorted(name for text, name in self._present.items() if text not in self._left)
-
-    def _choose(self) -> SpoolName | None:
-        if not self._waiting:
-            return None
-        first = self._waiting[0]
-        if first.priority > URGENT_PRIORITY and self._wave_bytes * WAVE_SHARE < self._bytes:
-            return next((name for name in self._waiting if name.priority == WAVE_PRIORITY), first)
-        return first
+        self._waiting.set(name for text, name in self._present.items() if text not in self._left)
 
     def _read(self, name: SpoolName) -> Ready | None:
         """The file, if it is there and has to be sent."""

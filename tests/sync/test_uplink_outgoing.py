@@ -131,4 +131,4 @@ def test_thousands_of_files_are_put_in_order(box: Box, outgoing: Outgoing) -> No
     outgoing.refresh()
     outgoing.refresh()
     assert len(outgoing._waiting) == 2000
-    assert [name.first for name in outgoing._waiting[:3]] == [1, 4, 7]
+    assert [name.first for name in list(outgoing._waiting)[:3]] == [1, 4, 7]
