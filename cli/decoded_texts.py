@@ -1,6 +1,7 @@
 """What bytes of a device mean, in lines for people."""
 
 import itertools
+from collections.abc import Mapping
 from typing import Any, Final
 
 WORDS: Final = {
@@ -70,18 +71,21 @@ def readings_for_people(decoded: dict[str, Any]) -> list[str]:
         which = f"{number}" if last == number else f"{number} to {last}"
         lines.append(f"  {which:>9}  {text}")
         number = last + 1
-    lines += [f"place {_place_for_people(place)}" for place in decoded.get("places", [])]
+    lines += [f"place {place_for_people(place)}" for place in decoded.get("places", [])]
     return lines
 
 
-def _place_for_people(place: dict[str, Any]) -> str:
-    if "missing" in place:
+def place_for_people(place: Mapping[str, Any]) -> str:
+    """A place as decode or the agent tells it: what is not said is left out."""
+    if place.get("missing") is not None:
         parts = [f"— ({place['missing']})"]
     else:
         parts = [f"{place['latitude']} {place['longitude']}"]
-    parts += [f"{place['altitude_m']} m"] if "altitude_m" in place else []
-    parts += [f"HDOP {place['hdop']}"] if "hdop" in place else []
-    parts += [_count(place["satellites"], "satellite")] if "satellites" in place else []
+    for name, before, after in (("altitude_m", "", " m"), ("hdop", "HDOP ", "")):
+        if place.get(name) is not None:
+            parts.append(f"{before}{place[name]}{after}")
+    if place.get("satellites") is not None:
+        parts.append(_count(place["satellites"], "satellite"))
     return "   ".join([*parts, *([place["at"]] if place["at"] else [])])
 
 

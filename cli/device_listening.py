@@ -47,7 +47,7 @@ def listen_to(places: Places, user: str, pin: str, key: str, seconds: int | None
                     async for name, data in api.events():
                         if name == "screen-locked":
                             raise ScreenLocked
-                        if name not in {"reading", "device"}:
+                        if name not in {"reading", "device", "place"}:
                             continue
                         if as_json:
                             print(json.dumps({"event": name, **data}, ensure_ascii=False), flush=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cli.decoded_texts import WORDS, readings_for_people
+from cli.decoded_texts import WORDS, place_for_people, readings_for_people
 from cli.output import table
 
 _STATES = {"starting": "waited for"}
@@ -109,6 +109,8 @@ def heard_for_people(name: str, data: Mapping[str, Any], time: str) -> str:
     """One event of a device in a line."""
     if name == "device":
         return f"{time}  {state_for_people(data['state'], data['code'])}"
+    if name == "place":
+        return f"{time}  {place_for_people(data)}"
     parts = [f"{time} "]
     if data["old"]:
         parts.append(f"[old, {data['device_time'] or 'time unknown'}]")

@@ -13,9 +13,15 @@ _TOPIC_OF: Final = {
     "saved": "saved",
     "streams": "streams",
     "device": "devices",
+    "place": "places",
     "link": "link",
 }
-"""Which subscription an event belongs to. The others go to everybody who subscribed to anything."""
+"""Which subscription an event belongs to. The others go to everybody who subscribed to anything.
+
+Nobody can subscribe to places: what a receiver says every second is for whoever listens to that one.
+"""
+_OF_THE_UNIT: Final = frozenset({"devices", "places"})
+"""What a device says here is nobody's but the unit's."""
 
 
 class Audience:
@@ -42,7 +48,7 @@ class Audience:
 
     def has(self, topic: str) -> bool:
         """Whether anybody listens, so that nobody prepares waves for an empty room."""
-        if topic == "readings" and self._devices:
+        if topic in {"readings", "places"} and self._devices:
             return True
         return any(topic in topics for topics in self._topics.values())
 
@@ -71,11 +77,11 @@ class Audience:
     ) -> bool:
         """Whether a caller who listens to a device hears this of it, and not as a follower anyhow."""
         topic = _TOPIC_OF.get(event)
-        if topic not in {"readings", "devices"} or data.get("device", data.get("key")) != device:
+        if topic not in {"readings", *_OF_THE_UNIT} or data.get("device", data.get("key")) != device:
             return False
         if caller.person is None or topic in self._topics.get(caller, frozenset()):
             return False
-        return topic == "devices" or not of_patient or may_follow(caller.person.role, topic)
+        return topic in _OF_THE_UNIT or not of_patient or may_follow(caller.person.role, topic)
 
     def sign_everybody_out(self) -> None:
         """End all sessions; the connections and their choice of events stay."""

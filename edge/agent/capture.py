@@ -23,6 +23,7 @@ from edge.agent.parts import Device
 from edge.agent.recorder import Recorder
 from edge.agent.refusals import NothingToTake, StoreLocked, Unknown
 from edge.agent.visit import Visit
+from edge.agent.whereabouts import told
 from edge.clock import Clock, ClockQuality
 from edge.ports.caller import Answer, Call, Json
 from edge.ports.driver import DeviceEvent
@@ -132,6 +133,8 @@ class Capture:
 
     async def _hear_place(self, device: str, place: Place) -> None:
         """Take where the unit is, and what time: both belong to all that is written from here on."""
+        if self._audience.has("places"):
+            self._audience.tell("place", told(device, place), of_patient=False)
         if self._displays[device].simulated and self._production:
             return
         self._ledger.whereabouts.hear(place, self._clock.monotonic_s())

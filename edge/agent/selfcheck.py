@@ -10,6 +10,7 @@ from typing import Final
 
 from edge.errors import QafilaError
 from edge.vitals.identity import Identity
+from edge.vitals.place import NoPosition, Place
 from edge.vitals.quantity import Missing, Quantity
 from edge.vitals.reading import Reading
 
@@ -64,6 +65,7 @@ class Seen:
         ready: whether it was met and set up.
         error: how the last session ended, if by an error.
         reading: the last one, or None.
+        place: the last one that a satellite receiver said, or None.
     """
 
     bluetooth: bool
@@ -71,6 +73,7 @@ class Seen:
     error: QafilaError | None
     identity: Identity | None
     reading: Reading | None
+    place: Place | None = None
 
 
 _WAY: Final = frozenset(
@@ -91,7 +94,7 @@ def step_of(code: str) -> Step:
 
 def judged(seen: Seen) -> tuple[Checked, ...]:
     """Every step of the test, in order."""
-    met = seen.ready or seen.reading is not None
+    met = seen.ready or seen.reading is not None or seen.place is not None
     failed = None if met else _failed(seen)
     checked: list[Checked] = []
     for step in Step:
@@ -137,7 +140,7 @@ def _met(step: Step, seen: Seen) -> Checked:
         case Step.CLOCK:
             return _clock(None if seen.reading is None else seen.reading.clock_off_s)
         case Step.VALUE:
-            return _value(seen.reading)
+            return _value(seen.reading) if seen.place is None else _place(seen.place)
         case _:
             return Checked(step, Result.PASSED)
 
@@ -178,6 +181,19 @@ def _value(reading: Reading | None) -> Checked:
         return Checked(Step.VALUE, Result.PASSED)
     why = next((value.why.value for _, value in reading.values if isinstance(value, Missing)), "")
     return Checked(Step.VALUE, Result.PASSED, why or None, f"No number now: {why}." if why else "")
+
+
+def _place(place: Place) -> Checked:
+    if not isinstance(place.position, NoPosition):
+        return Checked(Step.VALUE, Result.PASSED)
+    why = place.position.value
+    return Checked(
+        Step.VALUE,
+        Result.PASSED,
+        why,
+        f"No position now: {why}.",
+        "give its antenna a free view of the sky for some minutes.",
+    )
 
 
 def _span(seconds: float) -> str:

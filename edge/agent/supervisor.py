@@ -14,6 +14,7 @@ from edge.agent.parts import Device
 from edge.ports.caller import Json
 from edge.ports.driver import ClearsMemory, DeviceError, DeviceEvent, Driver, Measures, TellsWhenReady
 from edge.vitals.identity import Identity
+from edge.vitals.place import Place
 from edge.vitals.reading import Reading
 
 ENDED: Final = "device-ended"
@@ -47,12 +48,14 @@ class Look:
     Attributes:
         events: how many events came.
         reading: the last of them that was a reading.
+        place: the last of them that was a place.
         ended: how many sessions have ended by themselves.
         error: how the last of those ended, if by an error.
     """
 
     events: int = 0
     reading: Reading | None = None
+    place: Place | None = None
     ended: int = 0
     error: DeviceError | None = None
 
@@ -235,6 +238,8 @@ class Supervisor:
         if isinstance(event, Reading):
             watched.look.reading = event
             watched.identity = event.identity or watched.identity
+        elif isinstance(event, Place):
+            watched.look.place = event
         stored = await self._hear(watched.driver.key, event)
         if stored and isinstance(watched.driver, ClearsMemory):
             await watched.driver.committed(stored)

@@ -6,7 +6,8 @@ import math
 from typing import Final
 
 from edge.clock import ClockQuality, Moment
-from edge.vitals.place import Place, Position
+from edge.ports.caller import Json
+from edge.vitals.place import NoPosition, Place, Position
 
 FRESH_FOR_S: Final = 60.0
 """A van that has lost its satellites under a roof is still there for so long."""
@@ -84,3 +85,20 @@ def _metres(one: tuple[int, int], other: tuple[int, int]) -> float:
     north = (other[0] - one[0]) / 1e7
     east = (other[1] - one[1]) / 1e7 * math.cos(math.radians(one[0] / 1e7))
     return math.hypot(north, east) * _M_PER_DEGREE
+
+
+def told(device: str, place: Place) -> dict[str, Json]:
+    """What a receiver says, as exactly as it says it."""
+    at, hdop, where = place.utc, place.hdop, place.position
+    said: dict[str, Json] = {
+        "device": device,
+        "at": None if at is None else at.isoformat(),
+        "steady": place.steady_utc is not None,
+        "satellites": place.satellites,
+        "hdop": None if hdop is None else format(hdop, "f"),
+    }
+    if isinstance(where, NoPosition):
+        return said | {"missing": where.value}
+    altitude_m = None if where.altitude_m is None else format(where.altitude_m, "f")
+    exact = {"latitude": format(where.latitude, "f"), "longitude": format(where.longitude, "f")}
+    return said | exact | {"altitude_m": altitude_m}

@@ -70,6 +70,24 @@ class DeviceEvent(Message):
     code: str | None
 
 
+class PlaceEvent(Message):
+    """What a satellite receiver says now, for whoever listens to that device.
+
+    ``at``: its time in UTC, when it calls that valid; ``steady``: for so long that a clock is compared with
+    it. Degrees on WGS 84, or in ``missing`` why there is no position.
+    """
+
+    device: str
+    at: str | None
+    steady: bool
+    latitude: str | None = None
+    longitude: str | None = None
+    altitude_m: str | None = None
+    missing: str | None = None
+    satellites: int | None = None
+    hdop: str | None = None
+
+
 class PasskeyAsked(Message):
     """The device that is being paired shows a passkey: read it, and send ``device.passkey``."""
 

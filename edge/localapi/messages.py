@@ -208,6 +208,7 @@ EVENTS: Final[dict[str, type[Message]]] = {
     "not-saved": events.NotSavedEvent,
     "streams": events.StreamsEvent,
     "device": events.DeviceEvent,
+    "place": events.PlaceEvent,
     "forked": ForkShown,
     "link": LinkShown,
     "passkey-asked": events.PasskeyAsked,

@@ -75,7 +75,7 @@ class WatchCommands:
         ready = False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while look.reading is None and not _useless(look) and not call.caller.closed:
+                while _silent(look) and not _useless(look) and not call.caller.closed:
                     ready = ready or (look.ended == 0 and self._bench.supervisor.ready(device))
                     await asyncio.sleep(LOOK_EVERY_S)
         if device not in self._bench.devices:
@@ -87,6 +87,7 @@ class WatchCommands:
                 look.error,
                 self._bench.supervisor.identity(device),
                 look.reading,
+                look.place,
             )
         )
         return {
@@ -197,6 +198,10 @@ class _Recording:
         self.pieces += 1
         data = {"device": self._device, "piece": base64.b64encode(piece).decode()}
         self._call.caller.post("recorded", data)
+
+
+def _silent(look: Look) -> bool:
+    return look.reading is None and look.place is None
 
 
 def _useless(look: Look) -> bool:
