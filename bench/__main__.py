@@ -11,7 +11,7 @@ import sys
 from typing import Any, Final
 
 ROOMS: Final = (
-    "decode", "wire", "store", "backup", "search", "centre", "uplink", "link", "radio", "reconnect", "ecg",
+    "decode", "wire", "store", "backup", "search", "centre", "uplink", "link", "radio", "reconnect", "ecg", "qrs",
     "waves", "everything", "commands", "screen", "latency", "day", "year",
 )  # fmt: skip
 

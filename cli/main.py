@@ -15,6 +15,7 @@ _GROUPS: Final[dict[str, tuple[str, str]]] = {
     "patients": ("cli.commands.patients", "Patients of this unit: who they are, and who was entered twice."),
     "sites": ("cli.commands.sites", "The places where this unit works."),
     "devices": ("cli.commands.devices", "Device kinds, configured devices, and what their bytes mean."),
+    "ecg": ("cli.commands.ecg", "What a program sees in an ECG recording, for a doctor to read."),
     "agent": ("cli.commands.agent", "Run the agent: devices, store, sealing, receipts, the local API."),
     "sim": ("cli.commands.sim", "Simulated devices and patients, for training only."),
     "store": ("cli.commands.store", "The encrypted store of this unit."),

