@@ -3,9 +3,9 @@
 import datetime
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from cli import unit_papers
 from cli.asking import agent_runs, ask_agent_as
@@ -21,6 +21,7 @@ from edge.agent.restoring import Restoration
 from edge.backups import BackupRefused, Manifest
 from edge.clock import SystemClock
 from edge.config import Places, load
+from edge.ports.orders import ErasureOrder
 from edge.records.fields import Kind, Stream
 from edge.records.people import user_id
 from edge.security import device_secret, process
@@ -33,11 +34,13 @@ from edge.security.slots import Slots
 from edge.spool import Outbox
 from edge.store import backup
 from edge.store.rekey import open_settled
+from sync.boxend.orders import BoxOrderReader
 from sync.wire import grants
 from sync.wire.errors import EnvelopeRefused
 
 BACKUP: Final = "store.backup"
 RESTORE: Final = "store.restore"
+Owed: TypeAlias = Callable[[bytes], Sequence[ErasureOrder]]
 _HISTORY: Final = logging.getLogger("edge.agent.history")
 
 
@@ -83,8 +86,9 @@ def restore_backup(places: Places, user: str, pin: str, folder: Path, grant: Pat
         slots, key = _sign_in(places, manifest, secrets, user_id(user), pin)
         if grant is None:
             backup_key = _backup_key(places, manifest, secrets, user_id(user), pin, key)
+            owed: Owed = _nothing_owed
         else:
-            backup_key = _granted(places, manifest, grant, key)
+            backup_key, owed = _granted(places, manifest, grant, key)
         if config.unit.id == manifest.header.unit and not restoring.is_lost(places.database, key):
             raise BackupRefused(
                 "The store of this unit is whole: nothing was restored.",
@@ -102,6 +106,7 @@ def restore_backup(places: Places, user: str, pin: str, folder: Path, grant: Pat
                 *(config.unit.id, config.unit.realm, slots, key),
                 None if enrolled is None else enrolled.make_sealer,
                 *(Outbox(places.spool_out), clock, user_id(user), config.seal.batch),
+                owed,
             ),
         )
     made = datetime.datetime.fromtimestamp(manifest.header.made_ms / 1000, datetime.UTC)
@@ -114,6 +119,8 @@ def restore_backup(places: Places, user: str, pin: str, folder: Path, grant: Pat
         "again": done.again,
         "set_aside": None if done.aside is None else done.aside.name,
         "brought": brought,
+        "to_erase": done.to_erase,
+        "orders_refused": done.orders,
     }
 
 
@@ -183,8 +190,12 @@ def _backup_key(
     return opened
 
 
-def _granted(places: Places, manifest: Manifest, grant: Path, key: bytes) -> bytes:
-    """What opens another unit's backup: the centre's grant to this one."""
+def _nothing_owed(_: bytes) -> Sequence[ErasureOrder]:
+    return ()
+
+
+def _granted(places: Places, manifest: Manifest, grant: Path, key: bytes) -> tuple[bytes, Owed]:
+    """What opens another unit's backup: the centre's grant to this one; and what reads the orders in it."""
     enrolled = installed(places)
     if enrolled is None:
         raise _no_grant("This unit is not enrolled, so no grant can be for it.", "Enrol it first.")
@@ -206,7 +217,12 @@ def _granted(places: Places, manifest: Manifest, grant: Path, key: bytes) -> byt
     opened = manifest.opened_by_secret(secret)
     if opened is None:
         raise _no_grant("The grant does not open this backup.", "Ask the centre for another one.")
-    return opened
+
+    def owed(former_private: bytes) -> Sequence[ErasureOrder]:
+        orders = BoxOrderReader(header.unit, enrolled.keyset)
+        return orders.read(given.orders, former_private) if given.orders else ()
+
+    return opened, owed
 
 
 def _no_grant(sentence: str, next_step: str) -> BackupRefused:

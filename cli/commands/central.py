@@ -251,13 +251,15 @@ def grant(
 
     from cli.files import read_small_file, write_new_file
     from cli.output import emit
+    from cli.patient_texts import day
     from edge.clock import SystemClock
     from sync.central import grants
 
     manifest = read_small_file(backup / "manifest" if backup.is_dir() else backup)
     wanted = grants.Wanted(manifest, to, reason.value, by)
     noted = grants.give(_centre(home), wanted, key, SystemClock())
-    given, owed = noted.grant, [str(UUID(hex=each)) for each in noted.owed]
+    given = noted.grant
+    owed, again = ([str(UUID(hex=each)) for each in some] for some in (noted.owed, noted.again))
     write_new_file(out, noted.raw, mode=0o600)
 
     def human() -> str:
@@ -265,16 +267,21 @@ def grant(
             f"{given.unit} may have what the backup of {given.former} holds; the grant is {out}.\n"
             "Take the recovery key away again.\n"
         )
+        for unit, granted_ms in noted.before:
+            told += f"{unit} was let have a backup of {given.former} before, on {day(granted_ms)}. If both"
+            told += " go on, the centre\nholds both branches and says cloned: use one of them only.\n"
         if owed:
-            told += (
-                f"{given.former} was ordered to erase {len(owed)} who may stand in the backup. {given.unit}"
-                " hears of it when\ntwo people order it again, once for any of them: qafila central erase"
-                f" {owed[0]}\n"
-            )
+            told += f"{given.former} was ordered to erase {len(owed)} who may stand in the backup;"
+            told += f" {given.unit} does it by\nthis grant, which carries the orders.\n"
+        if again:
+            told += f"Of {len(again)} of them it does not hear so: have two people order it again, once for"
+            told += f" any of\nthem: qafila central erase {again[0]}\n"
         return told + f"Next: on {given.unit}, qafila store restore BACKUP --grant GRANT"
 
     told = {"former": given.former, "unit": given.unit, "backup": given.backup.hex(), "grant": str(out)}
-    emit(told | {"to_erase_again": owed}, as_json=as_json, human=human)
+    before = [{"unit": unit, "granted_ms": granted_ms} for unit, granted_ms in noted.before]
+    erase = {"to_erase": owed, "to_erase_again": again}
+    emit(told | erase | {"granted_before": before}, as_json=as_json, human=human)
 
 
 @app.command(epilog="Example: qafila central patients --json")

@@ -112,6 +112,14 @@ def restore(
         lines.append(f"{answer['again']} of them are sent again, once each.")
         if answer["set_aside"]:
             lines.append(f"What was there is set aside as {answer['set_aside']}.")
+        if answer["to_erase"]:
+            lines.append(
+                f"{answer['to_erase']} patients the centre ordered to be erased go as soon as it has"
+            )
+            lines.append("all of theirs: leave the unit connected.")
+        if answer["orders_refused"]:
+            lines.append("The orders to erase that came with the grant are not believed here")
+            lines.append(f"({answer['orders_refused']}): two people at the centre have to order it again.")
         if answer["former"]:
             lines.append(f"What was saved by {answer['former']} is continued by {answer['unit']}.")
         lines.append("Next: start the agent and sign in. What was saved after the backup and is in no spool")

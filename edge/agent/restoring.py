@@ -7,7 +7,9 @@ name. What was there is set aside.
 """
 
 import dataclasses
+import json
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,7 @@ from edge.agent.parts import MakeSealer
 from edge.agent.sealing import Sealing
 from edge.backups import BackupRefused, Manifest
 from edge.clock import Clock
+from edge.ports.orders import ErasureOrder, OrderRefused
 from edge.records.fields import Kind, Stream
 from edge.security.slots import Slots
 from edge.spool import Outbox
@@ -42,6 +45,7 @@ class Restoration:
         make: seals for this unit, or None before enrolment.
         operator: who does it.
         batch: how many entries a sealed batch aims at.
+        owed: reads what the unit of the backup was ordered to erase, with that unit's receiving key.
     """
 
     unit: str
@@ -53,6 +57,7 @@ class Restoration:
     clock: Clock
     operator: str
     batch: int = 200
+    owed: Callable[[bytes], Sequence[ErasureOrder]] = lambda _: ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,11 +68,15 @@ class Restored:
         entries: of all epochs.
         again: how many of them are sent again.
         aside: what the store that was there is called now, if there was one.
+        to_erase: how many patients the store is ordered to erase, as soon as the centre has all of theirs.
+        orders: the code of why the orders that came with the grant are not believed, or None.
     """
 
     entries: int
     again: int
     aside: Path | None
+    to_erase: int = 0
+    orders: str | None = None
 
 
 def restore(
@@ -77,6 +86,7 @@ def restore(
 
     Raises:
         BackupRefused: the backup is damaged, or of another realm; or this unit has patients of its own.
+            Orders that are not believed do not keep a restore back: care goes on, and they are told.
         StoreError: the store is as it was.
     """
     if manifest.header.realm != with_.realm:
@@ -87,10 +97,16 @@ def restore(
         )
     new = database.with_name(database.name + _SUFFIX)
     backup.copy_out(folder, manifest, backup_key, new, with_.key)
+    orders: Sequence[ErasureOrder] = ()
+    refused: str | None = None
     try:
         if manifest.header.unit != with_.unit:
+            try:
+                orders = _owed(new, with_)
+            except OrderRefused as error:
+                refused = error.stable_code
             _succeed(new, database, with_)
-        entries, again = _begin(new, with_)
+        entries, again = _begin(new, with_, orders)
         _close_for_good(new)
         aside = set_aside(database)
         new.rename(database)
@@ -104,7 +120,7 @@ def restore(
     except BaseException:
         backup.remove(new)
         raise
-    return Restored(entries, again, aside)
+    return Restored(entries, again, aside, len({each.patient for each in orders}), refused)
 
 
 def is_lost(database: Path, key: bytes) -> bool:
@@ -121,7 +137,16 @@ def is_lost(database: Path, key: bytes) -> bool:
         store.close()
 
 
-def _begin(new: Path, with_: Restoration) -> tuple[int, int]:
+def _owed(new: Path, with_: Restoration) -> Sequence[ErasureOrder]:
+    """What the unit of the backup was ordered to erase: sealed to a key that only its store holds."""
+    store = Store.open(new, with_.key)
+    try:
+        return with_.owed(store.identity().recv_private)
+    finally:
+        store.close()
+
+
+def _begin(new: Path, with_: Restoration, orders: Sequence[ErasureOrder]) -> tuple[int, int]:
     """Leave the epoch of the backup; how many entries there are, and how many are sent again."""
     store = Store.open(new, with_.key)
     try:
@@ -144,6 +169,14 @@ def _begin(new: Path, with_: Restoration) -> tuple[int, int]:
         stamp = payloads.stamp(moment, with_.operator)
         with store.write() as tx:
             tx.append(Stream.AUDIT, Kind.ACCESS, stamp | payloads.access(_ACTION))
+            for each in orders:
+                tx.order_erasure_again(
+                    each.erasure,
+                    each.patient,
+                    reason=each.reason,
+                    authority=json.dumps(each.authority, ensure_ascii=False),
+                    ordered_ms=each.ordered_ms,
+                )
         return sum(found.entries.values()), 0 if fork is None else fork.again
     finally:
         store.close()

@@ -172,6 +172,13 @@ class Removing(Base):
 
     # ── erasing one patient ──────────────────────────────────────────────────────────────────────
 
+    def order_erasure_again(
+        self, erasure: bytes, patient: bytes, *, reason: str, authority: str, ordered_ms: int
+    ) -> None:
+        """The same for a store that goes on with another's: it says itself what that one had done already."""
+        self.order_erasure(erasure, patient, reason=reason, authority=authority, ordered_ms=ordered_ms)
+        self._run("UPDATE erasures SET done_ms = NULL WHERE erasure = ?", erasure)
+
     def order_erasure(
         self, erasure: bytes, patient: bytes, *, reason: str, authority: str, ordered_ms: int
     ) -> bool:

@@ -6,7 +6,7 @@ their origins, so that what the lost unit had delivered is not made a row twice.
 
 import dataclasses
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from edge import backups, recovery
 from edge.clock import Clock
@@ -16,6 +16,9 @@ from sync.central.database import Connection
 from sync.central.home import CentreHome, read_file
 from sync.wire import grants
 from sync.wire.grants import Grant
+
+MOST_ORDERS_BYTES: Final = 192 * 1024
+"""A grant is one message, and has room for so much beside what opens the backup."""
 
 
 class GrantRefused(QafilaError):
@@ -48,18 +51,22 @@ class Given:
         grant: what it says.
         raw: the file to be carried to the box.
         owed: patients in hex whom the lost unit was ordered to erase; the backup may still hold them.
+        again: those of them of whom the box does not hear by this grant: two people have to order it again.
+        before: earlier grants of what the lost unit wrote: to whom, and when.
     """
 
     grant: Grant
     raw: bytes
     owed: tuple[str, ...]
+    again: tuple[str, ...] = ()
+    before: tuple[tuple[str, int], ...] = ()
 
 
 def give(home: CentreHome, wanted: Wanted, key_file: Path, clock: Clock) -> Given:
     """Note a grant durably; then what is to be carried to the box.
 
-    The backup may hold patients whom the lost unit was ordered to erase; the box owes that from now on,
-    and is told when two people order it again.
+    The backup may hold patients whom the lost unit was ordered to erase. The box owes that from now on, and
+    the grant carries the very orders of then, with both signatures.
 
     Raises:
         GrantRefused: a unit is not enrolled here, or the recovery key is not the backup's.
@@ -99,8 +106,14 @@ def give(home: CentreHome, wanted: Wanted, key_file: Path, clock: Clock) -> Give
                 next_step="sign in there with the PIN of the time of the backup.",
                 code="grant-to-itself",
             )
-        grant = Grant(header.unit, wanted.unit, realm, header.id, clock.now().wall_ms)
         with database.write(connection):
+            now_ms = clock.now().wall_ms
+            orders = _orders_to(connection, header.unit)
+            grant = Grant(header.unit, wanted.unit, realm, header.id, now_ms, orders)
+            before = connection.execute(
+                "SELECT unit, granted_ms FROM grants WHERE former = ? ORDER BY granted_ms, unit",
+                (grant.former,),
+            ).fetchall()
             connection.execute(
                 "INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?)",
                 (
@@ -108,7 +121,7 @@ def give(home: CentreHome, wanted: Wanted, key_file: Path, clock: Clock) -> Give
                     *(wanted.reason, wanted.by, grant.granted_ms),
                 ),
             )
-            owed = _inherit_orders(connection, grant)
+            owed, again = _inherit_orders(connection, grant)
             database.raise_alarm(
                 connection,
                 "succeeded",
@@ -118,7 +131,8 @@ def give(home: CentreHome, wanted: Wanted, key_file: Path, clock: Clock) -> Give
             )
     finally:
         connection.close()
-    return Given(grant, grants.make(grant, secret, recv_public, read_file(home.hot_key)), owed)
+    raw = grants.make(grant, secret, recv_public, read_file(home.hot_key))
+    return Given(grant, raw, owed, again, tuple((unit, int(granted_ms)) for unit, granted_ms in before))
 
 
 class Families:
@@ -146,8 +160,19 @@ class Families:
         return tuple(sorted(found))
 
 
-def _inherit_orders(connection: Connection, grant: Grant) -> tuple[str, ...]:
-    """Every order to the lost unit, done there or not, is still to be done by the one that goes on."""
+def _orders_to(connection: Connection, unit: str) -> bytes:
+    """The orders that a unit was given, as they were sealed to it; empty when there are none that fit in."""
+    row = connection.execute("SELECT raw FROM orders WHERE unit = ?", (unit,)).fetchone()
+    return b"" if row is None or len(row[0]) > MOST_ORDERS_BYTES else bytes(row[0])
+
+
+def _inherit_orders(connection: Connection, grant: Grant) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Every order to the lost unit, done there or not, is still to be done by the one that goes on.
+
+    Returns:
+        Whom it is about; and those of them who are not in the orders that the grant carries, because the
+        lost unit had inherited them itself and no order was given to it since.
+    """
     connection.execute(
         "INSERT INTO erasures_of_units SELECT erasure, ?1, NULL FROM erasures_of_units WHERE unit = ?2"
         " ON CONFLICT (erasure, unit) DO UPDATE SET done_ms = NULL",
@@ -158,7 +183,20 @@ def _inherit_orders(connection: Connection, grant: Grant) -> tuple[str, ...]:
         " ORDER BY patient",
         (grant.former,),
     )
-    return tuple(patient for (patient,) in rows.fetchall())
+    owed = tuple(patient for (patient,) in rows.fetchall())
+    if not grant.orders:
+        return owed, owed
+    inherited = connection.execute(
+        "SELECT DISTINCT patient FROM grants JOIN erasures_of_units AS theirs ON theirs.unit = grants.former"
+        " JOIN erasures_of_units AS ours ON ours.erasure = theirs.erasure AND ours.unit = grants.unit"
+        " JOIN erasures ON erasures.erasure = theirs.erasure"
+        " WHERE grants.unit = ? AND erasures.ordered_ms <= grants.granted_ms"
+        " AND NOT EXISTS (SELECT 1 FROM erasures AS later JOIN erasures_of_units AS told"
+        " ON told.erasure = later.erasure WHERE told.unit = grants.unit"
+        " AND later.ordered_ms > grants.granted_ms) ORDER BY patient",
+        (grant.former,),
+    )
+    return owed, tuple(patient for (patient,) in inherited.fetchall())
 
 
 def _public(private: bytes) -> bytes:

@@ -3,6 +3,7 @@
 Real stores, slots, spools and sealers on the boxes; collector's and exploder's own code on a real database.
 """
 
+import json
 import shutil
 import uuid
 from collections.abc import Callable
@@ -14,7 +15,10 @@ from cli import unit_setup
 from cli.signed_in import unlocked
 from cli.store_copies import make_backup, restore_backup
 from cli.wiring import Pinned
+from edge.agent.commit import OpenStore
 from edge.agent.history import look_at_unlock
+from edge.agent.keeping import TRY_AGAIN_S, Keeper
+from edge.agent.parts import Periods
 from edge.agent.sealing import Sealing
 from edge.clock import SystemClock
 from edge.config import Places
@@ -31,6 +35,7 @@ from sync.central.receipts import ReceiptWriter
 from sync.wire import grants as wire_grants
 from sync.wire import topics
 from sync.wire.errors import EnvelopeRefused
+from tests.cli.units import qafila_here
 
 PIN = "482913"
 CLOCK = SystemClock()
@@ -208,6 +213,94 @@ def test_who_gets_a_backup_owes_the_erasures_that_came_after_it(tmp_path: Path, 
     assert standing_order.units == {"van-07": 1, "van-19": None}
     assert order().units == ("van-07", "van-19")
     assert [unit for unit, *_ in erasing.outgoing(centre.connection)] == ["van-07", "van-19"]
+    centre.close()
+
+
+@pytest.mark.timeout(180)
+def test_the_grant_brings_the_orders_and_nobody_has_to_give_them_again(
+    tmp_path: Path, centre: Centre
+) -> None:
+    lost, new = Box(tmp_path, "van-07", centre), Box(tmp_path, "van-19", centre)
+    lost.work("Alaoui", "Benali")
+    centre.take("van-07", lost.places.spool_out)
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    folder = stick / str(make_backup(lost.places, "fatima", PIN, stick)["folder"])
+    new.work()
+    centre.take("van-19", new.places.spool_out)
+    gone = uuid.UUID(bytes=(b"Alaoui" * 16)[:16])
+    ordered = erasing.order(
+        centre.home, gone, "asked", by=("a", "b"), key_files=centre.home.records_keys, clock=CLOCK
+    )
+    grant = granted(centre, folder, "van-19", tmp_path / "van-19.grant")
+    answer = restore_backup(new.places, "fatima", PIN, folder, grant)
+    assert (answer["to_erase"], answer["orders_refused"]) == (1, None)
+    with unlocked(new.places, "fatima", PIN, "store.verify") as (_, store, _):
+        assert store.erasures_waiting() == [(ordered.erasure.bytes, gone.bytes, "asked")]
+        opened = OpenStore(
+            store, Sealing(store, Outbox(new.places.spool_out), batch=9, session_s=1, audit_s=1), b""
+        )
+        keeper = Keeper(Periods())
+        keeper.keep_up(opened, CLOCK.now(), 0.0)
+        assert len(store.patients()) == 2, "it has to be at the centre first"
+        with store.write() as tx:
+            for stream, mark in store.watermarks().items():
+                tx.move_watermark("opened", stream, mark.tip)
+        keeper.keep_up(opened, CLOCK.now(), TRY_AGAIN_S)
+        assert [each.family for each in store.patients()] == ["Benali"]
+        assert store.verify().valid
+    new.work()
+    centre.take("van-19", new.places.spool_out)
+    (standing_order,) = erasing.standings(centre.home)
+    assert standing_order.units["van-19"] is not None, "the box says that it is done, by itself"
+    centre.close()
+
+
+@pytest.mark.timeout(180)
+def test_a_second_grant_for_what_one_unit_wrote_is_said(tmp_path: Path) -> None:
+    centre = Centre(tmp_path / "central")
+    lost = Box(tmp_path, "van-07", centre)
+    for unit in ("van-19", "van-31"):
+        Box(tmp_path, unit, centre)
+    (tmp_path / "stick").mkdir()
+    folder = tmp_path / "stick" / str(make_backup(lost.places, "fatima", PIN, tmp_path / "stick")["folder"])
+    words = ("central", "grant", str(folder), "--reason", "unit-lost", "--by", "hakim", "--json")
+    said: list[list[str]] = []
+    for number, unit in enumerate(("van-19", "van-31", "van-19")):
+        out = tmp_path / f"{number}.grant"
+        to = ("--to", unit, "--key", str(centre.home.recovery_key), "--out", str(out))
+        done = qafila_here(*words, *to, home=tmp_path)
+        assert done.returncode == 0, done.stderr
+        said.append([each["unit"] for each in json.loads(done.stdout)["granted_before"]])
+    assert said == [[], ["van-19"], ["van-19", "van-31"]]
+    centre.close()
+
+
+def test_who_was_inherited_without_a_message_has_to_be_ordered_again(tmp_path: Path, centre: Centre) -> None:
+    """An order is sealed to the unit it was given to: who inherited it twice over cannot open it."""
+    boxes = {unit: Box(tmp_path, unit, centre) for unit in ("van-07", "van-19", "van-31")}
+    boxes["van-07"].work("Alaoui", "Benali")
+    centre.take("van-07", boxes["van-07"].places.spool_out)
+    gone = [uuid.UUID(bytes=(name * 16)[:16]) for name in (b"Alaoui", b"Benali")]
+
+    def order(patient: uuid.UUID) -> None:
+        keys = centre.home.records_keys
+        erasing.order(centre.home, patient, "asked", by=("a", "b"), key_files=keys, clock=CLOCK)
+
+    def give(former: str, unit: str) -> grants.Given:
+        (tmp_path / unit / former).mkdir(exist_ok=True)
+        made = make_backup(boxes[former].places, "fatima", PIN, tmp_path / unit / former)
+        manifest = (tmp_path / unit / former / str(made["folder"]) / "manifest").read_bytes()
+        wanted = grants.Wanted(manifest, unit, "unit-lost", "hakim")
+        return grants.give(centre.home, wanted, centre.home.recovery_key, CLOCK)
+
+    order(gone[0])
+    assert (give("van-07", "van-19").owed, give("van-07", "van-19").again) == ((gone[0].hex,), ())
+    given = give("van-19", "van-31")
+    assert (given.owed, given.again) == ((gone[0].hex,), (gone[0].hex,))
+    order(gone[1])  # to all of the family, with everything before it
+    given = give("van-19", "van-31")
+    assert (set(given.owed), given.again) == ({each.hex for each in gone}, ())
     centre.close()
 
 
