@@ -22,7 +22,6 @@ from edge.agent.keeping import Keeper
 from edge.agent.unlocking import Unlocking
 from edge.clock import Moment, SystemClock
 from edge.config import Places
-from edge.records.fields import Stream
 from edge.store import backup, sqlite
 from edge.store.removing import DAY_MS
 
@@ -117,8 +116,7 @@ def _received(opened: OpenStore, keeper: Keeper, at_ms: int) -> None:
     """As after a receipt for everything there is."""
     with opened.write() as tx:
         for stream, mark in opened.store.watermarks().items():
-            if stream is not Stream.WAVE:
-                tx.move_watermark("opened", stream, mark.tip)
+            tx.move_watermark("opened", stream, mark.tip)
     keeper.opened_at(opened, at_ms)
 
 

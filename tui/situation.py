@@ -13,7 +13,7 @@ SILENT_AFTER_S: Final = 1.7
 LOW_BATTERY: Final = 10
 """Percent; from here on a battery is said to be all but empty."""
 _COUNTED: Final[tuple[Word, ...]] = ("alert", "vitals", "doc")
-"""Streams whose entries a nurse waits for; the audit trail goes by the hour, and waves stay on the box."""
+"""Streams whose entries a nurse waits for; the audit trail goes by the hour, and waves when the link has room."""
 
 
 @dataclasses.dataclass(slots=True)

@@ -5,6 +5,7 @@ from typing import Final
 
 from edge.agent import payloads, view
 from edge.agent.refusals import Unknown
+from edge.agent.visit_recordings import recordings_of
 from edge.ports.caller import Answer, Json
 from edge.records.fields import Payload, Source
 from edge.records.reasons import ExportReason
@@ -109,7 +110,7 @@ def _visit(store: Store, shown: Encounter, observations: list[Observation]) -> J
         "site": None if site is None else site.name,
         "purged_ms": shown.purged_ms,
         "observations": [_value(each) for each in observations],
-        "recordings": [view.recording(each) for each in store.waveforms_of(shown.encounter)],
+        "recordings": recordings_of(store, shown.encounter),
     }
 
 

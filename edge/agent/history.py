@@ -11,7 +11,7 @@ from typing import Final
 
 from edge.agent import payloads
 from edge.agent.parts import MakeSealer
-from edge.agent.sealing import HELD, Sealing
+from edge.agent.sealing import Sealing
 from edge.clock import Moment
 from edge.records.fields import Kind, Stream
 from edge.store.rows import Fork
@@ -77,7 +77,7 @@ def centre_restored(store: Store, sealing: Sealing, make: MakeSealer | None, mom
     """
     earlier = store.last_fork() is not None
     done: Fork | None = None
-    if store.lacks_what_is_to_be_sent(tuple(HELD)):
+    if store.lacks_what_is_to_be_sent():
         done = leave(store, sealing, make, moment, CENTRE_RESTORED)
     if earlier:
         store.mark_earlier_epochs()

@@ -12,7 +12,6 @@ from typing import Final
 from edge.agent import payloads
 from edge.agent.commit import OpenStore
 from edge.agent.parts import Periods
-from edge.agent.sealing import HELD
 from edge.clock import Moment
 from edge.ports.orders import ErasureOrder
 from edge.records.fields import Field, Kind, Payload, Stream
@@ -99,7 +98,7 @@ class Keeper:
             def erase(
                 tx: Transaction, erasure: bytes = erasure, patient: bytes = patient, stamp: Payload = stamp
             ) -> bool:
-                if not tx.may_erase(patient, tuple(HELD)):
+                if not tx.may_erase(patient):
                     return False
                 done = tx.erase(erasure, patient, moment.wall_ms)
                 _say(tx, Kind.ERASED, stamp | {Field.PEOPLE: list(done.people)}, done.spans)

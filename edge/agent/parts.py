@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from edge.agent.portions import Sizes
 from edge.clock import Clock
 from edge.errors import QafilaError
 from edge.ports.caller import Handler
@@ -121,6 +122,7 @@ class Parts:
         serve: runs the local API with these handlers until cancelled.
         entropy: fresh random bytes.
         batch: how many entries a merged batch aims at.
+        sizes: how much of what has bytes beside it goes into a message, and lies ready.
         reserve: what is given up when the disk is full, so that the open visit can be finished.
         preconditions: why nobody could sign in, such as a missing store or a damaged slot file, or None.
         database: the store's file, for giving it another key; None where that is not done.
@@ -148,6 +150,7 @@ class Parts:
     serve: Callable[[Mapping[str, Handler]], Awaitable[None]]
     entropy: Callable[[int], bytes]
     batch: int = 200
+    sizes: Sizes = dataclasses.field(default_factory=Sizes)
     reserve: Ballast | None = None
     preconditions: Callable[[], QafilaError | None] = lambda: None
     database: Path | None = None

@@ -16,7 +16,7 @@ before. A crash takes at most the open chunk of each recording and those that wa
 seconds, unless the store takes nothing. Then chunks wait, six at most, the oldest falls out, screens are
 told, and a gap stands for it. Recordings that a crash interrupted are ended as such at the next unlock.
 
-Saved chunks stay on the box: nothing sends them yet, so they are never more than *saved*.
+A saved chunk is sealed with its samples (`edge.agent.sealing`): its entry is *received* when they are.
 """
 
 import asyncio

@@ -7,11 +7,14 @@ reading from being saved.
 
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from edge.agent.leftovers import Leftovers
 from edge.agent.parts import MakeSealer
+from edge.agent.portions import WITH_BYTES, Portions, Sizes
+from edge.agent.spooled import STREAMS, last_of, of_stream, span_of
 from edge.agent.states import Span, cut, runs, uncovered
 from edge.audit.chain import Entry
 from edge.errors import QafilaError
@@ -25,12 +28,8 @@ KEY_WORD: Final = "key"
 MERGE_FROM_FILES: Final = 64
 """So many small files of one stream are merged: each costs an envelope on the link."""
 AUDIT_BATCH: Final = 200
-HELD: Final = frozenset({Stream.WAVE})
-"""Streams of which only the genesis leaves the box for now: an entry of a chunk that came without its
-samples would be called received, and what is received may be purged here."""
 _BATCHES_A_STEP: Final = 8
 """How much is sealed before somebody else gets the store's thread: about a tenth of a second."""
-_STREAMS: Final = {stream.word: stream for stream in Stream}
 _SPOOL_ERRORS: Final = (SpoolFailed, OSError)
 _LOG: Final = logging.getLogger(__name__)
 
@@ -40,9 +39,19 @@ class Sealing:
 
     Args:
         batch: how many entries a merged batch aims at.
+        sizes: how much of what has bytes beside it.
     """
 
-    def __init__(self, store: Store, outbox: Outbox, *, batch: int, session_s: float, audit_s: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        outbox: Outbox,
+        *,
+        batch: int,
+        session_s: float,
+        audit_s: float,
+        sizes: Sizes | None = None,
+    ) -> None:
         self._store = store
         self._outbox = outbox
         self._batch = batch
@@ -59,9 +68,11 @@ class Sealing:
         self._wanted: dict[SpoolName, int] = {}
         self._resealed: set[tuple[Stream, Span, bytes]] = set()
         self._needed: set[bytes] = set()
+        self._again: deque[tuple[Stream, Span]] = deque()
         self._incomplete = True
         self._published = MERGE_FROM_FILES
         self._leftovers = Leftovers(store, outbox)
+        self._portions = Portions(outbox, sizes or Sizes())
         self.problem: str | None = None
 
     @property
@@ -83,7 +94,7 @@ class Sealing:
             return False
         if make is None:
             tips = self._store.tips().seqs
-            return any(_last(n) > tips[stream] for stream in Stream for n in _of(stream, names))
+            return any(last_of(n) > tips[stream] for stream in Stream for n in of_stream(stream, names))
         recognise = make(self._store.epoch, self._store.identity().sign_private).recognise
         return self._leftovers.look(names, recognise)
 
@@ -96,6 +107,7 @@ class Sealing:
         self._wanted.clear()
         self._resealed.clear()
         self._needed.clear()
+        self._again.clear()
         self._incomplete = True
 
     def seal_gaps(self, make: MakeSealer, now_s: float) -> None:
@@ -159,10 +171,16 @@ class Sealing:
             return []
         prepared: list[Prepared] = []
         try:
-            for stream in (s for s in Stream if s is not Stream.AUDIT and s not in HELD):
+            for stream in (s for s in Stream if s is not Stream.AUDIT):
                 mine = [entry for entry in entries if entry.stream is stream]
-                if mine and self._store.watermark(stream).stopped is None:
-                    prepared.append(self._outbox.prepare(self._sealer.seal(mine, self._store.tips())))
+                if not mine or self._store.watermark(stream).stopped is not None:
+                    continue
+                if not self._portions.has_room(stream):
+                    self._incomplete = True
+                    continue
+                for portion in self._portions.cut(mine):
+                    prepared.append(self._outbox.prepare(self._seal(portion)))
+                    self._portions.spooled(stream, prepared[-1])
         except (*_SPOOL_ERRORS, BatchTooLarge) as error:
             self.discard(prepared)
             self._later(error)
@@ -198,7 +216,7 @@ class Sealing:
             if self._sealer is None or now_s - self._session_began_s >= self._session_s:
                 self._begin_session(now_s)
             self._publish_key()
-            more = self._fill_due(now_s, all_audit=all_audit) or self._merge()
+            more = self._fill_due(now_s, all_audit=all_audit) or self._fill_again() or self._merge()
         except (QafilaError, OSError) as error:
             self._later(error)
             return False
@@ -225,10 +243,14 @@ class Sealing:
             asked = (stream, span, self._sealer.session)
             if asked in self._resealed or self._store.watermark(stream).stopped is not None:
                 continue
+            if stream in WITH_BYTES:  # may be much: by and by, as there is room for it
+                self._again.extend((stream, piece) for piece in cut(span, self._portions.entries))
+                self._resealed.add(asked)
+                continue
             try:
                 for piece in cut(span, self._batch):
                     for name in self._seal_span(stream, piece):
-                        self._wanted[name] = _last(name)
+                        self._wanted[name] = last_of(name)
                 self._resealed.add(asked)
             except _SPOOL_ERRORS as error:
                 self._later(error)
@@ -244,9 +266,9 @@ class Sealing:
             elif session not in self._needed:
                 self._needed.add(session)
                 self.seal_again(
-                    (stream, (mark.opened + 1, _to_send(stream, mark.tip)))
+                    (stream, (mark.opened + 1, mark.tip))
                     for stream, mark in self._store.watermarks().items()
-                    if mark.opened < _to_send(stream, mark.tip)
+                    if mark.opened < mark.tip
                 )
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
@@ -282,7 +304,7 @@ class Sealing:
         """Ours goes once the centre holds it, an older one once what was sealed before ours has landed."""
         marks = self._store.watermarks()
         for key, tips in list(self._older_keys.items()):
-            if all(marks[stream].landed >= _to_send(stream, tips[stream]) for stream in Stream):
+            if all(marks[stream].landed >= tips[stream] for stream in Stream):
                 self._outbox.remove(key)
                 del self._older_keys[key]
         if self._sealer is not None and self._current_key is not None and self._sealer.session in set(holds):
@@ -292,11 +314,11 @@ class Sealing:
     def _clean_batches(self) -> None:
         marks = self._store.watermarks()
         for name in self._own():
-            stream = _STREAMS.get(name.word)
+            stream = STREAMS.get(name.word)
             if stream is None or marks[stream].stopped is not None:
                 continue
             mark = marks[stream]
-            if _last(name) <= (mark.opened if name in self._wanted else mark.landed):
+            if last_of(name) <= (mark.opened if name in self._wanted else mark.landed):
                 self._outbox.remove(name)
                 self._wanted.pop(name, None)
         self._incomplete = True  # a restored centre may have taken a mark back: look again
@@ -323,24 +345,41 @@ class Sealing:
         mark = self._store.watermark(stream)
         if mark.stopped is not None:
             return []
-        files = _of(stream, self._own() if names is None else names)
-        return uncovered(mark.landed, _to_send(stream, mark.tip), map(_span, files))
+        files = of_stream(stream, self._own() if names is None else names)
+        return uncovered(mark.landed, mark.tip, map(span_of, files))
 
     def _fill(self, streams: Iterable[Stream]) -> bool:
-        """Seal ranges that are missing in the spool, some at a time; whether some are left."""
+        """Seal ranges that are missing in the spool, some at a time; whether some are left.
+
+        Of what has bytes beside it only so much lies ready; the rest follows as receipts come.
+        """
         names = self._own()
+        self._portions.count(names)
         pieces = [
             (stream, piece)
             for stream in streams
             for span in self._missing(stream, names)
-            for piece in cut(span, self._batch)
+            for piece in cut(span, self._portions.entries if stream in WITH_BYTES else self._batch)
         ]
         sealed = 0
         for stream, piece in pieces:
+            if not self._portions.has_room(stream):
+                continue
             if sealed >= _BATCHES_A_STEP:
                 return True
             sealed += bool(self._seal_span(stream, piece))
         return False
+
+    def _fill_again(self) -> bool:
+        """Seal some of what was asked for again and has bytes beside it; whether more of it can be now."""
+        for _ in range(_BATCHES_A_STEP):
+            if not self._again or not self._portions.has_room(self._again[0][0]):
+                return False
+            stream, piece = self._again[0]
+            for name in self._seal_span(stream, piece):
+                self._wanted[name] = last_of(name)
+            self._again.popleft()
+        return bool(self._again)
 
     def _merge(self) -> bool:
         """Join small files of a stream that has many; whether anything was joined."""
@@ -349,10 +388,14 @@ class Sealing:
         self._published = 0
         names = self._own()
         for stream in Stream:
-            small = [name for name in _of(stream, names) if name.n < self._batch and name not in self._wanted]
+            small = [
+                name
+                for name in of_stream(stream, names)
+                if name.n < self._batch and name not in self._wanted and self._portions.is_small(stream, name)
+            ]
             if len(small) < MERGE_FROM_FILES or self._store.watermark(stream).stopped is not None:
                 continue
-            for span in runs([_span(name) for name in small]):
+            for span in runs([span_of(name) for name in small]):
                 for piece in cut(span, self._batch):
                     self._seal_span(stream, piece)
             self._outbox.remove(*small)
@@ -369,8 +412,13 @@ class Sealing:
         if any(entry.payload is None for entry in entries):
             kept = [(entry.seq, entry.seq) for entry in entries if entry.payload is not None]
             return [name for run in runs(kept) for name in self._seal_span(stream, run)]
+        portions = self._portions.cut(entries)
+        if len(portions) > 1:
+            return [
+                name for each in portions for name in self._seal_span(stream, (each[0].seq, each[-1].seq))
+            ]
         try:
-            file: SealedFile = self._sealer.seal(entries, self._store.tips())
+            file = self._seal(entries)
         except BatchTooLarge:
             if len(entries) < 2:
                 raise
@@ -381,7 +429,12 @@ class Sealing:
             ]
         prepared = self._outbox.prepare(file)
         self._outbox.publish(prepared)
+        self._portions.spooled(stream, prepared)
         return [prepared.name]
+
+    def _seal(self, entries: Sequence[Entry]) -> SealedFile:
+        assert self._sealer is not None  # noqa: S101  callers have looked
+        return self._sealer.seal(entries, self._store.tips(), self._store.beside(entries))
 
     def _later(self, error: Exception) -> None:
         """Note that something is not in the spool; the next upkeep tries again."""
@@ -390,20 +443,3 @@ class Sealing:
         if self.problem is None:
             _LOG.warning("not sealed for now", extra={"code": code})
         self.problem = code
-
-
-def _to_send(stream: Stream, tip: int) -> int:
-    """The last entry of a stream that is to leave the box."""
-    return min(tip, 1) if stream in HELD else tip
-
-
-def _of(stream: Stream, names: Iterable[SpoolName]) -> list[SpoolName]:
-    return [name for name in names if _STREAMS.get(name.word) is stream]
-
-
-def _span(name: SpoolName) -> Span:
-    return name.first, name.first + name.n - 1
-
-
-def _last(name: SpoolName) -> int:
-    return name.first + name.n - 1

@@ -69,7 +69,11 @@ class Progress:
 
 def state_of_all(progress: Mapping[Stream, Progress], entries: Iterable[tuple[Stream, int]]) -> RecordState:
     """The state of a whole: that of its entry that is furthest behind; received when there is none."""
-    states = (progress[stream].state_of(seq) for stream, seq in entries)
+    return furthest_behind(progress[stream].state_of(seq) for stream, seq in entries)
+
+
+def furthest_behind(states: Iterable[RecordState]) -> RecordState:
+    """The state of a whole, from those of its parts."""
     return min(states, key=_ORDER.index, default=RecordState.RECEIVED)
 
 

@@ -182,6 +182,7 @@ class Unlocking:
                 store,
                 parts.outbox,
                 batch=parts.batch,
+                sizes=parts.sizes,
                 session_s=parts.pace.session_s,
                 audit_s=parts.pace.audit_s,
             )

@@ -8,7 +8,7 @@ from typing import Final
 
 from edge.agent.devicetalk import FROM_MEMORY
 from edge.agent.link import Link
-from edge.agent.states import Progress, RecordState, state_of_all
+from edge.agent.states import Progress, RecordState, furthest_behind, state_of_all
 from edge.ports.caller import Json
 from edge.records.fields import Source, Stream
 from edge.records.identity import EntryId
@@ -144,8 +144,15 @@ def place(shown: tuple[int, int] | None) -> Json:
     return {"latitude": latitude, "longitude": longitude}
 
 
-def recording(shown: Waveform) -> dict[str, Json]:
-    """A recording as far as it is committed. Nothing sends it yet, whatever becomes of its stream."""
+def recording(shown: Waveform, places: Sequence[int], progress: Mapping[Stream, Progress]) -> dict[str, Json]:
+    """A recording as far as it is committed, and how far its samples have come.
+
+    Args:
+        shown: the recording.
+        places: the sequence numbers of its chunks, 0 for one of an earlier epoch: that is received.
+        progress: how far each stream has come.
+    """
+    states = [progress[Stream.WAVE].state_of(seq) for seq in places]
     found = (
         (None, None) if shown.rate_found is None else tuple(format(each, "f") for each in shown.rate_found)
     )
@@ -166,7 +173,8 @@ def recording(shown: Waveform) -> dict[str, Json]:
         "seconds": format((shown.samples / shown.rate).quantize(TENTH), "f"),
         "recording": shown.ended is None,
         "interrupted": shown.ended == INTERRUPTED,
-        "state": RecordState.SAVED.value,
+        "received": states.count(RecordState.RECEIVED),
+        "state": furthest_behind(states).value,
     }
 
 

@@ -219,11 +219,12 @@ class PlaceShown(Message):
 
 
 class RecordingShown(Message):
-    """A recorded wave, as far as it is committed. It stays on this box for now: never more than saved.
+    """A recorded wave, as far as it is committed.
 
     ``seconds`` of samples by the device's own ``rate``; ``rate_found`` is the rate by the box's clock with
     its standard uncertainty; ``recording``: more of it is coming; ``interrupted``: the agent stopped in the
-    midst of it.
+    midst of it. ``received`` of its ``chunks`` are at the centre with their samples, and ``state`` is that
+    of the chunk furthest behind.
     """
 
     waveform: uuid.UUID
@@ -242,7 +243,8 @@ class RecordingShown(Message):
     seconds: str
     recording: bool
     interrupted: bool
-    state: Literal["saved"]
+    received: int
+    state: State
 
 
 class FlawShown(Message):

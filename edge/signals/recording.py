@@ -26,8 +26,10 @@ from edge.vitals.reading import Flaw, Flawed, Wave
 CHUNK_S: Final = 10
 LONGEST_OPEN_S: Final = 12.0
 """A chunk is closed after this long however few samples came: what is in it is not saved yet."""
-MOST_SAMPLES: Final = 65_536
-"""In one chunk, all leads together; twelve leads at 500 a second for ten seconds are 60,000."""
+MOST_SAMPLES: Final = 24_576
+"""In one chunk, all leads together: twelve leads at 500 a second for four seconds. A chunk travels whole
+and holds up what is more urgent meanwhile; this many take about 14 kB, and 96 kB if nothing can be left
+out, so every one fits into a message."""
 MOST_MARKS: Final = 256
 """Gaps and flaws in one chunk; a device that stammers more gets shorter chunks."""
 OUT_OF_STEP_S: Final = 1.0

@@ -15,6 +15,7 @@ class Prepared:
 
     name: SpoolName
     temporary: Path
+    size: int
 
 
 class Outbox:
@@ -36,7 +37,8 @@ class Outbox:
         name = SpoolName(
             priority=file.priority, first=file.first, word=file.word, n=file.n, random=os.urandom(8).hex()
         )
-        return Prepared(name, write_temporary(self._directory, str(name), file.content))
+        temporary = write_temporary(self._directory, str(name), file.content)
+        return Prepared(name, temporary, len(file.content))
 
     def publish(self, *prepared: Prepared) -> None:
         """Give prepared files their names, durably.
@@ -66,6 +68,10 @@ class Outbox:
     def read(self, name: SpoolName) -> bytes:
         """Raises FileNotFoundError when it is gone."""
         return (self._directory / str(name)).read_bytes()
+
+    def size(self, name: SpoolName) -> int:
+        """Bytes of a file. Raises FileNotFoundError when it is gone."""
+        return (self._directory / str(name)).stat().st_size
 
     def remove(self, *names: SpoolName) -> None:
         """Remove files that a receipt covers, or that were sealed again; gone already is fine."""

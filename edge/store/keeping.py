@@ -1,8 +1,5 @@
 """Reading what is ordered to be erased, and whether the store is due to get a new key."""
 
-from collections.abc import Sequence
-
-from edge.records.fields import Stream
 from edge.store.base import Base
 
 
@@ -16,17 +13,17 @@ class KeepingReads(Base):
         )
         return [(erasure, patient, reason) for erasure, patient, reason in rows]
 
-    def lacks_what_is_to_be_sent(self, held: Sequence[Stream]) -> bool:
+    def lacks_what_is_to_be_sent(self) -> bool:
         """Whether something of the present epoch that no receipt calls opened was purged or erased.
 
         It was opened once; the centre has lost it since.
         """
-        rows = self._rows(
-            "SELECT stream FROM streams WHERE epoch = ?1 AND EXISTS (SELECT 1 FROM journal WHERE epoch = ?1"
+        row = self._row(
+            "SELECT 1 FROM streams WHERE epoch = ?1 AND EXISTS (SELECT 1 FROM journal WHERE epoch = ?1"
             " AND journal.stream = streams.stream AND seq > streams.opened AND payload IS NULL)",
             self._epoch.number,
         )
-        return any(stream not in held for (stream,) in rows)
+        return row is not None
 
     @property
     def key_due(self) -> bool:

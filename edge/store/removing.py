@@ -191,13 +191,8 @@ class Removing(Base):
             )
         )
 
-    def may_erase(self, patient: bytes, held: Sequence[Stream]) -> bool:
-        """Whether nothing of a patient is open or on its way.
-
-        Args:
-            patient: who.
-            held: streams that do not leave the box: what stands in them is lost with the patient.
-        """
+    def may_erase(self, patient: bytes) -> bool:
+        """Whether nothing of a patient is open or on its way."""
         people = self._same_person(patient)
         if any(
             self._row("SELECT 1 FROM encounters WHERE patient = ? AND closed_ms IS NULL", each)
@@ -209,8 +204,7 @@ class Removing(Base):
         for epoch, stream, _, entry in self._of(people):
             if entry in waiting:
                 return False
-            if stream not in held:
-                last[epoch, stream] = max(entry, last.get((epoch, stream), 0))
+            last[epoch, stream] = max(entry, last.get((epoch, stream), 0))
         return not any(self._row(_NOT_OPENED, entry, self._epoch.number) for entry in last.values())
 
     def erase(self, erasure: bytes, patient: bytes, now_ms: int) -> Erased:

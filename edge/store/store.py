@@ -9,6 +9,7 @@ from edge.clock import Moment
 from edge.records.fields import Kind, Payload, Stream
 from edge.store import sqlite
 from edge.store.base import Epoch, Whose
+from edge.store.beside import BesideReads
 from edge.store.connection import connect, reconnect
 from edge.store.consents import ConsentReads
 from edge.store.creation import create_file
@@ -38,6 +39,7 @@ class Store(
     VisitReads,
     DeviceReads,
     WaveReads,
+    BesideReads,
     KeepingReads,
     ExpertiseReads,
     InboxReads,

@@ -12,6 +12,7 @@ from edge.agent.commands.patients import existing
 from edge.agent.ledger import Ledger
 from edge.agent.refusals import ConfirmationNeeded, Unknown, ValueRefused, VisitRefused
 from edge.agent.visit import Visit
+from edge.agent.visit_recordings import recordings_of
 from edge.clock import ClockQuality
 from edge.ports.caller import Answer, Call
 from edge.records.fields import Field, Kind, Payload, Source, Stream
@@ -100,7 +101,7 @@ class VisitCommands:
                 "observations": [
                     view.observation(each, progress) for each in store.observations(visit.encounter)
                 ],
-                "recordings": [view.recording(each) for each in store.waveforms_of(visit.encounter)],
+                "recordings": recordings_of(store, visit.encounter, progress),
                 "site": None if site is None else site.name,
             }
 

@@ -8,11 +8,11 @@ from edge.agent import view
 from edge.agent.ledger import Ledger
 from edge.agent.refusals import Unknown
 from edge.ports.caller import Answer, Call
-from edge.signals.recording import CHUNK_S, MOST_SAMPLES
+from edge.signals.recording import CHUNK_S
 from edge.store.store import Store
 
-SAMPLES_AT_ONCE: Final = MOST_SAMPLES
-"""In one answer, which has to fit into a line: what the fullest chunk holds."""
+SAMPLES_AT_ONCE: Final = 65_536
+"""In one answer, which has to fit into a line: what the fullest chunk ever held."""
 
 
 class WaveCommands:
@@ -38,8 +38,9 @@ class WaveCommands:
             largest = max(1, len(found.leads) * math.ceil(CHUNK_S * found.rate))
             chunks = store.waveform_chunks(waveform.bytes, first, max(1, SAMPLES_AT_ONCE // largest))
             last = chunks[-1].number if chunks else first
+            progress = self._ledger.progress(store)
             return found.patient, {
-                "waveform": view.recording(found),
+                "waveform": view.recording(found, store.chunk_places(waveform.bytes), progress),
                 "encounter": view.uuid_text(found.encounter),
                 "patient": view.uuid_text(found.patient),
                 "chunks": [view.chunk(each) for each in chunks],

@@ -14,6 +14,7 @@ import pytest
 
 from edge import cbor, recovery
 from edge.agent.parts import Device, Enrolled, Pace, Parts
+from edge.agent.portions import Sizes
 from edge.agent.service import run
 from edge.audit.chain import VISIBLE_HEAD_BYTES, Entry
 from edge.clock import ClockQuality, SystemClock
@@ -237,6 +238,7 @@ class World:
     open_store: Callable[[bytes], Store] | None = None
     pace: Pace = QUICK
     batch: int = 200
+    sizes: Sizes = dataclasses.field(default_factory=Sizes)
     reserve: Ballast | None = None
     clock_quality: ClockQuality = ClockQuality.NONE
     clock: SystemClock | None = None
@@ -320,6 +322,7 @@ class World:
             serve=serve_here,
             entropy=os.urandom,
             batch=self.batch,
+            sizes=self.sizes,
             reserve=self.reserve,
             pace=self.pace,
             preconditions=self.preconditions,
