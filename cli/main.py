@@ -18,6 +18,7 @@ _GROUPS: Final[dict[str, tuple[str, str]]] = {
     "ecg": ("cli.commands.ecg", "What a program sees in an ECG recording, for a doctor to read."),
     "agent": ("cli.commands.agent", "Run the agent: devices, store, sealing, receipts, the local API."),
     "sim": ("cli.commands.sim", "Simulated devices and patients, for training only."),
+    "sync": ("cli.commands.sync", "What leaves this unit, how far it has come, and what was not opened."),
     "store": ("cli.commands.store", "The encrypted store of this unit."),
     "central": ("cli.commands.central", "The centre: enrol units, take and open what they send."),
 }

@@ -176,6 +176,8 @@ def _apply(opened: OpenStore, receipt: Receipt, judgement: Judgement, moment: Mo
     with opened.write() as tx:
         if judgement.believed:
             tx.set_receipt_rseq(receipt.level, receipt.generation, receipt.rseq)
+            if receipt.level == OPENED:
+                tx.set_nacks([(int(n.stream), n.first, n.first + n.n - 1, n.reason) for n in receipt.nacks])
         for move in judgement.moves:
             tx.move_watermark(move.level, move.stream, move.through, new_generation=move.new_generation)
         for stream, code in judgement.stops:

@@ -69,6 +69,9 @@ ALLOWED: Final[dict[str, frozenset[Role]]] = {
     "recording.open": _TECHNICAL,
     "store.backup": _TECHNICAL,
     "store.verify": _TECHNICAL,
+    "sync.quarantine": _EVERYONE,
+    "sync.retry": _TECHNICAL,
+    "sync.now": _EVERYONE,
 }
 """Roles by method. A method that is missing here is for nobody; a test holds that none is."""
 

@@ -22,6 +22,8 @@ LANDED: Final = "landed"
 OPENED: Final = "opened"
 HEAD_MISMATCH: Final = "head-mismatch"
 BEYOND_TIP: Final = "beyond-tip"
+OTHER_SCHEMA: Final = "schema"
+"""Why the centre opens something only after an update of its own."""
 
 HeadAt: TypeAlias = Callable[[Stream, int], bytes | None]
 
@@ -202,7 +204,7 @@ def _reseal(
         last = nack.first + nack.n - 1
         if nack.n < 1 or nack.first < 1 or last > standing.watermarks[nack.stream].tip:
             beyond.append(Refused.NACK_BEYOND_TIP)
-        else:
+        elif nack.reason != OTHER_SCHEMA:  # it would be written in the same form again
             ranges.append((nack.stream, (nack.first, last)))
     return tuple(ranges), tuple(beyond)
 

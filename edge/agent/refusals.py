@@ -197,6 +197,30 @@ class CannotMeasure(CallRefused):
         super().__init__("This device cannot be started from here.", next_step="Start it on the device.")
 
 
+class NothingSeals(CallRefused):
+    """Nothing is sealed now, so nothing can be sealed again."""
+
+    code: ClassVar[str] = "nothing-seals"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This unit seals nothing now: it is not enrolled, or the centre names no key to seal to.",
+            next_step="Look at the problem that qafila status shows.",
+        )
+
+
+class NotQuarantined(CallRefused):
+    """The centre has opened everything that it has, as far as it said."""
+
+    code: ClassVar[str] = "nothing-quarantined"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The centre has not said of anything that it cannot open it.",
+            next_step="Look at what is received with qafila sync status.",
+        )
+
+
 class RequestReused(CallRefused):
     """The request's id was used for another request."""
 

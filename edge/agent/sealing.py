@@ -15,6 +15,7 @@ from edge.agent.leftovers import Leftovers
 from edge.agent.parts import MakeSealer
 from edge.agent.portions import WITH_BYTES, Portions, Sizes
 from edge.agent.spooled import STREAMS, last_of, of_stream, span_of
+from edge.agent.refusals import NothingSeals
 from edge.agent.states import Span, cut, runs, uncovered
 from edge.audit.chain import Entry
 from edge.errors import QafilaError
@@ -254,6 +255,17 @@ class Sealing:
                 self._resealed.add(asked)
             except _SPOOL_ERRORS as error:
                 self._later(error)
+
+    def try_again(self, ranges: Sequence[tuple[Stream, Span]]) -> None:
+        """Seal ranges that the centre could not open once more, because somebody asks for it.
+
+        Raises:
+            NothingSeals: the unit is not enrolled, or its centre names no key to seal to.
+        """
+        if self._sealer is None:
+            raise NothingSeals
+        self._resealed.difference_update([each for each in self._resealed if each[:2] in set(ranges)])
+        self.seal_again(ranges)
 
     def session_needed(self, sessions: Iterable[bytes]) -> None:
         """The centre lacks key messages: ours is sent again, older ones cannot be, so their batches are."""

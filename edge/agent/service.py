@@ -21,6 +21,7 @@ from edge.agent.commands.recovery import RecoveryCommands
 from edge.agent.commands.secrets import Secrets
 from edge.agent.commands.sessions import SessionCommands
 from edge.agent.commands.sites import SiteCommands
+from edge.agent.commands.syncing import SyncCommands
 from edge.agent.commands.tray import TrayCommands
 from edge.agent.commands.users import UserCommands
 from edge.agent.commands.visits import VisitCommands
@@ -135,6 +136,7 @@ class Agent:
         records = RecordCommands(self._ledger)
         backups = BackupCommands(self._ledger, self._parts)
         devices = DeviceCommands(
+        syncing = SyncCommands(self._ledger, self._parts.outbox)
             self._ledger,
             self._capture,
             self._supervisor,
@@ -198,6 +200,9 @@ class Agent:
             "store.verify": records.verify,
         }
         return {method: self._guarded(method, handler) for method, handler in methods.items()}
+            "sync.quarantine": syncing.quarantine,
+            "sync.retry": syncing.retry,
+            "sync.now": syncing.now,
 
     async def run(self) -> bool:
         """Everything at once, until told to stop; then seal, close the store and leave. See `run`."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from edge.localapi import answers, events, exported, requests
+from edge.localapi import answers, events, exported, requests, syncing
 from edge.localapi.shapes import ForkShown, LinkShown, Message, Nothing, Saved
 
 VERSION: Final = 1
@@ -192,6 +192,13 @@ METHODS: Final[dict[str, Method]] = {
         requests.Backup,
         answers.BackedUp,
         "Copy the store into a new folder there, sealed under keys of its own, and read it back.",
+    ),
+    "sync.quarantine": Method(
+        Nothing, syncing.Quarantine, "What the centre said last that it has and could not open, and why."
+    ),
+    "sync.retry": Method(Nothing, syncing.TriedAgain, "Seal once more what the centre could not open."),
+    "sync.now": Method(
+        Nothing, Nothing, "Seal what waits for its hour, and have the uplink try at once instead of waiting."
     ),
     "store.verify": Method(
         Nothing,

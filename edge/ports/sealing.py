@@ -47,7 +47,7 @@ class StreamReceipt:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Nack:
-    """A range that could not be opened and is to be sealed again; reason is key, decode or head."""
+    """A range that could not be opened and is to be sealed again; reason is key, decode, head or schema."""
 
     stream: Stream
     first: int

@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 from edge.ports.sealing import SealedFile
-from edge.spool.files import SpoolFailed, names_in, sync_directory, write_temporary
-from edge.spool.names import TEMPORARY_PREFIX, SpoolName, parse
+from edge.spool.files import SpoolFailed, names_in, sync_directory, write_atomically, write_temporary
+from edge.spool.names import RING_NAME, TEMPORARY_PREFIX, SpoolName, parse
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,6 +39,14 @@ class Outbox:
         )
         temporary = write_temporary(self._directory, str(name), file.content)
         return Prepared(name, temporary, len(file.content))
+
+    def ring(self) -> None:
+        """Ask the uplink not to wait any longer; what it asks for by this name is only a hint.
+
+        Raises:
+            SpoolFailed: the spool takes no file.
+        """
+        write_atomically(self._directory, RING_NAME, b"")
 
     def publish(self, *prepared: Prepared) -> None:
         """Give prepared files their names, durably.

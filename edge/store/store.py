@@ -3,7 +3,9 @@
 import contextlib
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
+from typing import Any
 
+from edge import cbor
 from edge.audit.chain import Entry
 from edge.clock import Moment
 from edge.records.fields import Kind, Payload, Stream
@@ -111,6 +113,13 @@ class Store(
         """The version of the keyset that the audit trail says is pinned, 0 when it says nothing."""
         row = self._row("SELECT value FROM meta WHERE name = 'keyset-version'")
         return 0 if row is None else int.from_bytes(row[0])
+
+    @property
+    def nacks(self) -> list[tuple[int, int, int, str]]:
+        """What the centre said last that it cannot open: stream, first, last, reason."""
+        row = self._row("SELECT value FROM meta WHERE name = 'nacks'")
+        found: Any = [] if row is None else cbor.decode(row[0])
+        return [(stream, first, last, reason) for stream, first, last, reason in found]
 
     def identity(self) -> Identity:
         """The unit's signing and receiving keys."""

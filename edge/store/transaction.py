@@ -309,6 +309,10 @@ class Transaction(Removing):
         """Remember which keyset the audit trail says is pinned."""
         self._set_meta("keyset-version", version.to_bytes(8))
 
+    def set_nacks(self, nacks: Sequence[tuple[int, int, int, str]]) -> None:
+        """Remember what the centre cannot open: stream, first, last, reason; in place of what it said before."""
+        self._set_meta("nacks", cbor.encode([list(nack) for nack in nacks]))
+
     def set_key_due(self, *, due: bool) -> None:
         """Somebody was erased: the store is to get a new key, whose file the old one does not open."""
         if due:

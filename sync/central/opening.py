@@ -32,7 +32,7 @@ class Refused(Exception):
     """This batch cannot be opened as it is; the unit seals the range again.
 
     Attributes:
-        reason: ``key``, ``decode`` or ``head``, as a nack says it.
+        reason: ``key``, ``decode``, ``head`` or ``schema``, as a nack says it.
     """
 
     def __init__(self, reason: str, code: str) -> None:
@@ -81,7 +81,7 @@ def open_batch(journal: Journal, signed: SignedBatch, session_key: bytes, known:
     try:
         wire_entries = batches.open_batch(signed, session_key)
     except EnvelopeRefused as refused:
-        raise Refused("key" if refused.refusal == "key" else "decode", refused.refusal) from None
+        raise Refused(refused.refusal if refused.refusal in {"key", "schema"} else "decode", refused.refusal) from None
     brought: dict[bytes, bytes] = {}
     leaves = list(_leaves(journal, wire_entries, known.secret_of, brought))
     for head_before in known.heads_before:

@@ -151,7 +151,7 @@ class ReceiptWriter:
             return ()
         rows = connection.execute(
             "SELECT DISTINCT stream, first, last, state FROM landing AS batch"
-            " WHERE unit = ? AND epoch = ? AND settled = 0 AND state IN ('key', 'decode', 'head')"
+            " WHERE unit = ? AND epoch = ? AND settled = 0 AND state IN ('key', 'decode', 'head', 'schema')"
             " AND last > coalesce((SELECT through FROM chains WHERE chains.unit = batch.unit"
             " AND chains.epoch = batch.epoch AND chains.stream = batch.stream), 0)"
             " ORDER BY stream, first, last LIMIT ?",

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from edge.spool.names import SpoolName, parse
+from edge.spool.names import RING_NAME, SpoolName, parse
 from sync.uplink import sentences
 from sync.uplink.coverage import Contents, Coverage, read_contents
 from sync.uplink.order import Waiting, is_urgent
@@ -53,7 +53,20 @@ class Outgoing:
         self._waiting = Waiting()
         self._left: set[str] = set()
         self._contents: dict[str, Contents] = {}
+        self._ring = self._look_at_ring()
         self._at_hand: Ready | None = None
+
+    def rung(self) -> bool:
+        """Whether somebody has asked since the last look not to wait any longer."""
+        before, self._ring = self._ring, self._look_at_ring()
+        return self._ring not in {None, before}
+
+    def _look_at_ring(self) -> tuple[int, int] | None:
+        try:
+            found = os.lstat(self._directory / RING_NAME)
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino
 
     def refresh(self) -> bool:
         """Look whether the directory has changed, and list it if so; cheap when it has not."""

@@ -36,6 +36,8 @@ ANSWER_S: Final = 2.0
 GOODBYE_S: Final = 1.0
 NEAR_RETRY_S: Final = 2.0
 """A broker on this machine that is not there costs no airtime to ask again."""
+RING_S: Final = 0.25
+"""How often it is looked, while waiting for the next attempt, whether somebody wants it now."""
 STEADY_S: Final = 30.0
 """A connection that stood so long was a good one: the next wait begins at the shortest again."""
 LONGEST_REST_S: Final = 900.0
@@ -303,8 +305,13 @@ class Uplink:
     def _pause(self, wait_s: float) -> None:
         poller = select.poll()
         poller.register(self._wake.fileno(), select.POLLIN)
-        poller.poll(wait_s * 1000)
-        self._check_stop()
+        end_s = self._clock.monotonic_s() + wait_s
+        while (left_s := end_s - self._clock.monotonic_s()) > 0:
+            poller.poll(min(left_s, RING_S) * 1000)
+            self._check_stop()
+            if self._outgoing.rung():
+                self._failures = 0
+                return
 
     def _check_stop(self) -> None:
         if self._stopping:

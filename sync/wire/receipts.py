@@ -20,7 +20,7 @@ from sync.wire.sessions import SESSION_ID_BYTES
 MAX_MISSING: Final = 8
 MAX_NACKS: Final = 64
 MAX_SESSIONS: Final = 64
-NACK_REASONS: Final = ("key", "decode", "head")
+NACK_REASONS: Final = ("key", "decode", "head", "schema")
 PURPOSES: Final = {Use.LANDED: Purpose.RECEIPT_LANDED, Use.OPENED: Purpose.RECEIPT_OPENED}
 """The level of a receipt is the use of its key."""
 

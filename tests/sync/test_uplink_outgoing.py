@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from edge.records.fields import Stream
+from edge.spool import Outbox
 from sync.uplink.coverage import Coverage
 from sync.uplink.outgoing import Outgoing
 from sync.wire.cose import MAX_MESSAGE_BYTES
@@ -132,3 +133,13 @@ def test_thousands_of_files_are_put_in_order(box: Box, outgoing: Outgoing) -> No
     outgoing.refresh()
     assert len(outgoing._waiting) == 2000
     assert [name.first for name in list(outgoing._waiting)[:3]] == [1, 4, 7]
+
+
+def test_a_ring_is_heard_once(box: Box, outgoing: Outgoing) -> None:
+    assert not outgoing.rung()
+    Outbox(box.spool_out).ring()
+    assert outgoing.rung()
+    assert not outgoing.rung()
+    Outbox(box.spool_out).ring()
+    assert outgoing.rung()
+    assert drain(outgoing) == []
