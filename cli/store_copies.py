@@ -24,8 +24,8 @@ from edge.config import Places, load
 from edge.ports.orders import ErasureOrder
 from edge.records.fields import Kind, Stream
 from edge.records.people import user_id
-from edge.security import device_secret, process
-from edge.security.errors import SecurityError, WrongPin
+from edge.security import device_secret, process, slot_file
+from edge.security.errors import DeviceSecretWrong, SecurityError, SlotsDamaged, WrongPin
 from edge.security.exclusive import ExclusiveLock
 from edge.security.files import make_private_directory, write_private
 from edge.security.lockout import Lockout
@@ -238,8 +238,26 @@ def _unlock_brought(
     with tempfile.TemporaryDirectory(dir=places.store, prefix=".slots-") as folder:
         path = Path(folder) / "slots"
         write_private(path, manifest.papers[unit_papers.SLOTS])
-        slots = Slots.load(path, *secrets)
+        try:
+            slots = Slots.load(path, *secrets)
+        except (SlotsDamaged, DeviceSecretWrong):
+            raise _other_slots(slot_file.names(manifest.papers[unit_papers.SLOTS], secrets)) from None
         return slots, slots.unlock(user, pin)
+
+
+def _other_slots(ours: bool | None) -> BackupRefused:
+    """Why the slots in a backup do not open: damage, or a device secret that is not in."""
+    if ours is False:
+        return BackupRefused(
+            "The backup was made under another device secret.",
+            next_step="Put the medium of that time in, and name it as `device_secret_copy` in unit.toml.",
+            code="backup-other-secret",
+        )
+    return BackupRefused(
+        "The key slots in the backup are damaged: its manifest was changed.",
+        next_step="Take another backup.",
+        code="backup-damaged",
+    )
 
 
 def _other_key() -> BackupRefused:

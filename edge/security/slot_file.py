@@ -126,6 +126,13 @@ def read(path: Path, device_secrets: Sequence[bytes]) -> tuple[Content, bytes]:
     )
 
 
+def names(raw: bytes, device_secrets: Sequence[bytes]) -> bool | None:
+    """Whether a slot file says that it is sealed under one of these secrets; None when it is no slot file."""
+    if not raw.startswith(_MAGIC) or len(raw) <= _HEADER_BYTES:
+        return None
+    return raw[16:_HEADER_BYTES] in {derive(secret, b"check")[:8] for secret in device_secrets}
+
+
 def _wrong() -> DeviceSecretWrong:
     return DeviceSecretWrong(
         "This device secret does not belong to this unit.",

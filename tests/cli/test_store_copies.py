@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from cli.secret_renewal import renew
 from cli.signed_in import unlocked
 from cli.store_copies import make_backup, restore_backup
 from cli.unit_setup import make_unit
+from edge import backups
 from edge.agent.people import Change, carry_out
 from edge.agent.refusals import NotAllowed
 from edge.config import Places
@@ -140,6 +142,36 @@ def test_a_backup_from_before_a_new_key_opens_by_the_same_pin(van: Places) -> No
     assert restore_backup(van, "fatima", PIN, folder, None)["set_aside"] is None
     assert families(van) == [FAMILY]
     Store.open(van.database, new_key).close()
+
+
+def test_a_flipped_bit_in_the_slots_of_a_backup_is_damage_whatever_key_there_is_now(
+    van: Places, tmp_path: Path
+) -> None:
+    """Slots are what a backup of before a new key is opened with; nothing else in the manifest tells."""
+    folder = backed_up(van)
+    assert renew(van, "fatima", PIN, tmp_path / "new" / "device.secret", None)["former"]
+    manifest, slots = folder / "manifest", van.base / "slots of then"
+    whole = manifest.read_bytes()
+    slots.write_bytes(backups.read(whole).papers["slots"])
+    begin, size = whole.index(slots.read_bytes()), len(slots.read_bytes())
+    van.database.unlink()
+
+    def restored(place: int | None) -> str:
+        changed = bytearray(whole)
+        if place is not None:
+            changed[begin + place] ^= 1 << place % 8
+        manifest.write_bytes(changed)
+        return refused(lambda: restore_backup(van, "fatima", PIN, folder, None))
+
+    assert restored(None) == "backup-other-secret", "the medium of then is not in"
+    config = van.config.read_text(encoding="utf-8")
+    named = f'device_secret_copy = "{van.device_secret}"'
+    van.config.write_text(config.replace("[security]", f"[security]\n{named}"), encoding="utf-8")
+    for place in (*range(16), *range(24, size, 97), size - 1):
+        assert restored(place) == "backup-damaged", place
+    assert {restored(place) for place in range(16, 24)} == {"backup-other-secret"}, "so they name the secret"
+    manifest.write_bytes(whole)
+    assert restore_backup(van, "fatima", PIN, folder, None)["entries"] > 0
 
 
 def test_another_units_backup_changes_no_byte(van: Places, tmp_path: Path) -> None:
