@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from cli.files import read_small_file, write_new_file
 from cli.unit_secret import secret_sources
+from cli.unit_tls import make_key
 from edge.clock import SystemClock
 from edge.config import ConfigMissing, Places, check_unit, load, write_initial
 from edge.errors import QafilaError
@@ -87,7 +88,10 @@ def make_unit(places: Places, *, realm: str, unit: str, user: str, pin: str) -> 
         key=key,
         device_secret=secret,
     )
-    request = enrolment.make_request(unit, realm, identity.sign_private, identity.recv_public, moment.wall_ms)
+    request = enrolment.make_request(
+        *(unit, realm, identity.sign_private, identity.recv_public, moment.wall_ms),
+        make_key(places, unit),
+    )
     write_new_file(places.pinned / REQUEST_FILE, request)
     write_initial(places, unit, realm)
     return {
@@ -176,6 +180,12 @@ def install_bundle(places: Places, file: Path) -> dict[str, Any]:
             f"{file} names a broker without TLS, which a production unit never uses.",
             next_step="Ask the centre for a bundle that names its broker with TLS.",
             code="broker-without-tls",
+        )
+    if answer.certificate is None and any(broker.tls for broker in answer.brokers):
+        raise UnitRefused(
+            f"{file} names a broker with TLS and holds no certificate to show to it.",
+            next_step="Have the centre answer a request of this unit that asks for one (qafila unit csr).",
+            code="certificate-missing",
         )
     places.pinned.mkdir(parents=True, exist_ok=True)
     new = places.pinned / f".tmp-{secrets.token_hex(8)}"

@@ -36,6 +36,7 @@ def become_uplink(places: Places, *, backoff_max_s: float, json_log: bool = Fals
         "notes": str(places.uplink),
         "brokers": [{"host": b.host, "port": b.port, "tls": b.tls} for b in enrolled.brokers],
         "keyset": enrolled.keyset_raw.hex(),
+        "certificate": enrolled.certificate_raw.hex(),
         "roots": [root.hex() for root in enrolled.roots],
         "patience": {"backoff_max_s": backoff_max_s, "backoff_min_s": min(1.0, backoff_max_s)},
     }

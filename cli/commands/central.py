@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cli.commands import central_courier, central_erasing, central_waves
+from cli.commands import central_courier, central_erasing, central_links, central_waves
 from cli.options import AsJson, Home, JsonLog
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 central_courier.register(app)
 central_erasing.register(app)
+central_links.register(app)
 central_waves.register(app)
 
-_BROKER_HELP: Final = "Where the broker listens, as HOST:PORT."
-_NO_TLS_YET: Final = (
-    "Its processes, collect and explode, run once Qafila speaks TLS: this version connects no\n"
-    "centre of real patients to a broker.\n"
+_BROKER_HELP: Final = "Where the broker listens, as HOST:PORT, with TLS tls://HOST:PORT."
+_NO_BROKER_YET: Final = (
+    "Its processes, collect and explode, need a broker with TLS: qafila central broker mosquitto.\n"
 )
 
 
@@ -65,28 +65,45 @@ def group() -> None:
     """The centre: enrol units, take and open what they send."""
 
 
-@app.command(epilog="Example: qafila central init --realm training --broker 127.0.0.1:1883")
+@app.command(
+    epilog="Example: qafila central init --realm training --broker mosquitto --host broker.example.org"
+)
 def init(
     realm: Annotated[RealmName, typer.Option(help="Fixed for ever: training never meets production.")],
     broker: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help=f"{_BROKER_HELP} 127.0.0.1:1883 if left out.")
+        str | None,
+        typer.Option(
+            metavar="WHICH",
+            help="mosquitto has all its files written, for TLS; or where one listens, as tls://HOST:PORT,"
+            " without TLS as HOST:PORT, which is for training on this machine. 127.0.0.1:1883 if left out.",
+        ),
     ] = None,
+    host: central_links.Host = "127.0.0.1",
+    port: central_links.Port = 8883,
+    centre_port: central_links.CentrePort = 8884,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a centre: two roots, the signed keyset, the keys of its processes, an empty database."""
     from cli.output import emit
-    from sync.central import setup
+    from sync.central import mosquitto, setup
     from sync.central.home import parse_broker
 
     place = _centre(home)
-    setup.init(place, realm.value, () if broker is None else (parse_broker(broker),))
+    own = setup.Mosquitto(host, port, centre_port) if broker == "mosquitto" else None
+    named = () if broker is None or own is not None else (parse_broker(broker),)
+    setup.init(place, realm.value, named, own=own)
+    first = place.read_settings().brokers[0]
+    runs = realm is RealmName.TRAINING or first.tls
+    configuration = None if own is None else str(mosquitto.folder(place) / "mosquitto.conf")
     answer = {
         "centre": str(place.directory),
         "realm": realm.value,
         "generation": setup.FIRST_GENERATION,
-        "broker": broker or f"{setup.DEFAULT_BROKER.host}:{setup.DEFAULT_BROKER.port}",
-        "processes_run": realm is RealmName.TRAINING,
+        "broker": f"{first.host}:{first.port}",
+        "tls": first.tls,
+        "broker_configuration": configuration,
+        "processes_run": runs,
         "cold_root": str(place.cold_key),
         "recovery_key": str(place.recovery_key),
         "records_keys": [str(path) for path in place.records_keys],
@@ -102,8 +119,9 @@ def init(
             "whoever holds it together with a unit and its device secret can read that unit's store.\n"
             "Give records-1.key and records-2.key to one person each, and delete them here: it takes both\n"
             "to have a patient erased.\n"
-            f"{_NO_TLS_YET if realm is RealmName.PRODUCTION else ''}"
-            "Next: qafila central enrol REQUEST --out BUNDLE"
+            f"{'' if runs else _NO_BROKER_YET}"
+            + (f"Start the broker: mosquitto -c {configuration}\n" if configuration else "")
+            + "Next: qafila central enrol REQUEST --out BUNDLE"
         ),
     )
 

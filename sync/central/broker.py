@@ -10,6 +10,7 @@ import logging
 import random
 import select
 import socket
+import ssl
 import time
 from collections.abc import Hashable, Sequence
 from typing import Final
@@ -79,14 +80,23 @@ class Link:
         backoff_max_s: the longest wait between attempts; waits begin at 0.2 s and double, each with
             jitter, and begin anew only after a connection that stood for `STEADY_S`, or for this long
             if that is more: one that is lost at once is no better than none.
+        tls: what to wrap the connection with, or None for one in the clear.
     """
 
     def __init__(
-        self, host: str, port: int, client_id: str, topics: Sequence[str], *, backoff_max_s: float
+        self,
+        host: str,
+        port: int,
+        client_id: str,
+        topics: Sequence[str],
+        *,
+        backoff_max_s: float,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._host = host
         self._port = port
         self._client_id = client_id
+        self._tls = tls
         self._topics = tuple(topics)
         self._backoff_max_s = backoff_max_s
         self._backoff_s = BACKOFF_FIRST_S
@@ -197,6 +207,8 @@ class Link:
                 client.connect(self._host, self._port, KEEPALIVE_S, clean_start=False, properties=lasting)
             else:
                 client.connect(self._host, self._port, KEEPALIVE_S)
+        except ssl.SSLError:
+            return "tls-refused"
         except (OSError, ValueError):
             return "unreachable"
         self.connections += 1
@@ -243,6 +255,8 @@ class Link:
             reconnect_on_failure=False,
             manual_ack=True,
         )
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
         client.connect_timeout = CONNECT_S
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -260,10 +274,12 @@ class Link:
             return self._lost()
         poller = select.poll()
         poller.register(connection, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
-        events = poller.poll(wait_s * 1000)
+        # What TLS has decrypted already is no news to poll.
+        waiting = isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
+        events = poller.poll(0 if waiting else wait_s * 1000)
         result = mqtt.MQTT_ERR_SUCCESS
         try:
-            if any(event & ~select.POLLOUT for _, event in events):
+            if waiting or any(event & ~select.POLLOUT for _, event in events):
                 result = client.loop_read()
             if result == mqtt.MQTT_ERR_SUCCESS and client.want_write():
                 result = client.loop_write()

@@ -12,7 +12,6 @@ from typing import Final
 
 from edge.clock import Clock
 from sync.central import database, station, trouble
-from sync.central.broker import Link
 from sync.central.exclusive import exclusive
 from sync.central.home import CentreHome
 from sync.central.keyset_sender import KeysetSender, KeysetWatch
@@ -56,7 +55,7 @@ def run(
     settings, writer = here.settings, here.writer
     connection = database.connect(home.database)
     with trouble.understood(), exclusive(here.lock, "collector"):
-        link = Link(here.place.host, here.place.port, here.name, [topics.UP_ALL], backoff_max_s=backoff_max_s)
+        link = here.link([topics.UP_ALL], backoff_max_s)
         lander = Lander(connection, settings.realm, clock, writer)
         _LOG.info("collector-started", extra={"realm": settings.realm, "generation": settings.generation})
         watch, sender = KeysetWatch(home), KeysetSender(home, connection)

@@ -14,6 +14,7 @@ from typing import Final
 from edge.clock import Clock
 from sync.central import database, erasing, station, trouble
 from sync.central.broker import Link
+from sync.central.certificate_sender import CertificateSender
 from sync.central.database import Connection
 from sync.central.exclusive import exclusive
 from sync.central.exploder import KEY_GRACE_MS, Exploder
@@ -89,11 +90,11 @@ def run(
     seal_to = home.read_seal_to_keys(settings.realm)
     connection = database.connect(home.database)
     with trouble.understood(), exclusive(here.lock, "exploder"):
-        link = Link(here.place.host, here.place.port, here.name, (), backoff_max_s=backoff_max_s)
+        link = here.link((), backoff_max_s)
         exploder = Exploder(connection, settings.realm, clock, seal_to, writer, key_grace_ms=key_grace_ms)
         _LOG.info("exploder-started", extra={"realm": settings.realm, "generation": settings.generation})
         retention = Retention(connection)
-        watch = KeysetWatch(home)
+        watch, certificates = KeysetWatch(home), CertificateSender(home)
         sent: dict[str, int] = {}
         seen: object = None
         spoken_to = 0
@@ -109,9 +110,11 @@ def run(
                     here.publish(link, exploder.round())
                     _publish_orders(link, connection, sent)
                 retention.look(clock.now().wall_ms)
+                certificates.look(link, clock.monotonic_s())
                 link.poll(0.0 if exploder.pending else WAIT_S)
                 if link.connections != spoken_to and link.connected:
                     spoken_to = link.connections
+                    certificates.anew()
                     here.publish(link, writer.recent(connection, clock.now().wall_ms))
                     sent.clear()
                     _publish_orders(link, connection, sent)

@@ -15,6 +15,9 @@
       collect/landed.key  all that `collect` holds: it opens nothing
       explode/opened.key  signs *opened*
       explode/seal-to.key opens what was sealed to the centre
+  …/tls.key, tls.crt  in both: what the process connects to the broker with
+  tls/                the certificate authorities, and every certificate given to a unit
+  mosquitto/          all that a Mosquitto reads, where one was asked for
       central.db
 
 Each folder of keys can belong to a user of its own, or to another host.
@@ -39,6 +42,8 @@ from sync.wire.errors import EnvelopeRefused
 from sync.wire.keyset import Keyset, Use
 
 DEFAULT_PORT: Final = 1883
+DEFAULT_TLS_PORT: Final = 8883
+TLS_SCHEME: Final = "tls://"
 ROOTS: Final = 2
 _HOST: Final = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
 Realm = Literal["production", "training"]
@@ -51,12 +56,13 @@ class CentreError(QafilaError):
 
 
 class _BrokerSettings(pydantic.BaseModel):
-    """One ``[[broker]]`` of centre.toml."""
+    """One ``[[broker]]`` of centre.toml; our processes reach it at ``centre``, if not where units do."""
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True)
     host: Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9_.:-]{1,253}$")]
     port: Annotated[int, pydantic.Field(ge=1, le=65535)]
     tls: bool = False
+    centre: Annotated[str, pydantic.Field(max_length=260)] | None = None
 
 
 class Settings(pydantic.BaseModel):
@@ -80,10 +86,11 @@ class Settings(pydantic.BaseModel):
         """The broker to connect to: the one named, else the first of the settings.
 
         Raises:
-            CentreError: it asks for TLS, which this version does not speak, or would be reached without
-                TLS beyond this machine or by a centre of real patients.
+            CentreError: it would be reached without TLS beyond this machine or by a centre of real patients.
         """
-        broker = instead or self.brokers[0]
+        first = self.broker[0]
+        inner = None if first.centre is None else parse_broker(first.centre)
+        broker = instead or (self.brokers[0] if inner is None else dataclasses.replace(inner, tls=first.tls))
         check_reachable(self.realm, broker)
         return broker
 
@@ -232,7 +239,6 @@ class CentreHome:
             )
         return private
 
-
     def read_seal_to_keys(self, realm: str) -> tuple[bytes, ...]:
         """The private keys that open what units sealed: the present one, then former ones that lie beside.
 
@@ -246,28 +252,23 @@ class CentreHome:
 
 
 def check_reachable(realm: Realm, broker: Broker) -> None:
-    """Refuse a broker that this version's processes will not connect to.
+    """Refuse a broker that neither the centre's processes nor its units will connect to.
 
     Raises:
-        CentreError: it asks for TLS, which this version does not speak, or would be reached without
-            TLS beyond this machine or by a centre of real patients.
+        CentreError: it would be reached without TLS beyond this machine or by a centre of real patients.
     """
     if broker.tls:
-        raise CentreError(
-            "This version reaches brokers on this machine only, without TLS.",
-            next_step="set tls = false and a broker on this machine in centre.toml.",
-            code="broker-tls-not-yet",
-        )
+        return
     if realm != "training":
         raise CentreError(
-            "A centre of real patients reaches no broker without TLS, and this version speaks no TLS.",
-            next_step="leave the broker out for now, or practise with a training centre.",
+            "A centre of real patients reaches no broker without TLS.",
+            next_step="have one set up with `qafila central broker mosquitto`, or name it as tls://HOST:PORT.",
             code="broker-without-tls",
         )
     if not _on_this_machine(broker.host):
         raise CentreError(
             "A broker without TLS is reached only on this machine.",
-            next_step="name a broker on 127.0.0.1.",
+            next_step="name a broker on 127.0.0.1, or one with TLS as tls://HOST:PORT.",
             code="broker-without-tls",
         )
 
@@ -280,8 +281,8 @@ def _on_this_machine(host: str) -> bool:
         return False
 
 
-def settings_text(realm: str, generation: int, brokers: tuple[Broker, ...]) -> str:
-    """The text of a new centre.toml."""
+def settings_text(realm: str, generation: int, brokers: tuple[Broker, ...], centre: str | None = None) -> str:
+    """The text of a new centre.toml; ``centre`` is where our processes reach the first broker."""
     lines = [
         "# The centre. Realm and generation belong to its keys: do not edit them.",
         f'realm = "{realm}"',
@@ -290,24 +291,30 @@ def settings_text(realm: str, generation: int, brokers: tuple[Broker, ...]) -> s
     for broker in brokers:
         tls = "true" if broker.tls else "false"
         lines += ["", "[[broker]]", f'host = "{broker.host}"', f"port = {broker.port}", f"tls = {tls}"]
+        if centre is not None and broker is brokers[0]:
+            lines.append(f'centre = "{centre}"')
     return "\n".join(lines) + "\n"
 
 
 def parse_broker(text: str) -> Broker:
-    """``HOST:PORT`` or ``HOST``; ``[::1]:1883`` for an IPv6 address.
+    """``HOST:PORT`` or ``HOST``, with TLS ``tls://HOST:PORT``; ``[::1]:1883`` for an IPv6 address.
 
     Raises:
         CentreError: it is neither.
     """
-    bare = text.removeprefix("[")
-    host, separator, port = bare.rpartition("]:") if bare != text else bare.rpartition(":")
+    tls = text.startswith(TLS_SCHEME)
+    place = text.removeprefix(TLS_SCHEME)
+    bare = place.removeprefix("[")
+    host, separator, port = bare.rpartition("]:") if bare != place else bare.rpartition(":")
     if not separator:
-        host, port = bare.removesuffix("]"), str(DEFAULT_PORT)
+        host, port = bare.removesuffix("]"), str(DEFAULT_TLS_PORT if tls else DEFAULT_PORT)
     if not _HOST.fullmatch(host) or not port.isdecimal() or not 1 <= int(port) <= 65535:
         raise CentreError(
-            f"{text!r} names no broker.", next_step="write it as HOST:PORT.", code="broker-refused"
+            f"{text!r} names no broker.",
+            next_step="write it as HOST:PORT or tls://HOST:PORT.",
+            code="broker-refused",
         )
-    return Broker(host, int(port), tls=False)
+    return Broker(host, int(port), tls=tls)
 
 
 def read_file(path: Path) -> bytes:

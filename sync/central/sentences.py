@@ -92,6 +92,10 @@ BROKER: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
             "The broker lets this process in and gives it nothing to hear.",
             "Let it subscribe to qafila/v1/+/up/# in the broker's access rules.",
         ),
+        "broker-tls-refused": (
+            "The broker and this process agree on no TLS, or its certificate is not from this centre.",
+            "Set it up anew with `qafila central broker mosquitto`, and start it again.",
+        ),
         "broker-lost": ("The connection to the broker ended.", _OURSELVES),
         "broker-taken-over": (
             "Another connection uses this process's name.",

@@ -1,5 +1,6 @@
 """Make a centre, and enrol units into it. Files only; no network."""
 
+import dataclasses
 import os
 import secrets
 import shutil
@@ -7,9 +8,9 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from edge import cbor, recovery
-from edge.clock import Clock
+from edge.clock import Clock, SystemClock
 from edge.errors import QafilaError
-from sync.central import database
+from sync.central import authorities, database, mosquitto
 from sync.central.home import (
     DEFAULT_PORT,
     CentreError,
@@ -30,6 +31,29 @@ FIRST_GENERATION: Final = 1
 DEFAULT_BROKER: Final = Broker("127.0.0.1", DEFAULT_PORT, tls=False)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mosquitto:
+    """A Mosquitto on this machine that is to be set up.
+
+    Attributes:
+        host: the name or address by which units know it.
+        port: where units connect.
+        centre_port: where the centre's processes do.
+    """
+
+    host: str
+    port: int = mosquitto.PORT
+    centre_port: int = mosquitto.CENTRE_PORT
+
+    @property
+    def broker(self) -> Broker:
+        return Broker(self.host, self.port, tls=True)
+
+    @property
+    def centre(self) -> str:
+        return f"{mosquitto.CENTRE_HOST}:{self.centre_port}"
+
+
 class EnrolmentRefused(QafilaError):
     """This request cannot be answered with a bundle."""
 
@@ -37,9 +61,15 @@ class EnrolmentRefused(QafilaError):
 
 
 def init(
-    home: CentreHome, realm: Realm, brokers: tuple[Broker, ...] = (), *, place: str | None = None
+    home: CentreHome,
+    realm: Realm,
+    brokers: tuple[Broker, ...] = (),
+    *,
+    own: Mosquitto | None = None,
+    clock: Clock | None = None,
+    place: str | None = None,
 ) -> None:
-    """Make a centre: two roots, a keyset, a key for each of its processes, an empty database.
+    """Make a centre: two roots, a keyset, a key for each of its processes, authorities, an empty database.
 
     Only keys that something uses are made: ``landed`` and ``opened`` sign receipts, ``seal-to`` opens
     batches, ``recovery`` lets people back into a unit, two of ``records`` order somebody erased. Further
@@ -50,7 +80,9 @@ def init(
         home: where; nothing may be there yet.
         realm: fixed for ever.
         brokers: where its processes and its units connect. Without any, centre.toml names the one that
-            this machine would have, which a production centre reaches once there is TLS.
+            this machine would have, which a production centre does not reach.
+        own: a broker to be set up; its files are written, nothing is started.
+        clock: for the certificates.
         place: of a PostgreSQL database to be used instead of a file here; it may hold no centre yet.
 
     Raises:
@@ -76,7 +108,18 @@ def init(
             code="centre-unwritable",
         ) from error
     try:
-        _fill(growing, realm, brokers or (DEFAULT_BROKER,), place)
+        _fill(growing, realm, brokers or (DEFAULT_BROKER,) if own is None else (own.broker,), own)
+        now_ms = (clock or SystemClock()).now().wall_ms
+        authorities.make(growing, realm, now_ms)
+        if own is not None:
+            mosquitto.write(
+                *(growing, realm, own.host, now_ms),
+                port=own.port,
+                centre_port=own.centre_port,
+                lies_at=home.directory,
+            )
+        database.create(growing.database, place)
+        _sync_folders(growing)
         growing.directory.rename(home.directory)
     except BaseException:
         shutil.rmtree(growing.directory, ignore_errors=True)
@@ -98,9 +141,7 @@ def enrol(
             refuse a broker that it is to name.
     """
     settings = home.read_settings()
-    # A production unit waits for TLS whatever centre.toml names; what is asked for today must work today.
-    named = brokers or (settings.brokers if settings.realm == "training" else ())
-    for broker in named:
+    for broker in brokers or settings.brokers:
         check_reachable(settings.realm, broker)
     try:
         request = enrolment.read_request(request_raw)
@@ -116,22 +157,28 @@ def enrol(
             next_step="take the request to the centre of its own realm.",
             code="request-realm",
         )
-    bundle = _make_bundle(home, request_raw, settings.realm, brokers or settings.brokers)
+    now_ms = clock.now().wall_ms
     connection = database.connect(home.database)
     try:
         with database.write(connection):
-            _register(connection, request, request_raw, clock.now().wall_ms)
+            _register(connection, request, request_raw, now_ms)
+            bundle = _make_bundle(home, request, request_raw, brokers or settings.brokers, now_ms)
     finally:
         connection.close()
     return request, bundle
 
 
-def _make_bundle(home: CentreHome, request_raw: bytes, realm: Realm, brokers: tuple[Broker, ...]) -> bytes:
+def _make_bundle(
+    home: CentreHome, request: EnrolmentRequest, request_raw: bytes, brokers: tuple[Broker, ...], now_ms: int
+) -> bytes:
     """A bundle that its unit will believe: read here as it will be read there."""
-    home.read_keyset(realm)
-    roots, keyset_raw = home.read_roots(), read_file(home.keyset)
+    home.read_keyset(request.realm)
+    roots, keyset_raw, hot = home.read_roots(), read_file(home.keyset), read_file(home.hot_key)
     try:
-        bundle = enrolment.make_bundle(request_raw, roots, keyset_raw, brokers, read_file(home.hot_key))
+        certificate = b""
+        if request.tls and authorities.there_are(home):
+            certificate = authorities.issue_unit(home, request, now_ms, hot)
+        bundle = enrolment.make_bundle(request_raw, roots, keyset_raw, brokers, hot, certificate)
         enrolment.read_bundle(bundle, request_raw)
     except (EnvelopeRefused, ValueError) as refused:  # ValueError: not even the length of a key
         raise CentreError(
@@ -166,9 +213,33 @@ def _register(
             next_step="give the new box a name of its own with `qafila unit init --id`.",
             code="unit-known",
         )
+    elif request.tls:
+        # The same box may have a new key for TLS; a certificate sent by link is made for the last one.
+        connection.execute("UPDATE units SET request = ? WHERE unit = ?", (request_raw, request.unit))
 
 
-def _fill(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...], place: str | None) -> None:
+def set_up(home: CentreHome, own: Mosquitto, clock: Clock, *, new_authority: bool = False) -> None:
+    """Write a Mosquitto's files for a centre that is there, with authorities where it has none yet.
+
+    Its centre.toml names that broker from then on; units learn of it by a new bundle. The certificate of
+    the broker comes from the oldest authority that is still believed, so that units which have not heard of
+    a newer one yet go on.
+
+    Raises:
+        CentreError: there is no centre, or one of its files is not as it should be.
+    """
+    settings = home.read_settings()
+    now_ms = clock.now().wall_ms
+    if new_authority or not authorities.there_are(home):
+        authorities.make(home, settings.realm, now_ms)
+    mosquitto.write(*(home, settings.realm, own.host, now_ms), port=own.port, centre_port=own.centre_port)
+    others = tuple(each for each in settings.brokers if each.tls and each != own.broker)
+    text = settings_text(settings.realm, settings.generation, (own.broker, *others), own.centre)
+    authorities.replace(home.settings, text.encode())
+    _sync_folders(home)
+
+
+def _fill(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...], own: Mosquitto | None) -> None:
     hot, cold = keys.make_signing(), keys.make_signing()
     landed, opened, seal_to = keys.make_signing(), keys.make_signing(), keys.make_sealing()
     recovery_key = recovery.make_private()
@@ -195,8 +266,11 @@ def _fill(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...], place: st
     write_new(home.opened_key, opened)
     write_new(home.seal_to_key, seal_to)
     write_new(home.keyset, wire_keyset.sign(keyset, hot))
-    write_new(home.settings, settings_text(realm, FIRST_GENERATION, brokers).encode())
-    database.create(home.database, place)
+    inner = None if own is None else own.centre
+    write_new(home.settings, settings_text(realm, FIRST_GENERATION, brokers, inner).encode())
+
+
+def _sync_folders(home: CentreHome) -> None:
     for folder in (home.directory, *(path for path in home.directory.iterdir() if path.is_dir())):
         _sync_directory(folder)
 

@@ -1,8 +1,11 @@
 """What collector and exploder share: who they are, whom they sign for, and how receipts go out."""
 
 import dataclasses
+import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
+from sync.central import authorities
 from sync.central.broker import Link, client_id
 from sync.central.home import CentreHome, Settings
 from sync.central.receipts import ReceiptWriter, SignedReceipt
@@ -19,6 +22,7 @@ class Station:
         place: where the broker is.
         name: what the broker calls this process.
         lock: held while it runs; there is one of its kind in a centre.
+        tls: what it connects with, where the broker is reached with TLS.
     """
 
     settings: Settings
@@ -26,6 +30,15 @@ class Station:
     writer: ReceiptWriter
     name: str
     lock: Path
+    tls: ssl.SSLContext | None = None
+
+    def link(self, topics: Sequence[str], backoff_max_s: float) -> Link:
+        """The process's connection to the broker, which is made when it is first asked for something."""
+        return Link(
+            *(self.place.host, self.place.port, self.name, topics),
+            backoff_max_s=backoff_max_s,
+            tls=self.tls,
+        )
 
     def publish(self, link: Link, receipts: list[SignedReceipt]) -> None:
         for receipt in receipts:
@@ -54,4 +67,5 @@ def prepare(home: CentreHome, process: str, use: Use, broker: Broker | None) -> 
         ReceiptWriter(use.value, settings.realm, settings.generation, private),
         client_id(process, settings.realm, private),
         home.key_file(use).with_suffix(".lock"),
+        authorities.context(home, process) if place.tls else None,
     )

@@ -9,6 +9,7 @@ import dataclasses
 import fcntl
 import select
 import socket
+import ssl
 import struct
 import termios
 from collections import deque
@@ -24,6 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.errors import QafilaError
 from sync.uplink import sentences
+from sync.uplink.credentials import Credentials
 from sync.uplink.settings import Broker, Patience
 
 MOST_PACKET_BYTES: Final = 256 * 1024 + 1024
@@ -36,6 +38,16 @@ _UNSUPPORTED_PROTOCOL: Final = {1, 0x84}
 """The CONNACK codes of 3.1.1 and 5 for a protocol version that is not spoken there."""
 _PROTOCOL_ERROR: Final = 0x82
 _TAKEN_OVER: Final = 0x8E
+_ALERTS: Final = {
+    "CERTIFICATE_REQUIRED": "certificate-missing",
+    "CERTIFICATE_EXPIRED": "certificate-ended",
+    "CERTIFICATE_REVOKED": "certificate-revoked",
+    "UNKNOWN_CA": "certificate-unknown",
+    "BAD_CERTIFICATE": "certificate-unknown",
+    "DECRYPT_ERROR": "certificate-unknown",
+    "CERTIFICATE_UNKNOWN": "certificate-unknown",
+}
+"""What a broker says of our certificate: the ends of OpenSSL's names for TLS alerts."""
 
 
 class Protocol(StrEnum):
@@ -66,13 +78,64 @@ class Limits:
     retains: bool = True
 
 
+class _ConnectedToItself(ValueError):
+    """The port we knocked at was ours."""
+
+
 class _Client(mqtt.Client):
-    """paho's client, with a bound on what a stranger can make it hold in memory."""
+    """paho's client, with a bound on what a stranger can make it hold in memory, and TLS sessions.
+
+    Attributes:
+        session: of TLS, to be taken up again; None for a new one.
+        alert: what TLS said when it ended the connection.
+    """
+
+    session: ssl.SSLSession | None = None
+    alert: str = ""
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if bufsize > MOST_PACKET_BYTES:
             raise ConnectionError("the packet announced is larger than any we asked for")
-        return super()._sock_recv(bufsize)
+        try:
+            return super()._sock_recv(bufsize)
+        except ssl.SSLError as error:
+            self.alert = self.alert or str(error.reason)
+            raise
+
+    def _sock_send(self, buf: bytes | bytearray) -> int:
+        try:
+            return super()._sock_send(buf)
+        except BlockingIOError:
+            raise
+        except OSError:
+            self._hear_why()
+            raise
+
+    def _hear_why(self) -> None:
+        """A broker that refuses our certificate says so and hangs up, perhaps before we have spoken."""
+        opened = self.socket()
+        if isinstance(opened, ssl.SSLSocket) and not self.alert:
+            try:
+                opened.recv(1)
+            except ssl.SSLError as error:
+                self.alert = str(error.reason)
+            except OSError:
+                return
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        """As paho's own, which has no way to take a session up again."""
+        context = self._ssl_context
+        assert context is not None  # noqa: S101  paho calls this only with one
+        wrapped = context.wrap_socket(
+            tcp_sock, server_hostname=self._host, do_handshake_on_connect=False, session=self.session
+        )
+        try:
+            wrapped.settimeout(self._connect_timeout)
+            wrapped.do_handshake()
+        except (OSError, ValueError):
+            wrapped.close()
+            raise
+        return wrapped
 
     @property
     def hoarding(self) -> bool:
@@ -85,6 +148,7 @@ class Connection:
 
     Args:
         will: topic and payload that the broker publishes, retained, when we vanish.
+        credentials: what a broker with TLS is shown.
 
     Attributes:
         accepted: the broker's limits, once it has accepted us.
@@ -92,10 +156,17 @@ class Connection:
         messages: what came, (topic, payload), for the owner to take.
         unacknowledged: message ids the broker has not acknowledged; they count against its limit
             and say nothing about arrival.
+        resumed: whether TLS took an earlier session up again.
     """
 
     def __init__(
-        self, broker: Broker, protocol: Protocol, client_id: str, will: tuple[str, bytes], patience: Patience
+        self,
+        broker: Broker,
+        protocol: Protocol,
+        client_id: str,
+        will: tuple[str, bytes],
+        patience: Patience,
+        credentials: Credentials | None = None,
     ) -> None:
         self.broker = broker
         self.protocol = protocol
@@ -103,7 +174,9 @@ class Connection:
         self.subscribed = False
         self.messages: deque[tuple[str, bytes]] = deque()
         self.unacknowledged: set[int] = set()
+        self.resumed = False
         self._patience = patience
+        self._credentials = credentials if broker.tls else None
         self._ended: LinkDown | None = None
         self._client = self._make_client(client_id, will)
 
@@ -138,12 +211,41 @@ class Connection:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's own gap
             properties.ReceiveMaximum = _MOST_INCOMING
             properties.MaximumPacketSize = MOST_PACKET_BYTES
+        if self.broker.tls:
+            self._prepare_tls()
         try:
             self._client.connect(
                 self.broker.host, self.broker.port, self._patience.keepalive_s, properties=properties
             )
+        except ssl.SSLCertVerificationError as error:
+            raise LinkDown("broker-not-trusted", reason=error.verify_message) from None
+        except ssl.SSLError as error:
+            self._forget_session()
+            raise LinkDown("broker-tls-refused", reason=str(error.reason)) from None
         except (OSError, ValueError) as error:
             raise LinkDown("broker-unreachable", reason=type(error).__name__) from None
+        opened = self._client.socket()
+        if self._credentials is not None and isinstance(opened, ssl.SSLSocket):
+            self.resumed = bool(opened.session_reused)
+            if self._credentials.has_ended(opened.getpeercert()):
+                self.close()
+                raise LinkDown("broker-certificate-ended")
+
+    def _prepare_tls(self) -> None:
+        """Have paho wrap the socket; without anything to show, nothing is opened.
+
+        Raises:
+            LinkDown: certificate-missing.
+        """
+        context = None if self._credentials is None else self._credentials.context()
+        if self._credentials is None or context is None:
+            raise LinkDown("certificate-missing")
+        self._client.tls_set_context(context)
+        self._client.session = self._credentials.session(self.broker)
+
+    def _forget_session(self) -> None:
+        if self._credentials is not None:
+            self._credentials.keep(self.broker, None)
 
     def subscribe(self, wanted: Sequence[str]) -> None:
         self._client.subscribe([(topic, 1) for topic in wanted])
@@ -181,8 +283,10 @@ class Connection:
                 opened.fileno(), select.POLLIN | (select.POLLOUT if self._client.want_write() else 0)
             )
             poller.register(wake.fileno(), select.POLLIN)
-            ready = dict(poller.poll(wait_s * 1000))
-            self._turn(ready.get(opened.fileno(), 0))
+            # What TLS has decrypted already is no news to poll.
+            waiting = isinstance(opened, ssl.SSLSocket) and opened.pending() > 0
+            ready = dict(poller.poll(0 if waiting else wait_s * 1000))
+            self._turn(ready.get(opened.fileno(), 0) | (select.POLLIN if waiting else 0))
         if self._ended is None and self._client.socket() is None:
             self._end("broker-closed")
         if self._ended is not None:
@@ -211,13 +315,18 @@ class Connection:
             opened.close()
 
     def _end(self, code: str, *, reason: str = "") -> None:
+        if self._client.alert and self._ended is None:
+            self._forget_session()
+            reason = self._client.alert
+            code = next((word for end, word in _ALERTS.items() if reason.endswith(end)), code)
         if self._ended is None:
             self._ended = LinkDown(code, reason=reason)
 
     def _on_socket_open(self, _client: mqtt.Client, _data: object, opened: Any) -> None:  # noqa: ANN401  a socket, by a name private to paho
-        if opened.getsockname() == opened.getpeername():
-            # Knocking long enough at a closed port of one's own machine, one may be given that very port.
-            raise ConnectionRefusedError("connected to itself")
+        with contextlib.suppress(OSError):  # gone again; why is still to be read
+            if opened.getsockname() == opened.getpeername():
+                # Knocking long enough at a closed port of one's own machine, one may be given that very port.
+                raise _ConnectedToItself("connected to itself")
         # Small messages must not wait for Nagle's algorithm: measured at 11 a second.
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         milliseconds = int(self._patience.user_timeout_s * 1000)
@@ -239,6 +348,10 @@ class Connection:
                 min(1, getattr(said, "MaximumQoS", 1)),
                 bool(getattr(said, "RetainAvailable", 1)),
             )
+            opened = self._client.socket()
+            if self._credentials is not None and isinstance(opened, ssl.SSLSocket):
+                # The tickets of TLS 1.3 come behind the handshake, so they are here by now.
+                self._credentials.keep(self.broker, opened.session)
 
     def _on_subscribe(
         self, _client: mqtt.Client, _data: object, _mid: int, reasons: Sequence[ReasonCode], _said: object

@@ -10,7 +10,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -152,6 +152,13 @@ class Incoming:
             found = wire_keyset.read((self._directory / name).read_bytes(), self._roots, self.keyset.realm)
             if found.version > self.keyset.version:
                 self.keyset = found
+
+    def judge(self, code: str, take: Callable[[bytes], object], raw: bytes) -> None:
+        """Let somebody else take a message that a root signs; what they refuse is counted here."""
+        try:
+            take(raw)
+        except EnvelopeRefused:
+            self._refuse(code)
 
     def refused_before(self) -> list[tuple[str, bytes]]:
         """Receipts to be taken once more, level and bytes: they came before the keyset with their key."""

@@ -34,6 +34,34 @@ LINK: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
             "The broker refuses what this unit sends.",
             "Ask the centre for its rules.",
         ),
+        "broker-not-trusted": (
+            "What answered is not the centre's broker, by its certificate.",
+            "Check the broker's address; if the centre has a new authority, ask it for a new bundle.",
+        ),
+        "broker-certificate-ended": (
+            "The broker's certificate has ended.",
+            "Ask the centre to renew it: qafila central broker mosquitto.",
+        ),
+        "broker-tls-refused": (
+            "The broker and this unit agree on no version of TLS.",
+            "Check the address and the port; the broker has to speak TLS 1.3.",
+        ),
+        "certificate-missing": (
+            "This unit has no certificate to show, or not its key.",
+            "Run qafila unit renew, have the centre answer, then qafila unit enrol.",
+        ),
+        "certificate-ended": (
+            "This unit's certificate has ended; measuring goes on, and everything is kept.",
+            "Have the centre answer qafila unit csr again, carry the answer here, then qafila unit enrol.",
+        ),
+        "certificate-revoked": (
+            "The centre has revoked this unit; everything it has is kept.",
+            "Call the centre. A courier stick still carries what waits: qafila store courier-out.",
+        ),
+        "certificate-unknown": (
+            "The broker does not know who signed this unit's certificate.",
+            "Check that this is the unit's centre, and ask it for a new bundle.",
+        ),
         "receipt-overdue": ("Everything was handed over and no receipt comes.", _WAIT),
     }
 )
@@ -58,6 +86,10 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
             "Check the broker's address in unit.toml; training and production never mix.",
         ),
         "unit": ("A receipt names another unit.", _STRAY),
+        "certificate": (
+            "A certificate came that no root of the centre has signed for this unit.",
+            _FORGED,
+        ),
         "level": ("A receipt came under the other level's topic.", _FORGED),
         "generation": (
             "A receipt is of a generation of the centre that this unit does not know.",

@@ -17,6 +17,7 @@ from edge.ports.sealing import Receipt
 from sync.uplink import sentences
 from sync.uplink.connection import OTHER_PROTOCOL, Connection, Limits, LinkDown, Protocol
 from sync.uplink.coverage import Coverage
+from sync.uplink.credentials import Credentials
 from sync.uplink.flight import Flight
 from sync.uplink.incoming import Incoming
 from sync.uplink.notes import BrokerNotes, LinkNote
@@ -60,6 +61,8 @@ class _NotAccepted(LinkDown):
         Brokers of 3.1.1 meet a CONNECT of 5 in every way: they refuse it, hang up, answer in their own
         form, or misread a length in it and wait for the rest.
         """
+        if self.stable_code.startswith("certificate-"):
+            return False
         return self.stable_code != "broker-refused" or self.reason == OTHER_PROTOCOL
 
 
@@ -80,6 +83,7 @@ class Uplink:
         self._incoming = Incoming(
             settings.spool_in, settings.unit, settings.keyset, self._coverage, settings.roots
         )
+        self._credentials = Credentials(settings)
         self._notes = BrokerNotes(settings.notes, clock)
         self._link = LinkNote(settings.spool_in)
         self._spoke_5: set[Broker] = set()
@@ -154,6 +158,7 @@ class Uplink:
             f"qafila-{self._settings.unit}-up",
             (state, self._state(online=False, connection=name)),
             self._settings.patience,
+            self._credentials,
         )
         try:
             limits = self._introduce(connection)
@@ -187,7 +192,7 @@ class Uplink:
             raise _NotAccepted(down.stable_code, reason=down.reason) from None
         asked_s = self._clock.monotonic_s()
         wanted = [topics.receipt(unit, level) for level in topics.LEVELS]
-        connection.subscribe([topics.keyset(unit), *wanted, *topics.down_all(unit)])
+        connection.subscribe([topics.keyset(unit), topics.certificate(unit), *wanted, *topics.down_all(unit)])
         self._until(connection, lambda: connection.subscribed, patience.connect_s)
         self._settle(connection, self._clock.monotonic_s() - asked_s)
         assert connection.accepted is not None  # noqa: S101  just waited for
@@ -265,7 +270,11 @@ class Uplink:
         """Take what came; the receipts that say something new, in order."""
         fresh: list[Receipt] = []
         while connection.messages:
-            receipt = self._incoming.take(*connection.messages.popleft())
+            topic, payload = connection.messages.popleft()
+            if topic == topics.certificate(self._settings.unit):
+                self._incoming.judge("certificate", self._credentials.take, payload)
+                continue
+            receipt = self._incoming.take(topic, payload)
             if receipt is not None:
                 fresh.append(receipt)
         for level, raw in self._incoming.refused_before():
@@ -276,6 +285,7 @@ class Uplink:
         return fresh
 
     def _learn(self, receipt: Receipt, flight: Flight, now_s: float) -> None:
+        self._credentials.learn_time(receipt.centre_ms)
         if receipt.level == LANDED:
             self._rest_until_s = now_s + min(float(receipt.retry_after_s), LONGEST_REST_S)
             flight.window.advise(receipt.window)

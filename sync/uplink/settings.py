@@ -8,12 +8,13 @@ them.
 import dataclasses
 import ipaddress
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from edge.errors import QafilaError
-from sync.wire import keyset, topics
+from sync.wire import certificate, keyset, topics
+from sync.wire.certificate import Certificate
 from sync.wire.errors import EnvelopeRefused
 from sync.wire.keyset import Keyset
 
@@ -76,6 +77,8 @@ class Settings:
         notes: a directory of the uplink's own; nothing is lost when it vanishes.
         keyset: the centre's public keys, verified against the pinned roots.
         roots: with which a newer keyset is verified.
+        certificate: what enrolment gave the unit to connect with over TLS, verified against the roots; its
+            private key lies in ``notes``.
     """
 
     unit: str
@@ -87,6 +90,7 @@ class Settings:
     keyset: Keyset
     patience: Patience = Patience()
     roots: tuple[bytes, ...] = ()
+    certificate: Certificate | None = None
 
 
 def parse(text: str | bytes) -> Settings:
@@ -98,6 +102,7 @@ def parse(text: str | bytes) -> Settings:
         spool_out, spool_in, notes   absolute paths of directories
         brokers                      [{"host": …, "port": …, "tls": false}, …], tried in turn
         keyset, roots                the signed keyset and the pinned roots, in hex
+        certificate                  optional; the signed right to connect, in hex
         patience                     optional; the numbers of `Patience` by name
 
     Raises:
@@ -124,6 +129,7 @@ def parse(text: str | bytes) -> Settings:
             verified,
             _patience(values.get("patience", {})),
             tuple(roots),
+            _certificate(values.get("certificate", ""), roots, unit, realm),
         )
     except EnvelopeRefused as refused:
         raise SettingsRefused(
@@ -133,6 +139,12 @@ def parse(text: str | bytes) -> Settings:
         ) from refused
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SettingsRefused(f"The uplink's settings cannot be read: {type(error).__name__}.") from error
+    if settings.certificate is None and any(broker.tls for broker in brokers):
+        raise SettingsRefused(
+            "A broker with TLS is named, and this unit has no certificate to show to it.",
+            next_step="Run qafila unit renew, have the centre answer, then qafila unit enrol.",
+            code="certificate-missing",
+        )
     if not topics.UNIT_ID.fullmatch(unit) or not 1 <= len(brokers) <= MAX_BROKERS:
         raise SettingsRefused("The uplink needs a unit's id and at least one broker.")
     return settings
@@ -146,11 +158,7 @@ def _broker(item: Mapping[str, Any], realm: str) -> Broker:
     if not 0 < broker.port < 65536:
         raise SettingsRefused("A broker's port is a number from 1 to 65535.")
     if broker.tls:
-        raise SettingsRefused(
-            "This version reaches brokers on this machine only, without TLS.",
-            next_step="Use a training unit with a broker on loopback.",
-            code="broker-tls-not-yet",
-        )
+        return broker
     if realm != TRAINING or not _on_loopback(broker.host):
         raise SettingsRefused(
             "A broker without TLS is reached only on this machine and only by a training unit.",
@@ -158,6 +166,17 @@ def _broker(item: Mapping[str, Any], realm: str) -> Broker:
             code="broker-without-tls",
         )
     return broker
+
+
+def _certificate(text: str, roots: Sequence[bytes], unit: str, realm: str) -> Certificate | None:
+    try:
+        return certificate.read(bytes.fromhex(text), roots, unit, realm) if text else None
+    except EnvelopeRefused as refused:
+        raise SettingsRefused(
+            f"The certificate is not to be believed: {refused.sentence}",
+            next_step="Enrol the unit again.",
+            code="certificate-refused",
+        ) from refused
 
 
 def _on_loopback(host: str) -> bool:

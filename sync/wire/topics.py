@@ -24,6 +24,7 @@ class Plane(StrEnum):
     DOWN = "down"
     STATE = "state"
     KEYSET = "keyset"
+    CERTIFICATE = "certificate"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,6 +66,11 @@ def keyset(unit: str) -> str:
     return f"{PREFIX}/{unit}/keyset"
 
 
+def certificate(unit: str) -> str:
+    """Where a unit's renewed right to connect comes from, signed by a root; retained."""
+    return f"{PREFIX}/{unit}/certificate"
+
+
 def parse(topic: str) -> Topic | None:
     """Take a topic apart; None for any that is not written here."""
     parts = topic.split("/")
@@ -77,9 +83,7 @@ def parse(topic: str) -> Topic | None:
             return Topic(parts[2], Plane.RECEIPT, level)
         case ["down", *number] if all(map(DOWN_NUMBER.fullmatch, number)) and len(number) <= 1:
             return Topic(parts[2], Plane.DOWN, number[0] if number else None)
-        case ["state"]:
-            return Topic(parts[2], Plane.STATE, None)
-        case ["keyset"]:
-            return Topic(parts[2], Plane.KEYSET, None)
+        case ["state" | "keyset" | "certificate" as word]:
+            return Topic(parts[2], Plane(word), None)
         case _:
             return None

@@ -53,7 +53,8 @@ def test_no_way_of_losing_the_broker_is_without_words() -> None:
 
 def test_nothing_that_the_uplink_can_refuse_is_without_words() -> None:
     refused = OF_VERIFYING | _said_in("uplink/incoming.py", r'_refuse\("([a-z-]+)"')
-    refused |= {"level", "generation"}
+    refused |= {"level", "generation", "certificate", "keyset-older"}
+    refused |= {f"keyset-{code}" for code in OF_VERIFYING - {"unit"}}
     assert set(uplink.REFUSED) == refused
     links = _said_in("uplink/service.py", r'(?:LinkDown|_NotAccepted)\("([a-z-]+)"')
     links |= _said_in("uplink/connection.py", r'"(broker-[a-z-]+|receipt-[a-z-]+)"')

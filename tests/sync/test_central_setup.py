@@ -61,7 +61,7 @@ def test_a_centre_is_never_made_over_another(centre: Centre) -> None:
 def test_a_centre_that_could_not_be_finished_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_path: Path) -> None:
+    def full(*_: object) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr("sync.central.database.create", full)
@@ -141,7 +141,15 @@ def test_a_broker_is_read(text: str, host: str, port: int) -> None:
     assert parse_broker(text) == Broker(host, port, tls=False)
 
 
-@pytest.mark.parametrize("text", ["", ":1883", "host:0", "host:70000", "host:x", 'a"b:1', "a b:1"])
+def test_a_broker_with_tls_is_read() -> None:
+    assert parse_broker("tls://broker.example:8884") == Broker("broker.example", 8884, tls=True)
+    assert parse_broker("tls://broker.example") == Broker("broker.example", 8883, tls=True)
+    assert parse_broker("tls://[::1]:8884") == Broker("::1", 8884, tls=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "tls://", "tls://:8883", ":1883", "host:0", "host:70000", "host:x", 'a"b:1', "a b:1"]
+)
 def test_what_names_no_broker_is_refused(text: str) -> None:
     with pytest.raises(CentreError) as refused:
         parse_broker(text)
@@ -154,7 +162,6 @@ def test_what_names_no_broker_is_refused(text: str) -> None:
         ("production", Broker("127.0.0.1", 1883, tls=False), "broker-without-tls"),
         ("training", Broker("192.0.2.1", 1883, tls=False), "broker-without-tls"),
         ("training", Broker("broker.example", 1883, tls=False), "broker-without-tls"),
-        ("production", Broker("127.0.0.1", 8883, tls=True), "broker-tls-not-yet"),
     ],
 )
 def test_a_broker_without_tls_is_reached_on_this_machine_in_training_only(

@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 
 from sync.uplink.settings import Broker, Patience, SettingsRefused, parse
+from sync.wire import certificate
+from sync.wire.certificate import Certificate
 from tests.sync.uplink_rig import CentreKeys
 
 CENTRE = CentreKeys()
@@ -59,11 +61,29 @@ def test_a_production_unit_reaches_no_broker_in_the_clear() -> None:
         "roots": [root.hex() for root in production.roots],
     }
     assert refusal(**changes) == "broker-without-tls"
-    assert refusal(**changes, brokers=broker("127.0.0.1", tls=True)) == "broker-tls-not-yet"
+    assert refusal(**changes, brokers=broker("127.0.0.1", tls=True)) == "certificate-missing"
 
 
 def test_one_bad_broker_among_good_ones_is_refused() -> None:
     assert refusal(brokers=[*broker("127.0.0.1"), *broker("192.0.2.7")]) == "broker-without-tls"
+
+
+def certified(unit: str = "van-07", root: bytes = CENTRE.root) -> str:
+    said = Certificate(unit, "training", 1, 2, bytes(8), (b"own",), (b"authority",))
+    return certificate.sign(said, root).hex()
+
+
+def test_a_broker_anywhere_is_reached_with_tls_and_a_certificate() -> None:
+    elsewhere = broker("broker.example", tls=True, port=8883)
+    read = parse(json.dumps(settings(brokers=elsewhere, certificate=certified())))
+    assert read.brokers == (Broker("broker.example", 8883, tls=True),)
+    assert read.certificate is not None
+    assert refusal(brokers=elsewhere) == "certificate-missing"
+
+
+def test_a_certificate_no_root_signed_for_this_unit_is_refused() -> None:
+    for text in (certified("van-08"), certified(root=CentreKeys().root), "00"):
+        assert refusal(certificate=text) == "certificate-refused"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from sync.central.landing import Lander, Upward
 from sync.central.receipts import ReceiptWriter
 from sync.central.setup import EnrolmentRefused
 from sync.wire import topics
-from sync.wire.enrolment import make_request, read_bundle
+from sync.wire.enrolment import Broker, make_request, read_bundle
 from sync.wire.errors import EnvelopeRefused
 from tests.edge.agent.agent_world import UNIT, ScriptedDriver, World, pressure
 from tests.edge.agent.agent_world import Centre as Keys
@@ -58,7 +58,7 @@ def unit_file(home: Path, realm: str, more: str = "") -> Places:
 
 def make_centre(folder: Path, realm: Realm) -> CentreHome:
     home = CentreHome(folder / "central")
-    setup.init(home, realm)
+    setup.init(home, realm, (Broker("127.0.0.1", 8883, tls=True),))
     return home
 
 
