@@ -95,6 +95,7 @@ class Pace:
         store_lock_s: how long the store stays open without visit, numbers of a device, or requests.
         lock_look_s: between looks whether a lock is due.
         card_s: between looks at the disk.
+        anew_s: between two times of asking whether the process can begin anew.
     """
 
     device_retry_s: float = 2.0
@@ -106,6 +107,7 @@ class Pace:
     store_lock_s: float = 900.0
     lock_look_s: float = 1.0
     card_s: float = 1.0
+    anew_s: float = 30.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -245,6 +245,7 @@ class Agent:
     async def _watch_locks(self, stop: asyncio.Event) -> None:
         """End the run once the store has been locked, if the process could begin anew."""
         assert self._parts.begins_anew is not None  # noqa: S101  else nobody watches
+        told: str | None = None
         while True:
             await self._locks.spent.wait()
             if self._room.saves.problem is not None:
@@ -259,6 +260,12 @@ class Agent:
                 _LOG.warning("agent does not begin anew", extra={"code": refused.stable_code})
                 return
             self._locks.spent.clear()
+            if refused is None:
+                continue
+            if refused.stable_code != told:
+                told = refused.stable_code
+                _LOG.warning("agent does not begin anew for now", extra={"code": told})
+            await asyncio.sleep(self._parts.pace.anew_s)  # somebody may be mending unit.toml
 
     async def status(self, call: Call) -> Answer:
         """What anybody may know who may connect; nothing of a patient."""
