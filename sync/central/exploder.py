@@ -4,25 +4,25 @@ Batches of a stream are opened in the order of their entries, each from a head t
 that was signed. Opening and hashing happen outside of any transaction, so that the collector is never
 kept waiting by them; one short transaction then writes rows, chains and receipts together.
 
-There is one exploder for a database; it alone writes what it reads here, landing and sessions excepted,
-where others only add.
+Whoever opens a unit's batches has claimed the unit, and with it those it is one with: until it lets go, it
+alone writes what it reads here of them, landing and sessions excepted, where collectors add.
 """
 
 import dataclasses
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections import OrderedDict, deque
 from typing import Final
 
 from edge.audit.chain import VISIBLE_HEAD_BYTES
 from edge.clock import Clock
-from sync.central import database, erasing, opening
+from sync.central import database, erasing, opening, work
 from sync.central.conflicts import Conflict
 from sync.central.database import Connection
 from sync.central.opening import Known, OpenedBatch, Refused, Waits
 from sync.central.origins import Origins
-from sync.central.plan import Plan, Refusal
+from sync.central.plan import FamilyChanged, Plan, Refusal
 from sync.central.receipts import ReceiptWriter, SignedReceipt
 from sync.central.spans import Journal
+from sync.central.work import Task
 from sync.wire import batches
 from sync.wire.batches import SignedBatch
 from sync.wire.cose import Purpose
@@ -37,6 +37,8 @@ ROUND_S: Final = 0.5
 """A round ends after so many entries, so much in memory or so long: receipts keep flowing in a backlog,
 and a unit that sends what unpacks to megabytes fills no memory."""
 _SESSION_KEYS: Final = 256
+_BLOCKED_S: Final = 0.1
+"""When all there is to do is somebody else's just now, look again after this."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,17 +76,16 @@ class Exploder:
         self._writer = writer
         self._key_grace_ms = key_grace_ms
         self._origins = Origins(connection)
-        self._last_id = 0
-        self._dirty: dict[Journal, None] = {}
-        self._late: dict[Journal, int] = {}
+        self._blocked_until_s = 0.0
         self._keys: OrderedDict[tuple[str, bytes], bytes | None] = OrderedDict()
         self._try_all_again()
 
     @property
     def pending(self) -> bool:
-        """Whether another round may do something without anything new landing."""
-        now_ms = self._clock.now().wall_ms
-        return bool(self._dirty) or any(due <= now_ms for due in self._late.values())
+        """Whether another round may do something now, without anything new landing."""
+        return self._clock.monotonic_s() >= self._blocked_until_s and work.is_due(
+            self._connection, self._clock.now().wall_ms
+        )
 
     def open_with(self, privates: tuple[bytes, ...]) -> None:
         """Other keys are at hand: what did not open is tried again."""
@@ -96,54 +97,70 @@ class Exploder:
         """Open what can be opened now, within bounds; the receipts to publish."""
         plan = Plan()
         now_ms = self._clock.now().wall_ms
-        self._find_news(now_ms)
-        self._open_sessions(plan)
         end = self._clock.monotonic_s() + ROUND_S
-        while self._dirty and not self._full(plan, end):
-            journal = next(iter(self._dirty))
-            if self._advance(journal, plan, now_ms, end):
-                del self._dirty[journal]
-        receipts = plan.commit(self._connection, self._writer, now_ms)
+        tasks = deque(work.due(self._connection, now_ms))
+        claimed: dict[str, None] = {}
+        blocked = False
+        try:
+            while tasks and not self._full(plan, end):
+                task = self._claim(tasks.popleft(), plan, claimed)
+                if task is None:
+                    blocked = True
+                elif task.journal.stream == work.KEY_MESSAGES:
+                    self._open_sessions(task.journal, plan)
+                    plan.looked_at(task)
+                    there = {other.journal for other in tasks}
+                    found = self._unsettled(task.journal)
+                    tasks.extend(Task(journal, None) for journal in found if journal not in there)
+                elif self._advance(task.journal, plan, now_ms, end):
+                    plan.looked_at(task)
+                else:
+                    plan.again.add(task.journal)
+            plan.again.update(task.journal for task in tasks if task.n is None)
+            receipts = plan.commit(self._connection, self._writer, now_ms)
+        except FamilyChanged:
+            return []
+        finally:
+            for family in claimed:
+                self._connection.release(family)
         if plan.erased:
             erasing.empty_log(self._connection)
-        self._mark(plan.again)
-        for unit, epoch in plan.again_epochs:
-            self._mark(self._unsettled(unit, epoch))
+        if blocked and not receipts:
+            self._blocked_until_s = self._clock.monotonic_s() + _BLOCKED_S
         return receipts
+
+    def _claim(self, task: Task, plan: Plan, claimed: dict[str, None]) -> Task | None:
+        """The task, if nobody else is at work for its unit or for one that is one with it."""
+        unit = task.journal.unit
+        family = self._origins.family(unit)[0]
+        if not self._connection.try_claim(family):
+            return None
+        claimed[family] = None
+        plan.claimed(unit, family)
+        return task if task.n is None else work.present(self._connection, task)
 
     def _try_all_again(self) -> None:
         """What was refused may open now: after an update, or with a key that was not at hand."""
         with database.write(self._connection):
             self._connection.execute("UPDATE sessions SET state = 'landed' WHERE state = 'refused'")
-            self._connection.execute("UPDATE landing SET state = 'waiting' WHERE settled = 0")
-        rows = self._connection.execute("SELECT DISTINCT unit, epoch, stream FROM landing WHERE settled = 0")
-        self._mark(Journal(*row) for row in rows.fetchall())
-        (self._last_id,) = self._connection.execute("SELECT coalesce(max(id), 0) FROM landing").fetchone()
+            self._connection.execute(
+                "UPDATE landing SET state = 'waiting' WHERE settled = 0 AND state <> 'waiting'"
+            )
+            work.note_all(self._connection)
 
-    def _find_news(self, now_ms: int) -> None:
+    def _open_sessions(self, journal: Journal, plan: Plan) -> None:
         rows = self._connection.execute(
-            "SELECT unit, epoch, stream, max(id) FROM landing WHERE id > ? GROUP BY 1, 2, 3", (self._last_id,)
+            "SELECT session FROM sessions WHERE unit = ? AND epoch = ? AND state = 'landed'",
+            (journal.unit, journal.epoch),
         ).fetchall()
-        for unit, epoch, stream, newest in rows:
-            self._mark([Journal(unit, epoch, stream)])
-            self._last_id = max(self._last_id, newest)
-        for journal in [journal for journal, due in self._late.items() if due <= now_ms]:
-            del self._late[journal]
-            self._mark([journal])
-
-    def _open_sessions(self, plan: Plan) -> None:
-        rows = self._connection.execute(
-            "SELECT unit, session, epoch FROM sessions WHERE state = 'landed'"
-        ).fetchall()
-        for unit, session, epoch in rows:
-            self._keys.pop((unit, session), None)
+        for (session,) in rows:
+            self._keys.pop((journal.unit, session), None)
             try:
-                self._session_key(unit, session)
-                plan.session(unit, session, "opened")
+                self._session_key(journal.unit, session)
+                plan.session(journal.unit, session, "opened")
             except Refused:
-                plan.session(unit, session, "refused")
-            plan.touch(unit, epoch)
-            self._mark(self._unsettled(unit, epoch))
+                plan.session(journal.unit, session, "refused")
+            plan.touch(journal.unit, journal.epoch)
 
     def _advance(self, journal: Journal, plan: Plan, now_ms: int, end: float) -> bool:
         """Open one journal's batches in order; False when the round ended first."""
@@ -186,7 +203,7 @@ class Exploder:
             if due <= now_ms:
                 plan.lack_key(journal, batch.id)
             else:
-                self._late[journal] = min(due, self._late.get(journal, due))
+                plan.put_off(journal, due)
         except Waits:
             pass  # what it waits for brings this journal up again
         except Refused as refused:
@@ -315,11 +332,10 @@ class Exploder:
             raise Refused("key", "key")
         return key
 
-    def _unsettled(self, unit: str, epoch: str) -> list[Journal]:
+    def _unsettled(self, journal: Journal) -> list[Journal]:
+        """Every journal of the epoch of which something is to be opened."""
         rows = self._connection.execute(
-            "SELECT DISTINCT stream FROM landing WHERE unit = ? AND epoch = ? AND settled = 0", (unit, epoch)
+            "SELECT DISTINCT stream FROM landing WHERE unit = ? AND epoch = ? AND settled = 0",
+            (journal.unit, journal.epoch),
         )
-        return [Journal(unit, epoch, stream) for (stream,) in rows.fetchall()]
-
-    def _mark(self, journals: Iterable[Journal]) -> None:
-        self._dirty.update(dict.fromkeys(journals))
+        return [Journal(journal.unit, journal.epoch, stream) for (stream,) in rows.fetchall()]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from edge.clock import Clock
-from sync.central import database, sentences, spans
+from sync.central import database, revoking, sentences, spans, work
 from sync.central.conflicts import Conflict, note_conflicts
 from sync.central.database import Connection
 from sync.central.receipts import ReceiptWriter, SignedReceipt
@@ -103,12 +103,19 @@ class Lander:
             except _Dropped as reason:
                 dropped.append(reason)
         now_ms = self._clock.now().wall_ms
-        with database.write(self._connection):
+        fresh: list[Journal] = []
+        with database.write(self._connection, {one.unit for one in verified} | {one.unit for one in dropped}):
             for stranger in dropped:
                 self._count_dropped(stranger, now_ms)
+            verified = self._without_held(verified, now_ms)
             for one in verified:
-                land = self._land_session if one.signed.header.stream is None else self._land_batch
-                new += land(one, now_ms)
+                stream = one.signed.header.stream
+                land = self._land_session if stream is None else self._land_batch
+                if land(one, now_ms):
+                    new += 1
+                    word = work.KEY_MESSAGES if stream is None else stream.word
+                    fresh.append(Journal(one.unit, one.epoch, word))
+            work.note(self._connection, fresh)
             concerned = dict.fromkeys((one.unit, one.epoch) for one in verified)
             receipts = [
                 self._writer.write(self._connection, unit, epoch, now_ms, always=True)
@@ -119,6 +126,35 @@ class Lander:
             new,
             len(verified) - new,
             Counter(each.code for each in dropped),
+        )
+
+    def _without_held(self, verified: list[_Verified], now_ms: int) -> list[_Verified]:
+        """What lands: of revoked units only what they had signed before, or what somebody let land."""
+        revoked = revoking.revoked(self._connection, (one.unit for one in verified))
+        if not revoked:
+            return verified
+        landing: list[_Verified] = []
+        for one in verified:
+            code = None if one.unit not in revoked else self._held_as(one, now_ms)
+            if code is None:
+                landing.append(one)
+            else:
+                database.count(self._connection, code, one.unit, 1, now_ms)
+        return landing
+
+    def _held_as(self, message: _Verified, now_ms: int) -> str | None:
+        """As which a revoked unit's message is counted; None when it lands."""
+        header = message.signed.header
+        if header.stream is None:
+            known = revoking.admits_session(self._connection, message.unit, message.signed.session_id)
+            return None if known else "held-full"
+        assert header.first is not None  # noqa: S101  a batch's header is whole or refused by sync.wire
+        assert header.last is not None  # noqa: S101  the same
+        journal = Journal(message.unit, message.epoch, header.stream.word)
+        if revoking.admits(self._connection, journal, header.first, header.last):
+            return None
+        return revoking.hold(
+            self._connection, journal, header.first, header.last, raw=message.raw, now_ms=now_ms
         )
 
     def _verify(self, message: Upward) -> _Verified:

@@ -6,16 +6,16 @@ from collections import Counter, defaultdict
 from typing import Final
 
 from edge.records.fields import Field
-from sync.central import database, erasing, lineage, losses, readers, sentences
+from sync.central import database, erasing, keysets_known, lineage, losses, readers, sentences, work
 from sync.central.beside import Beside
 from sync.central.conflicts import Conflict, note_conflicts
 from sync.central.database import Connection
+from sync.central.grants import Families
 from sync.central.opening import OpenedBatch
 from sync.central.origins import Origins
 from sync.central.readers import Unreadable
 from sync.central.receipts import ReceiptWriter, SignedReceipt
 from sync.central.rows import (
-    COLUMNS,
     OpenedEntry,
     Place,
     Row,
@@ -25,12 +25,9 @@ from sync.central.rows import (
     rows_of,
 )
 from sync.central.spans import Journal
+from sync.central.work import Task
 
 _LOG: Final = logging.getLogger("qafila.central")
-_INSERT: Final = {
-    table: f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"  # noqa: S608  names from our own table
-    for table, columns in COLUMNS.items()
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,6 +38,10 @@ class Refusal:
     batch: int
     reason: str
     code: str
+
+
+class FamilyChanged(Exception):
+    """A unit of the round became one with others meanwhile: the round is to be done again."""
 
 
 class Plan:
@@ -74,8 +75,23 @@ class Plan:
         self._repeats: Counter[str] = Counter()
         self._again: Counter[str] = Counter()
         self._touched: dict[tuple[str, str], bool] = {}
+        self._units: dict[str, str] = {}
+        self._looked_at: list[Task] = []
+        self._put_off: list[tuple[Journal, int]] = []
         self.erased = False
         """Whether the commit has erased something: the log is to be emptied."""
+
+    def claimed(self, unit: str, family: str) -> None:
+        """Take a unit into the round, by the name under which its family was claimed."""
+        self._units[unit] = family
+
+    def looked_at(self, task: Task) -> None:
+        """Nothing more is to be done for it now."""
+        self._looked_at.append(task)
+
+    def put_off(self, journal: Journal, due_ms: int) -> None:
+        """Look at it again by then."""
+        self._put_off.append((journal, due_ms))
 
     def touch(self, unit: str, epoch: str, *, always: bool = False) -> None:
         """Have a receipt written; ``always`` even when it says nothing new."""
@@ -154,11 +170,13 @@ class Plan:
 
     def commit(self, connection: Connection, writer: ReceiptWriter, now_ms: int) -> list[SignedReceipt]:
         """Make it so, durably; the receipts may be published once this returns."""
-        if not (self._touched or self._settled or self._sessions or self._conflicts):
+        said = self._touched or self._settled or self._sessions or self._conflicts
+        if not (said or self._looked_at or self._put_off):
             return []
-        with database.write(connection):
+        with database.write(connection, self._units):
+            self._check_families(connection)
             for table, rows in self._rows.items():
-                connection.executemany(_INSERT[table], rows)
+                connection.insert_many(table, rows)
             self._beside.commit(connection, now_ms)
             self._commit_chains(connection)
             self._commit_secrets(connection, now_ms)
@@ -182,12 +200,33 @@ class Plan:
                 database.count(connection, "entry-journalled-again", unit, n, now_ms)
             lineage.note(connection, self._news, now_ms)
             losses.note(connection, self._news, now_ms)
+            keysets_known.note(connection, self._news, now_ms)
             self.erased = erasing.enforce(connection, self._news, now_ms)
             receipts = [
                 writer.write(connection, unit, epoch, now_ms, always=always)
                 for (unit, epoch), always in self._touched.items()
             ]
+            self._commit_work(connection)
         return [receipt for receipt in receipts if receipt is not None]
+
+    def _check_families(self, connection: Connection) -> None:
+        """What was claimed for this round was claimed as the family it still is, and to the end of it."""
+        families = Families(connection)
+        for unit, first in self._units.items():
+            if families.of(unit)[0] != first:
+                raise FamilyChanged
+
+    def _commit_work(self, connection: Connection) -> None:
+        work.strike_off(connection, self._looked_at)
+        work.put_off(connection, self._put_off)
+        again = set(self.again)
+        for unit, epoch in self.again_epochs:
+            rows = connection.execute(
+                "SELECT DISTINCT stream FROM landing WHERE unit = ? AND epoch = ? AND settled = 0",
+                (unit, epoch),
+            )
+            again.update(Journal(unit, epoch, stream) for (stream,) in rows.fetchall())
+        work.note(connection, again)
 
     def _add_rows(self, journal: Journal, entry: OpenedEntry, origins: Origins) -> None:
         try:

@@ -6,7 +6,7 @@ tables from ``entries`` down; a row there has passed its signature and its chain
 
 from typing import Final
 
-from sync.central import schema_waves
+from sync.central import schema_trust, schema_waves
 
 TABLES: Final = """
 CREATE TABLE units (
@@ -382,6 +382,19 @@ CREATE TABLE losses (               -- entries that a unit reports lost; the cen
 """
 """What made schema 7 of schema 6: losses that units report."""
 
+_ADDED_IN_9: Final = """
+CREATE TABLE work (                 -- what exploders have to look at
+    unit   TEXT NOT NULL,
+    epoch  TEXT NOT NULL,
+    stream TEXT NOT NULL,           -- empty: the key messages of the epoch
+    n      INTEGER NOT NULL,        -- rises with every reason to look
+    due_ms INTEGER NOT NULL,        -- not before
+    PRIMARY KEY (unit, epoch, stream)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX work_due ON work (due_ms, unit, epoch, stream);
+"""
+"""What made schema 9 of schema 8: exploders side by side. The first that starts notes what is there."""
+
 STEPS: Final = {
     2: _ADDED_IN_2,
     3: _ADDED_IN_3,
@@ -390,6 +403,8 @@ STEPS: Final = {
     6: _ADDED_IN_6,
     7: _ADDED_IN_7,
     8: schema_waves.WAVES,
+    9: _ADDED_IN_9,
+    10: schema_trust.TRUST,
 }
 """The statements that make each schema of the one before."""
 

@@ -187,7 +187,7 @@ def test_a_database_of_the_first_schema_is_brought_along(centre: Centre, unit: U
         "DROP TABLE clones",
         *(f"DROP TABLE {table}" for table in ("erasures", "erased_people", "erasures_of_units", "orders")),
         "DROP TABLE grants",
-        "DROP TABLE losses",
+        *("DROP TABLE losses", "DROP TABLE work"),
         *(f"DROP TABLE {table}" for table in ("blobs", "waveforms", "wave_chunks", "wave_ends")),
         *(f"DROP TABLE {table}" for table in ("consents", "merges", "sites", "devices", "clocks")),
         *(
