@@ -256,9 +256,6 @@ class Agent:
                 self._anew = not self._told_to_stop
                 stop.set()
                 return
-            if refused is not None:
-                _LOG.warning("agent does not begin anew", extra={"code": refused.stable_code})
-                return
             self._locks.spent.clear()
             if refused is None:
                 continue
