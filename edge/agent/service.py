@@ -134,9 +134,9 @@ class Agent:
         visits = VisitCommands(self._ledger, self._capture)
         tray = TrayCommands(self._ledger)
         records = RecordCommands(self._ledger)
+        syncing = SyncCommands(self._ledger, self._parts.outbox)
         backups = BackupCommands(self._ledger, self._parts)
         devices = DeviceCommands(
-        syncing = SyncCommands(self._ledger, self._parts.outbox)
             self._ledger,
             self._capture,
             self._supervisor,
@@ -198,11 +198,11 @@ class Agent:
             "recording.open": watch.open_recording,
             "store.backup": backups.backup,
             "store.verify": records.verify,
-        }
-        return {method: self._guarded(method, handler) for method, handler in methods.items()}
             "sync.quarantine": syncing.quarantine,
             "sync.retry": syncing.retry,
             "sync.now": syncing.now,
+        }
+        return {method: self._guarded(method, handler) for method, handler in methods.items()}
 
     async def run(self) -> bool:
         """Everything at once, until told to stop; then seal, close the store and leave. See `run`."""
