@@ -40,6 +40,7 @@ def listen_to(places: Places, user: str, pin: str, key: str, seconds: int | None
     async def run() -> None:
         async with signed_in(places, user, pin) as api:
             await api.call("device.listen", device=key)
+            stands: tuple[str, str | None] | None = None
             if not as_json:
                 print(f"Listening to {key}. Ctrl+C ends it.", flush=True)
             with contextlib.suppress(TimeoutError):
@@ -49,6 +50,10 @@ def listen_to(places: Places, user: str, pin: str, key: str, seconds: int | None
                             raise ScreenLocked
                         if name not in {"reading", "device", "place"}:
                             continue
+                        if name == "device":
+                            before, stands = stands, (data["state"], data["code"])
+                            if stands == before and not as_json:
+                                continue  # it said something of itself
                         if as_json:
                             print(json.dumps({"event": name, **data}, ensure_ascii=False), flush=True)
                         else:

@@ -38,8 +38,8 @@ _AGAIN_S: Final = 0.3
 """Pause between two attempts to reach the agent."""
 _LOOK_EVERY_S: Final = 2.0
 """How often the unit is looked at while nobody is signed in, so that nothing else tells of it."""
-_DEVICES_EVERY_S: Final = 10.0
-"""The same while somebody is: of batteries and new devices no event tells."""
+_DEVICES_EVERY_S: Final = 60.0
+"""The same while somebody is: what events tell anyhow, in case one was not understood."""
 _MOUNTED_WITHIN_S: Final = 5.0
 """Longest wait of a key for a new screen, which on a busy machine takes some tenths of a second."""
 _LOOK_AGAIN_S: Final = 0.01

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from edge.localapi.answers import SignedIn, Status
-from edge.localapi.events import DeviceEvent, Heartbeat, StreamsEvent
+from edge.localapi.events import DeviceEvent, DeviceForgotten, Heartbeat, StreamsEvent, UnitEvent
 from edge.localapi.shapes import DeviceShown, LinkShown, Message, PlaceShown, StreamShown, Word
 
 SILENT_AFTER_S: Final = 1.7
@@ -13,7 +13,7 @@ SILENT_AFTER_S: Final = 1.7
 LOW_BATTERY: Final = 10
 """Percent; from here on a battery is said to be all but empty."""
 _COUNTED: Final[tuple[Word, ...]] = ("alert", "vitals", "doc")
-"""Streams whose entries a nurse waits for; the audit trail goes by the hour, and waves when the link has room."""
+"""Streams whose entries a nurse waits for; the audit trail goes by the hour, waves when the link has room."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -54,7 +54,6 @@ class Situation:
     def greet(self, status: Status, now_s: float) -> None:
         """Take what the agent says of itself."""
         self.unit, self.realm, self.enrolled = status.unit, status.realm, status.enrolled
-        self.clock_quality = status.clock.quality
         self.link, self.problem = status.link, status.problem
         self.screen_lock_s = status.screen_lock_s
         self.streams = status.streams or self.streams
@@ -62,9 +61,10 @@ class Situation:
         self._heard(status.clock.wall_ms, now_s)
 
     def look_at_devices(self, status: Status) -> None:
-        """Take what only a look tells: batteries, new devices, what a satellite receiver says."""
+        """Take what a look tells of devices, place and clock; where an event was lost it is put right."""
         self.devices = {device.key: device for device in status.devices}
         self.place = status.place
+        self.clock_quality = status.clock.quality
         self.clock_off_ms = status.clock.off_ms
 
     def hear(self, message: Message, now_s: float) -> None:
@@ -79,13 +79,30 @@ class Situation:
             case LinkShown():
                 self.link = message
             case DeviceEvent():
-                known = self.devices.get(message.key)
-                if known is not None:
-                    now = {"state": message.state, "code": message.code}
-                    self.devices[message.key] = known.model_copy(update=now)
+                self._hear_device(message)
+            case DeviceForgotten():
+                self.devices.pop(message.key, None)
+            case UnitEvent():
+                self.clock_quality = message.clock.quality
+                self.clock_off_ms = message.clock.off_ms
+                self.place = message.place
+                self._heard(message.clock.wall_ms, now_s)
             case _:
                 pass
         self.heard_s = now_s
+
+    def _hear_device(self, message: DeviceEvent) -> None:
+        known = self.devices.get(message.key)
+        if known is None and message.kind is not None:
+            known = DeviceShown(
+                key=message.key, kind=message.kind, state=message.state, code=message.code,
+                on_command=message.on_command,
+            )  # fmt: skip
+        if known is None:
+            return  # an agent that tells less; the next look tells the rest
+        now = {"state": message.state, "code": message.code}
+        said = {} if message.identity is None else {"identity": message.identity}
+        self.devices[message.key] = known.model_copy(update=now | said)
 
     def lost(self, now_s: float) -> None:
         """The connection ended, and with it the session of whoever was signed in.

@@ -13,6 +13,8 @@ _TOPIC_OF: Final = {
     "saved": "saved",
     "streams": "streams",
     "device": "devices",
+    "device-forgotten": "devices",
+    "unit": "devices",
     "place": "places",
     "link": "link",
 }

@@ -41,6 +41,7 @@ from edge.agent.parts import Parts
 from edge.agent.permissions import WITHOUT_SESSION, may
 from edge.agent.refusals import NotAllowed, SignInNeeded, StoreLocked
 from edge.agent.supervisor import Supervisor
+from edge.agent.unit_news import UnitNews
 from edge.agent.unlocking import Pinned, Unlocking
 from edge.ports.caller import Answer, Call, Handler, Json
 from edge.ports.driver import DeviceEvent
@@ -104,6 +105,7 @@ class Agent:
             store_s=parts.pace.store_lock_s,
             look_s=parts.pace.lock_look_s,
         )
+        self._news = UnitNews(self._ledger, self._audience, parts.clock)
         self._glass = Glass(self._ledger, self._audience, parts.clock.monotonic_s)
         self._locks.also = self._glass.look
         self._refusals = Refusals()
@@ -352,6 +354,7 @@ class Agent:
                 "problem": self._room.saves.problem,
             }
             self._audience.tell("heartbeat", beat)
+            self._news.look()
             await asyncio.sleep(self._parts.pace.heartbeat_s)
 
     async def _upkeep(self) -> None:

@@ -75,6 +75,8 @@ class _Watched:
     presence: Presence = Presence.STARTING
     code: str | None = None
     identity: Identity | None = None
+    told: Identity | None = None
+    """What was told of it last."""
     session: "_Session | None" = None
     look: "Look" = dataclasses.field(default_factory=Look)
     wanted: asyncio.Event = dataclasses.field(default_factory=_set)
@@ -116,12 +118,14 @@ class Supervisor:
     def add(self, driver: Driver) -> None:
         """Listen to this device too, from now on."""
         watched = self._watched[driver.key] = _Watched(driver)
+        self._tell(watched)
         if self._group is not None:
             self._start(self._group, watched)
 
     async def remove(self, key: str) -> None:
         """Listen to it no more; it is hung up when this returns."""
         watched = self._watched.pop(key)
+        self._audience.tell("device-forgotten", {"key": key})
         if watched.task is not None:
             watched.task.cancel()
             await asyncio.wait([watched.task])
@@ -187,20 +191,7 @@ class Supervisor:
 
     def shown(self) -> list[Json]:
         """Every device and how it does."""
-        shown: list[Json] = []
-        for key, watched in self._watched.items():
-            said = self.identity(key)
-            identity = {} if said is None else {"identity": view.identity(said)}
-            shown.append(
-                {
-                    "key": key,
-                    "kind": watched.driver.kind,
-                    "on_command": isinstance(watched.driver, Measures),
-                    **self._state(watched),
-                    **identity,
-                }
-            )
-        return shown
+        return [self._shown(watched) for watched in self._watched.values()]
 
     def _start(self, group: asyncio.TaskGroup, watched: _Watched) -> None:
         watched.task = group.create_task(self._keep_listening(watched), name=f"device-{watched.driver.key}")
@@ -240,6 +231,8 @@ class Supervisor:
             watched.identity = event.identity or watched.identity
         elif isinstance(event, Place):
             watched.look.place = event
+        if watched.told != self.identity(watched.driver.key):
+            self._tell(watched)
         stored = await self._hear(watched.driver.key, event)
         if stored and isinstance(watched.driver, ClearsMemory):
             await watched.driver.committed(stored)
@@ -251,11 +244,11 @@ class Supervisor:
 
     def _now(self, watched: _Watched, presence: Presence, code: str | None) -> None:
         """Note a change, once: in the log and for whoever follows the devices."""
-        key, before = watched.driver.key, (watched.presence, watched.code)
+        before = watched.presence, watched.code
         watched.presence, watched.code = presence, code
         if before == (presence, code):
             return
-        self._audience.tell("device", {"key": key, **self._state(watched)})
+        self._tell(watched)
         if presence is not before[0]:
             self._log(watched, before[0])
 
@@ -274,9 +267,21 @@ class Supervisor:
             case _:
                 pass
 
-    @staticmethod
-    def _state(watched: _Watched) -> dict[str, Json]:
-        return {"state": watched.presence.value, "code": watched.code}
+    def _tell(self, watched: _Watched) -> None:
+        watched.told = self.identity(watched.driver.key)
+        self._audience.tell("device", self._shown(watched))
+
+    def _shown(self, watched: _Watched) -> dict[str, Json]:
+        said = self.identity(watched.driver.key)
+        identity: dict[str, Json] = {} if said is None else {"identity": view.identity(said)}
+        return {
+            "key": watched.driver.key,
+            "kind": watched.driver.kind,
+            "on_command": isinstance(watched.driver, Measures),
+            "state": watched.presence.value,
+            "code": watched.code,
+            **identity,
+        }
 
 
 class _Session:

@@ -3,7 +3,16 @@
 import uuid
 from typing import Literal
 
-from edge.localapi.shapes import Message, Saved, ShownValue, StreamShown, Word
+from edge.localapi.shapes import (
+    ClockShown,
+    IdentityShown,
+    Message,
+    PlaceShown,
+    Saved,
+    ShownValue,
+    StreamShown,
+    Word,
+)
 
 
 class ReadingEvent(Message):
@@ -63,11 +72,30 @@ class StreamsEvent(Message):
 
 
 class DeviceEvent(Message):
-    """A device came or went."""
+    """A device came or went, was added, or says something else of itself (``identity``, as its battery)."""
 
     key: str
     state: Literal["starting", "present", "gone"]
     code: str | None
+    kind: str | None = None
+    on_command: bool = False
+    identity: IdentityShown | None = None
+
+
+class DeviceForgotten(Message):
+    """A device is no longer listened to."""
+
+    key: str
+
+
+class UnitEvent(Message):
+    """What is known of the unit itself has changed: its clock, or where it stands.
+
+    ``place`` is null while no receiver knows it.
+    """
+
+    clock: ClockShown
+    place: PlaceShown | None
 
 
 class PlaceEvent(Message):
