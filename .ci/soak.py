@@ -99,6 +99,13 @@ def restores(_seeds: int, rounds: int) -> list[Result]:
     return [_pytest("restores", "system", count, more, "tests/system/test_store_restores.py")]
 
 
+def waves(_seeds: int, rounds: int) -> list[Result]:
+    """Everything between a strap and the centre killed again and again while it is recorded."""
+    lives = max(10, rounds // 500)
+    more = {"QAFILA_WAVE_LIVES": str(lives)}
+    return [_pytest("waves", "system", lives, more, "tests/system/test_link_waves.py")]
+
+
 def crossing(_seeds: int, rounds: int) -> list[Result]:
     """Two devices and two patients, in ten times as many steps as in the check."""
     steps = max(10_000, rounds // 2)
@@ -168,6 +175,7 @@ PARTS: Final[dict[str, Callable[[int, int], Iterable[Result]]]] = {
     "fuzz-touched": fuzz_touched,
     "kills": kills,
     "restores": restores,
+    "waves": waves,
     "crossing": crossing,
     "planted": planted,
     "changes": changes,
