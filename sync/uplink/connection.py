@@ -27,6 +27,7 @@ from edge.errors import QafilaError
 from sync.uplink import sentences
 from sync.uplink.credentials import Credentials
 from sync.uplink.settings import Broker, Patience
+from sync.uplink.traffic import carried
 
 MOST_PACKET_BYTES: Final = 256 * 1024 + 1024
 _MOST_INCOMING: Final = 20
@@ -261,6 +262,11 @@ class Connection:
     def flushed(self) -> bool:
         """Whether every byte handed over was taken by the socket."""
         return self._ended is None and not self._client.want_write()
+
+    def carried(self) -> int:
+        """How many bytes it has cost so far, on the level of IP."""
+        opened = self._client.socket()
+        return carried(opened) if isinstance(opened, socket.socket) else 0
 
     def unsent_bytes(self) -> int:
         """How many bytes the socket has taken that the other end's TCP has not acknowledged."""

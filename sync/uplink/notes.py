@@ -8,7 +8,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,7 +68,15 @@ class LinkNote:
         self._lock: int | None = None
 
     def write(
-        self, *, connected: bool, since_ms: int, connection: str, sent: Sequence[str], broker: str, code: str
+        self,
+        *,
+        connected: bool,
+        since_ms: int,
+        connection: str,
+        sent: Sequence[str],
+        broker: str,
+        code: str,
+        waiting: Mapping[str, Any],
     ) -> None:
         """Say it, if it is not what was said last.
 
@@ -79,6 +87,7 @@ class LinkNote:
             sent: the files wholly handed to this connection that still lie in the spool.
             broker: ``mqtt5``, ``mqtt311``, or empty.
             code: why there is no connection, or empty.
+            waiting: what `sync.uplink.estimates` says of what waits.
         """
         note: dict[str, Any] = {
             "connected": connected,
@@ -87,6 +96,7 @@ class LinkNote:
             "sent": list(sent)[-MOST_SENT:],
             "broker": broker,
             "code": code,
+            **waiting,
         }
         if note == self._written:
             return

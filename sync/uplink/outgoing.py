@@ -4,10 +4,12 @@ Only reads. The directory is looked at through its modification time, a few time
 when that has changed.
 """
 
+import contextlib
 import dataclasses
 import logging
 import os
 import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -50,6 +52,7 @@ class Outgoing:
         self._stamp: tuple[int, int] | None = None
         self._settled = False
         self._present: dict[str, SpoolName] = {}
+        self._sizes: dict[str, int] = {}
         self._waiting = Waiting()
         self._left: set[str] = set()
         self._contents: dict[str, Contents] = {}
@@ -99,15 +102,25 @@ class Outgoing:
         self._left -= gone
         for text in gone:
             self._contents.pop(text, None)
+            self._sizes.pop(text, None)
+        for name in fresh:
+            with contextlib.suppress(OSError):  # gone again
+                self._sizes[str(name)] = os.lstat(self._directory / str(name)).st_size
         if gone or fresh:
             self._waiting.set([*(name for name in self._waiting if str(name) not in gone), *fresh])
 
     def has(self, name: SpoolName) -> bool:
         return str(name) in self._present
 
-    def next(self) -> Ready | None:
-        """The file that should go now; `take` says that it went. None when nothing waits."""
-        while (name := self._waiting.choose(lambda _: True)) is not None:
+    def unreceipted(self) -> Iterator[tuple[SpoolName, int]]:
+        """The files that no receipt covers, as far as it was looked, and their sizes."""
+        for text, name in self._present.items():
+            if text not in self._left:
+                yield name, self._sizes.get(text, 0)
+
+    def next(self, may: Callable[[SpoolName], bool] = lambda _: True) -> Ready | None:
+        """The file that should go now, of those that may; `take` says that it went. None when none does."""
+        while (name := self._waiting.choose(may)) is not None:
             ready = self._read(name)
             if ready is not None:
                 return ready

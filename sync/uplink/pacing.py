@@ -20,7 +20,9 @@ MOST_BYTES: Final = 1024 * 1024
 MOST_FILES: Final = 64
 URGENT_BYTES: Final = 16 * 1024
 """What keys and alerts may take beyond a full window."""
-_QUEUE_S: Final = (1.0, 2.0)
+_QUEUE_S: Final = (0.7, 2.0)
+_QUEUE_SHARE: Final = 0.7
+"""Of the shortest round trip, within those bounds."""
 _SLOWER_S: Final = 4.0
 _SLOWER_SAMPLES: Final = 8
 """So many receipts in a row that came so much later, with hardly anything on its way, are the way itself."""
@@ -30,10 +32,17 @@ _DOWN: Final = 0.25
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Mark:
-    """Where the counting of receipts stood when a file was handed over."""
+    """Where the counting of receipts stood when a file was handed over.
+
+    Attributes:
+        delivered: bytes that receipts had covered.
+        at_s: when the latest of them came.
+        from_s: when the latest file that it covers was sent.
+    """
 
     delivered: int
     at_s: float
+    from_s: float
 
 
 class Window:
@@ -58,6 +67,7 @@ class Window:
         self._late: deque[float] = deque(maxlen=_SLOWER_SAMPLES)
         self._delivered = 0
         self._delivered_s = 0.0
+        self._sent_s = 0.0
         self.receipt_s = 0.0
         self.rate = 0.0
 
@@ -86,8 +96,9 @@ class Window:
     def mark(self, now_s: float, *, idle: bool) -> Mark:
         """A file goes now; ``idle`` when nothing else is on its way."""
         if idle:
-            self._delivered_s = now_s  # the line had nothing to carry: that time says nothing of it
-        return Mark(self._delivered, self._delivered_s)
+            # The line had nothing to carry: that time says nothing of it.
+            self._delivered_s = self._sent_s = now_s
+        return Mark(self._delivered, self._delivered_s, self._sent_s)
 
     def landed(self, size: int, out: int, sent: Mark, waited_s: float, now_s: float) -> None:
         """Learn from a receipt.
@@ -101,15 +112,17 @@ class Window:
         """
         self.receipt_s = waited_s if not self.receipt_s else self.receipt_s * 0.75 + waited_s * 0.25
         self._delivered += size
-        found = (self._delivered - sent.delivered) / max(now_s - sent.at_s, 1e-3)
-        self._delivered_s = now_s
+        # Behind a lost packet many arrive at once: they were no quicker than they were sent.
+        took_s = max(now_s - sent.at_s, now_s - waited_s - sent.from_s, 1e-3)
+        found = (self._delivered - sent.delivered) / took_s
+        self._delivered_s, self._sent_s = now_s, now_s - waited_s
         if found > self.rate:
             self.rate += (found - self.rate) * (_UP if self.rate else 1.0)
         elif 2 * out >= self._bytes:  # with less on its way it was the box that had nothing to send
             self.rate += (found - self.rate) * _DOWN
         self._learn_way(waited_s)
         assert self._base_s is not None  # noqa: S101  just learnt
-        queue_s = min(max(self._base_s, _QUEUE_S[0]), _QUEUE_S[1])
+        queue_s = min(max(self._base_s * _QUEUE_SHARE, _QUEUE_S[0]), _QUEUE_S[1])
         wanted = int(self.rate * (self._base_s + queue_s))
         self._bytes = max(START_BYTES, min(MOST_BYTES, wanted))
         self._files = self._most_files

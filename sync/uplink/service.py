@@ -10,7 +10,7 @@ import signal
 import socket
 from collections.abc import Callable
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from edge.clock import Clock
 from edge.ports.sealing import Receipt
@@ -18,12 +18,15 @@ from sync.uplink import sentences
 from sync.uplink.connection import OTHER_PROTOCOL, Connection, Limits, LinkDown, Protocol
 from sync.uplink.coverage import Coverage
 from sync.uplink.credentials import Credentials
+from sync.uplink.estimates import estimate
 from sync.uplink.flight import Flight
 from sync.uplink.incoming import Incoming
 from sync.uplink.notes import BrokerNotes, LinkNote
 from sync.uplink.outgoing import Outgoing, Ready
 from sync.uplink.pacing import Window
+from sync.uplink.profiles import PROFILES
 from sync.uplink.settings import Broker, Settings
+from sync.uplink.traffic import Traffic
 from sync.wire import topics
 
 _LOG: Final = logging.getLogger("qafila.uplink")
@@ -42,6 +45,8 @@ RING_S: Final = 0.25
 STEADY_S: Final = 30.0
 """A connection that stood so long was a good one: the next wait begins at the shortest again."""
 LONGEST_REST_S: Final = 900.0
+ESTIMATE_S: Final = 1.0
+URGENT_PLACES: Final = 4
 OVERDUE: Final = "receipt-overdue"
 LANDED: Final = "landed"
 UP: Final = "up"
@@ -86,6 +91,9 @@ class Uplink:
         self._credentials = Credentials(settings)
         self._notes = BrokerNotes(settings.notes, clock)
         self._link = LinkNote(settings.spool_in)
+        self._traffic = Traffic(settings.notes, PROFILES[settings.profile], settings.day_bytes, clock)
+        self._receipt_s = 0.0
+        self._estimated: tuple[float, dict[str, Any]] = (float("-inf"), {})
         self._spoke_5: set[Broker] = set()
         self._unanswered: frozenset[str] = frozenset()
         self._vain = 0
@@ -119,6 +127,7 @@ class Uplink:
             signal.set_wakeup_fd(-1)
             self._note_down("stopped")
             self._link.close()
+            self._traffic.close()
 
     def _attempt(self, broker: Broker) -> float:
         """One connection, from its first attempt to its end; returns how long to wait before the next."""
@@ -160,6 +169,7 @@ class Uplink:
             self._settings.patience,
             self._credentials,
         )
+        self._traffic.begin()
         try:
             limits = self._introduce(connection)
             self._say_up(broker, protocol)
@@ -172,6 +182,7 @@ class Uplink:
             self._say_goodbye(connection, state, name)
             raise
         finally:
+            self._traffic.count(connection.carried())
             connection.close()
 
     def _introduce(self, connection: Connection) -> Limits:
@@ -217,7 +228,7 @@ class Uplink:
 
     def _work(self, connection: Connection, name: str, limits: Limits) -> None:
         """Send what waits and take what comes, until the connection ends."""
-        flight = Flight(Window(limits.most_in_flight), self._unanswered)
+        flight = Flight(Window(limits.most_in_flight, self._traffic.rate), self._unanswered)
         begin_s, since_ms = self._clock.monotonic_s(), self._clock.now().wall_ms
         noted_s = float("-inf")
         self._outgoing.rewind()
@@ -238,6 +249,7 @@ class Uplink:
                     sent=tuple(flight.handed),
                     broker=connection.protocol,
                     code="",
+                    waiting=self._waiting(),
                 )
             if now_s - begin_s > STEADY_S and OVERDUE not in self._told:
                 self._say_good()
@@ -245,14 +257,17 @@ class Uplink:
             self._pump(connection, LOOK_S)
 
     def _send(self, connection: Connection, flight: Flight, limits: Limits) -> None:
-        """Hand over as many files as the socket and the window take."""
+        """Hand over as many files as the socket, the window and the day's bytes take."""
         while connection.flushed:
             now_s = self._clock.monotonic_s()
             flight.finish(now_s)
-            ready = self._outgoing.next()
+            self._traffic.count(connection.carried(), connection.unsent_bytes())
+            ready = self._outgoing.next(self._traffic.may)
             if ready is None or now_s < self._rest_until_s:
                 return
-            if not flight.admits(ready) or len(connection.unacknowledged) >= limits.most_in_flight:
+            # The broker's last places are kept for what is urgent.
+            kept = 0 if ready.urgent else min(URGENT_PLACES, limits.most_in_flight // 4)
+            if not flight.admits(ready) or len(connection.unacknowledged) >= limits.most_in_flight - kept:
                 return
             topic = topics.up(self._settings.unit, ready.name.word)
             if _packet_bytes(topic, ready) > limits.most_packet_bytes:
@@ -294,6 +309,8 @@ class Uplink:
         for name in flight.landed(self._coverage, now_s):
             self._outgoing.leave(name)
             self._unanswered -= {str(name)}
+        self._traffic.rate = flight.window.rate or self._traffic.rate
+        self._receipt_s = flight.window.receipt_s or self._receipt_s
         if flight.landed_any:
             self._vain = 0
             self._say_good()
@@ -380,7 +397,17 @@ class Uplink:
             sent=(),
             broker="",
             code=code,
+            waiting=self._waiting(),
         )
+
+    def _waiting(self) -> dict[str, Any]:
+        """What waits, looked at once a second: there may be thousands of files."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._estimated[0] >= ESTIMATE_S:
+            files = self._outgoing.unreceipted()
+            said = estimate(files, self._traffic, self._receipt_s, self._settings.profile)
+            self._estimated = (now_s, said)
+        return self._estimated[1]
 
 
 def _packet_bytes(topic: str, ready: Ready) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from edge.errors import QafilaError
+from sync.uplink.profiles import PROFILES, USUAL, Profile
 from sync.wire import certificate, keyset, topics
 from sync.wire.certificate import Certificate
 from sync.wire.errors import EnvelopeRefused
@@ -77,6 +78,8 @@ class Settings:
         notes: a directory of the uplink's own; nothing is lost when it vanishes.
         keyset: the centre's public keys, verified against the pinned roots.
         roots: with which a newer keyset is verified.
+        profile: what kind of link this is, by its name in `PROFILES`.
+        day_bytes: what the link may carry in a day, 0 without bound.
         certificate: what enrolment gave the unit to connect with over TLS, verified against the roots; its
             private key lies in ``notes``.
     """
@@ -90,6 +93,8 @@ class Settings:
     keyset: Keyset
     patience: Patience = Patience()
     roots: tuple[bytes, ...] = ()
+    profile: str = USUAL
+    day_bytes: int = 0
     certificate: Certificate | None = None
 
 
@@ -103,7 +108,9 @@ def parse(text: str | bytes) -> Settings:
         brokers                      [{"host": …, "port": …, "tls": false}, …], tried in turn
         keyset, roots                the signed keyset and the pinned roots, in hex
         certificate                  optional; the signed right to connect, in hex
-        patience                     optional; the numbers of `Patience` by name
+        profile                      optional; a name of `PROFILES`
+        day_bytes                    optional; null for the profile's, 0 for no bound
+        patience                     optional; the numbers of `Patience` by name, else the profile's
 
     Raises:
         SettingsRefused: a value is missing, unknown or makes no sense; ``broker-without-tls`` where a
@@ -119,6 +126,7 @@ def parse(text: str | bytes) -> Settings:
         brokers = tuple(_broker(item, realm) for item in values["brokers"])
         roots = [bytes.fromhex(root) for root in values["roots"]]
         verified = keyset.read(bytes.fromhex(values["keyset"]), roots, realm)
+        profile = _profile(str(values.get("profile", USUAL)))
         settings = Settings(
             unit,
             realm,
@@ -127,8 +135,10 @@ def parse(text: str | bytes) -> Settings:
             _directory(values["notes"]),
             brokers,
             verified,
-            _patience(values.get("patience", {})),
+            _patience({**profile.waits(), **values.get("patience", {})}),
             tuple(roots),
+            str(values.get("profile", USUAL)),
+            _day_bytes(values.get("day_bytes"), profile),
             _certificate(values.get("certificate", ""), roots, unit, realm),
         )
     except EnvelopeRefused as refused:
@@ -142,7 +152,7 @@ def parse(text: str | bytes) -> Settings:
     if settings.certificate is None and any(broker.tls for broker in brokers):
         raise SettingsRefused(
             "A broker with TLS is named, and this unit has no certificate to show to it.",
-            next_step="Run qafila unit renew, have the centre answer, then qafila unit enrol.",
+            next_step="Run qafila unit renew-link, have the centre answer, then qafila unit enrol.",
             code="certificate-missing",
         )
     if not topics.UNIT_ID.fullmatch(unit) or not 1 <= len(brokers) <= MAX_BROKERS:
@@ -184,6 +194,23 @@ def _on_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _profile(name: str) -> Profile:
+    if name not in PROFILES:
+        raise SettingsRefused(
+            f"The uplink does not know the kind of link {name!r}.",
+            next_step=f"Name one of {', '.join(PROFILES)}.",
+        )
+    return PROFILES[name]
+
+
+def _day_bytes(value: object, profile: Profile) -> int:
+    if value is None:
+        return profile.day_bytes
+    if type(value) is not int or value < 0:
+        raise SettingsRefused("The bytes of a day are a whole number, 0 for no bound.")
+    return value
 
 
 def _directory(value: str) -> Path:

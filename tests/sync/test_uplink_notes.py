@@ -58,7 +58,9 @@ def test_notes_that_cannot_be_written_cost_only_the_memory(tmp_path: Path) -> No
 
 
 def write(note: LinkNote, *, connected: bool = True, sent: tuple[str, ...] = ()) -> None:
-    note.write(connected=connected, since_ms=1, connection="c", sent=sent, broker="mqtt5", code="")
+    note.write(
+        connected=connected, since_ms=1, connection="c", sent=sent, broker="mqtt5", code="", waiting={}
+    )
 
 
 def writer_lives(path: Path) -> bool:

@@ -131,10 +131,8 @@ def test_sent_is_only_what_a_living_connection_took(mosquitto: Mosquitto, uplink
     assert first["broker"] == "mqtt5"
     mosquitto.kill()
     until(lambda: not uplink.link()["connected"])
-    assert uplink.link() == {
-        "connected": False, "since_ms": uplink.link()["since_ms"], "connection": "", "sent": [],
-        "broker": "", "code": uplink.link()["code"],
-    }  # fmt: skip
+    note = uplink.link()
+    assert (note["connection"], note["sent"], note["broker"]) == ("", [], "")
     mosquitto.start()
     until(lambda: name in uplink.link().get("sent", []))
     assert uplink.link()["connection"] != first["connection"]

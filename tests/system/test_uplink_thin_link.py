@@ -1,5 +1,6 @@
 """The uplink over an emulated link: real TCP through a wire of 40 kbit/s, and into a black hole."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,3 +50,38 @@ def test_an_alert_waits_behind_a_round_trip_and_four_seconds_of_backlog_at_most(
             ahead = (len(centre.order) - 1 - before) * FILE_BYTES
             assert ahead / BYTES_A_SECOND <= ROUND_TRIP_S + QUEUED_S
         assert not centre.holds_all(Stream.VITALS)  # there was something to overtake
+
+
+def test_a_day_s_bytes_are_those_on_the_wire_and_bind_all_but_alerts_over_restarts(
+    tmp_path: Path, keys: CentreKeys, laboratory: tuple[ThinLink, FarMosquitto]
+) -> None:
+    link, broker = laboratory
+    uplink = near_uplink(link, tmp_path, keys)
+    uplink.settings |= {"profile": "2g", "day_bytes": 60_000}
+    box = Box(keys, uplink.spool_out)
+    for _ in range(40):
+        box.save(n=1, size=2600)
+
+    def on_the_wire() -> int:
+        counts = link.counts()
+        return int(counts["up"]["bytes"] + counts["down"]["bytes"])
+
+    with Centre(box, broker.path) as centre:
+        uplink.start()
+        until(lambda: uplink.link().get("held"))
+        until(lambda: uplink.link()["backlog"] == [0, 0])  # what went before it was told to wait has landed
+        uplink.stop()
+        spent = json.loads((uplink.notes / "traffic.json").read_text())["spent"]
+        assert spent == pytest.approx(on_the_wire(), rel=0.03)
+        assert 60_000 <= spent <= 60_000 + 16_000
+        landed = len(centre.order)
+        uplink.start()  # the same day, however often it begins again
+        box.save(Stream.ALERT)
+        until(lambda: centre.holds_all(Stream.ALERT))
+        uplink.kill()
+        uplink.start()
+        box.save(Stream.ALERT)
+        until(lambda: centre.holds_all(Stream.ALERT))
+        uplink.stop()
+        assert [word for word, _ in centre.order[landed:] if word == "vitals"] == []
+        assert not centre.holds_all(Stream.VITALS)
