@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cli.commands import central_courier, central_erasing, central_links, central_waves
+from cli.commands import (
+    central_courier,
+    central_erasing,
+    central_keys,
+    central_links,
+    central_trust,
+    central_waves,
+)
 from cli.options import AsJson, Home, JsonLog
 
 if TYPE_CHECKING:
@@ -19,6 +26,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 central_courier.register(app)
 central_erasing.register(app)
+central_keys.register(app)
+central_trust.register(app)
 central_links.register(app)
 central_waves.register(app)
 

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -293,7 +293,7 @@ def _sign(home: CentreHome, keyset: Keyset, root: Path | None) -> Keyset:
 
 
 @contextlib.contextmanager
-def _alone(home: CentreHome) -> Iterator[None]:
+def _alone(home: CentreHome) -> Generator[None]:
     home.read_settings()
     with exclusive(home.directory / "keys.lock", "command that changes keys"):
         yield

@@ -207,6 +207,12 @@ def _register(
                 now_ms,
             ),
         )
+    elif connection.execute("SELECT 1 FROM revocations WHERE unit = ?", (request.unit,)).fetchone():
+        raise EnrolmentRefused(
+            f"{request.unit} is revoked.",
+            next_step="give the box a name and keys of its own with `qafila unit init --id`.",
+            code="unit-revoked",
+        )
     elif known != (request.sign_public, request.recv_public):
         raise EnrolmentRefused(
             f"The name {request.unit} belongs to a unit with other keys.",

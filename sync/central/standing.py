@@ -18,6 +18,8 @@ class UnitStanding:
         conflicts: places of its journal that have two contents.
         quarantined: batches that cannot be opened as they are.
         lost: entries that it reported lost and that are not here either.
+        revoked: as what it is not believed as before: ``retired`` or ``compromised``.
+        held: how many messages of it are held until somebody lets them land.
     """
 
     unit: str
@@ -27,6 +29,8 @@ class UnitStanding:
     conflicts: int
     quarantined: int
     lost: int = 0
+    revoked: str | None = None
+    held: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "cloned": list(self.cloned)}
@@ -61,4 +65,5 @@ def _standing(connection: database.Connection, unit: str) -> UnitStanding:
     return UnitStanding(
         *(unit, epochs, went_back, tuple(epoch for (epoch,) in cloned), conflicts, quarantined),
         losses.lost(connection, unit),
+        *(connection.execute("SELECT state, held FROM revocations WHERE unit = ?", (unit,)).fetchone() or ()),
     )

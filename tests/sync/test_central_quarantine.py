@@ -9,6 +9,7 @@ import pytest
 from edge import cbor
 from edge.ports.sealing import Nack
 from edge.records.fields import Field, Kind, Stream
+from sync.central import quarantine
 from sync.central.landing import Upward
 from sync.wire import batches, keys, topics
 from sync.wire.batches import Author
@@ -140,17 +141,39 @@ def test_what_was_refused_opens_once_the_right_key_is_at_hand(centre: Centre, un
 def test_a_schema_from_the_future_waits_in_quarantine_for_the_update(
     centre: Centre, unit: Unit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sync.wire.batches.SCHEMA_VERSION", 2)
-    message = unit.batch(Stream.VITALS, 1, 10)
+    monkeypatch.setattr("sync.wire.batches.SCHEMA_VERSION", 99)
+    message = unit.batch(Stream.VITALS, 1, 8)
     monkeypatch.undo()
+    other = centre.unit("van-08")
+    other.visit()
     receipt = centre.take(unit.key_message(), message, unit.batch(Stream.DOC, 1, 1))
-    assert [nack.reason for nack in receipt.nacks] == ["decode"]
+    assert [(nack.first, nack.n, nack.reason) for nack in receipt.nacks] == [(1, 8, "schema")]
     assert set(receipt.streams) == {Stream.DOC}
-    assert centre.rows("SELECT code FROM quarantine") == [("schema",)]
-    monkeypatch.setattr("sync.wire.batches.SCHEMA_VERSION", 2)
+    [kept] = quarantine.batches(centre.home)
+    assert (kept.stream, kept.first, kept.last, kept.reason, kept.code) == (
+        *("vitals", 1, 8),
+        *("schema", "schema"),
+    )
+    # What comes after it lands, other streams and units are opened: only its own stream waits.
+    centre.take(unit.batch(Stream.VITALS, 9, 10), unit.batch(Stream.AUDIT, 1, 1))
+    assert centre.last("landed").streams[Stream.VITALS].through == 10
+    assert set(centre.last("opened").streams) == {Stream.DOC, Stream.AUDIT}
+    centre.take(other.key_message(), other.batch(Stream.VITALS, 1, 10))
+    assert centre.last("opened", "van-08").streams[Stream.VITALS].through == 10
+    assert quarantine.retry(centre.home) == 1
+    centre.explode()
+    assert [each.reason for each in quarantine.batches(centre.home)] == ["schema"], "no update, no change"
+    monkeypatch.setattr("sync.wire.batches.SCHEMA_VERSION", 99)
+    quarantine.retry(centre.home, "van-07")
+    centre.explode()
+    assert centre.last("opened").streams[Stream.VITALS].through == 8
+    assert [(each.first, each.last) for each in quarantine.batches(centre.home)] == [(9, 10)]
+    monkeypatch.undo()
     centre.restart()
     assert centre.take().streams[Stream.VITALS].through == 10
-    assert centre.rows("SELECT * FROM quarantine") == []
+    assert quarantine.batches(centre.home) == []
+    with pytest.raises(quarantine.NothingQuarantined):
+        quarantine.retry(centre.home)
 
 
 def test_what_was_changed_in_the_landing_is_not_opened(centre: Centre, unit: Unit) -> None:
