@@ -136,22 +136,30 @@ def _run(
 
     async def play() -> None:
         async with simulators.started(scenario, path, folder, began_s=began_s, pace=pace) as running:
-            _announce(scenario, running, places, began_s=began_s, as_json=as_json)
+            _announce(scenario, running, folder, places, began_s=began_s, as_json=as_json)
             await simulators.run(running, simulators.events_of(scenario, pace=pace), tell)
 
     asyncio.run(play())
 
 
 def _announce(
-    scenario: "Scenario", running: "Simulators", places: "Places | None", *, began_s: float, as_json: bool
+    scenario: "Scenario",
+    running: "Simulators",
+    folder: Path,
+    places: "Places | None",
+    *,
+    began_s: float,
+    as_json: bool,
 ) -> None:
     from cli.output import emit
+    from cli.rehearsal.simulators import to_be_paired
     from cli.unit_file import add_devices, device_lines, virtual_radio_lines
 
     sections = [each.section for each in running.devices]
     lines = device_lines(sections)
     if running.air is not None:
         lines = f"{virtual_radio_lines(running.air)}\n{lines}"
+    unpaired = to_be_paired(running.devices, folder)
     added: list[str] | None = None
     if places is not None:
         added = add_devices(places, sections, virtual=running.air)
@@ -165,6 +173,7 @@ def _announce(
             "devices": [section.model_dump() for section in sections],
             "unit_toml": lines if added is None else None,
             "added": added,
+            "to_be_paired": unpaired,
         },
         as_json=as_json,
         human=lambda: (
@@ -177,5 +186,10 @@ def _announce(
                 else ""
             )
             + "Ctrl-C ends it."
+            + "".join(
+                f"\n{key} waits to be paired, once. Next, while the agent runs:"
+                f" qafila devices pair {key} --user USER"
+                for key in unpaired
+            )
         ),
     )

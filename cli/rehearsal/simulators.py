@@ -24,6 +24,7 @@ from cli.rehearsal.processes import Keeper, RehearsalFailed
 from drivers.kinds import Medium
 from drivers.registry import KINDS
 from drivers.simulation.faults import Fault
+from drivers.simulation.kept_secret import secret_file
 from drivers.simulation.scenario import MINUTE_S, DeviceTable, FaultTable, Scenario
 from drivers.transport.alongside import alongside
 from edge.config import BLE_SCHEME, ConfigMissing, DeviceSection, Places, load
@@ -35,6 +36,7 @@ ALL: Final = "all"
 LONGEST_SOCKET_PATH: Final = 100
 """Bytes; the kernel takes 107."""
 _ADDRESS: Final = "C0:FF:EE:00:01:{:02X}"
+_BONDS: Final = "bonds.json"
 _LOOK_EVERY_S: Final = 0.5
 
 
@@ -130,6 +132,16 @@ def placed(scenario: Scenario, folder: Path) -> list[Simulated]:
         port = in_the_air if medium is Medium.BLE else str(folder / device.key)
         result.append(Simulated(device, medium, port))
     return result
+
+
+def to_be_paired(devices: Sequence[Simulated], folder: Path) -> list[str]:
+    """Those that nobody has paired with yet, and that an agent does not pair with by itself."""
+    return [
+        each.device.key
+        for each in devices
+        if KINDS[each.device.kind].secret is not None
+        and not secret_file(folder / _BONDS, each.port.removeprefix(BLE_SCHEME)).exists()
+    ]
 
 
 # ── What happens, and when ───────────────────────────────────────────────────────────────────────
@@ -274,7 +286,7 @@ def _serial_command(each: Simulated, seed: int) -> list[str]:
 
 def _air_command(devices: Sequence[Simulated], folder: Path) -> list[str]:
     words = [sys.executable, "-m", "drivers.radio.world", "--listen", f"unix:{folder / AIR}"]
-    words += ["--bonds", str(folder / "bonds.json")]
+    words += ["--bonds", str(folder / _BONDS)]
     for each in devices:
         options = "".join(f",{name}={_plain(value)}" for name, value in each.device.options.items())
         address = each.port.removeprefix(BLE_SCHEME)

@@ -5,7 +5,8 @@ A device folder offers one from its ``simulator.py`` by a function
 kind's name: ``--device sig-bp=C0:FF:EE:00:00:01,seed=7``.
 """
 
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from bumble.device import Device
 
@@ -38,4 +39,13 @@ class Peripheral(Protocol):
 
         The world itself takes ``forget`` (lose the bonds), ``leave`` and ``return`` (out of range).
         """
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A device that is given something by which it knows its owner; offered beside `Peripheral`."""
+
+    def remember(self, file: Path) -> None:
+        """Be whose that file says, and keep in it whose it will be; called before it lives."""
         ...

@@ -26,8 +26,9 @@ from bumble.controller import Controller
 from bumble.device import Device
 
 from drivers.radio.air import Air
-from drivers.radio.peripheral import Peripheral
+from drivers.radio.peripheral import Peripheral, Remembers
 from drivers.simulation import person
+from drivers.simulation.kept_secret import secret_file
 from drivers.transport.alongside import alongside
 
 UNKNOWN_ORDER: Final = "This order is not understood. (code: order-unknown)\n"
@@ -81,9 +82,14 @@ class World:
 async def living(
     air: Air, peripherals: Mapping[str, Peripheral], *, bonds: Path | None = None
 ) -> AsyncGenerator[World]:
-    """Let devices live in the air while the context lasts, keeping their bonds in a file if one is named."""
+    """Let devices live in the air while the context lasts, keeping their bonds in a file if one is named.
+
+    Beside it lies what they were given that is no bond.
+    """
     inhabitants: dict[str, Inhabitant] = {}
     for key, peripheral in peripherals.items():
+        if bonds is not None and isinstance(peripheral, Remembers):
+            peripheral.remember(secret_file(bonds, peripheral.address))
         device, controller = air.body(peripheral.name, peripheral.address, bonds)
         inhabitants[key] = Inhabitant(peripheral, device, controller, air)
     lives = {f"device-{key}": one.live() for key, one in inhabitants.items()}

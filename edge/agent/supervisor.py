@@ -20,9 +20,18 @@ from edge.vitals.reading import Reading
 ENDED: Final = "device-ended"
 """The device closed the session by itself, without an error: it has said what it had to say."""
 NO_WAY: Final = frozenset(
-    {"radio-down", "ble-quarantined", "bond-lost", "port-missing", "port-denied", "port-busy"}
+    {
+        "radio-down",
+        "ble-quarantined",
+        "bond-lost",
+        "port-missing",
+        "port-denied",
+        "port-busy",
+        "key-missing",
+        "secret-locked",
+    }
 )
-"""What a driver is told at once when there is no way to its device."""
+"""What a driver is told at once when there is no way to its device, or no key for it."""
 WAITED_FOR_S: Final = 2.0
 """Whoever is not refused within this has a way to the device, and waits for it."""
 ENDED_REST: Final = 0.05

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from cli.commands.sim import app
 from cli.rehearsal import simulators
 from cli.unit_file import UnitFileRefused, add_devices, device_lines
+from drivers.simulation import kept_secret
 from drivers.simulation.scenario import Scenario, shipped
 from drivers.simulation.scenario_file import load as load_scenario
 from edge.config import DeviceSection, Places, load
@@ -158,6 +159,14 @@ say = "measure 120 80 70"
         assert expected in told
     assert told == sorted(told)
     assert not any(order == "motion off" and at_s > 900 for at_s, _, order in told)
+
+
+def test_what_waits_to_be_paired_is_named_until_it_was(tmp_path: Path) -> None:
+    devices = simulators.placed(load_scenario("every-device"), tmp_path)
+    assert simulators.to_be_paired(devices, tmp_path) == ["cuff-3"]
+    [cuff] = [each for each in devices if each.device.key == "cuff-3"]
+    kept_secret.keep(kept_secret.secret_file(tmp_path / "x", cuff.port.removeprefix("ble:")), bytes(16))
+    assert simulators.to_be_paired(devices, tmp_path) == []
 
 
 class Recorder(simulators.Simulators):

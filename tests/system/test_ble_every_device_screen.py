@@ -116,12 +116,13 @@ async def all_of(wanted: set[str], look: Callable[[], set[str]], terminal: Termi
 
 async def test_each_of_seventeen_devices_is_seen_with_its_value(home: Path, terminal: Terminal) -> None:
     with process(home, "sim", "run", "every-device", "--write", "--json") as sim:
-        devices = {device["key"]: device["kind"] for device in sim.first_line()["devices"]}
+        ready = sim.first_line()
+        devices = {device["key"]: device["kind"] for device in ready["devices"]}
         assert set(devices.values()) == set(KINDS)
+        assert ready["to_be_paired"] == [OMRON]
         async with asyncio.timeout(2 * PATIENCE_S):
             with process(home, "agent"):
                 async with signed_in(home) as api:
-                    sim.say(f"{OMRON} pairing on")
                     await api.call("device.pair", device=OMRON)
                     await until(lambda: present(api, {*WORN, "board-1", "monitor-1", "cuff-2"}))
                     await until(lambda: clock_is_known(api))

@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from bumble.core import UUID
@@ -12,6 +13,7 @@ from bumble.gatt import Characteristic, Service
 from drivers.devices.omron_hem.codec import CHANNEL_BYTES, FROM_CUFF, SERVICE, TO_CUFF, UNLOCK, padded
 from drivers.devices.omron_hem.records import Model, model_called
 from drivers.devices.omron_hem.unit import Unit
+from drivers.simulation import kept_secret
 from drivers.simulation.device_clock import right, unset
 from drivers.simulation.notifier import introduce, nothing_left, now_s, one_of, writable
 from drivers.simulation.peripheral import (
@@ -46,11 +48,19 @@ class SimulatedOmron:
         self._hang_up = asyncio.Event()
         self._out: asyncio.Queue[tuple[Bytes, bytes]] = asyncio.Queue()
         self._parts: dict[int, bytes] = {}
+        self._file: Path | None = None
         self._unlock = told(
             UNLOCK, Characteristic.Properties.NOTIFY, read=lambda _: b"", write=self._hear_key
         )
         self._from = [notifying(uuid) for uuid in FROM_CUFF]
         self._to = [writable(uuid, self._hearing(place)) for place, uuid in enumerate(TO_CUFF)]
+
+    def remember(self, file: Path) -> None:
+        """See `drivers.radio.peripheral.Remembers`: the key it was given; who has one asks for none."""
+        self._file = file
+        key = kept_secret.read(file)
+        if key is not None:
+            self.unit.key, self.unit.pairing = key, False
 
     def obey(self, order: str) -> bool:
         match order.split():
@@ -94,7 +104,8 @@ class SimulatedOmron:
         )
         introduce(device, self.name, SERVICE)
         while True:
-            await self._awake.wait()
+            if not self.unit.pairing:  # P stands in its display until somebody has paired with it
+                await self._awake.wait()
             self._awake.clear()
             meeting = await met(device, within_s=AWAKE_S)
             if meeting is None:
@@ -126,7 +137,10 @@ class SimulatedOmron:
             await meeting.notify(characteristic, value)
 
     def _hear_key(self, _connection: Connection, asked: bytes) -> None:
+        before = self.unit.key
         self._out.put_nowait((self._unlock, self.unit.unlock(asked)))
+        if self._file is not None and self.unit.key is not None and self.unit.key != before:
+            kept_secret.keep(self._file, self.unit.key)
 
     def _hearing(self, place: int) -> "_Hearing":
         return _Hearing(self, place)
@@ -167,6 +181,7 @@ def make_peripheral(address: str, options: Mapping[str, str]) -> SimulatedOmron:
     key = given.pop("unlock", "")
     unit = Unit(model, bytes.fromhex(key) if key else None)
     time = right() if one_of(given, "clock", {"set": True, "unset": False}) else unset()
+    unit.pairing = one_of(given, "pairing", {"off": False, "on": True})
     kept = int(given.pop("kept", "0"))
     nothing_left(given, "a cuff of this kind")
     for back in range(kept, 0, -1):
