@@ -25,6 +25,8 @@ from sync.wire import enrolment
 from sync.wire.errors import EnvelopeRefused
 
 REQUEST_FILE = "request.cbor"
+NEXT_REQUEST_FILE = "request-next.cbor"
+"""With a new key for the link: it takes the place of the other once it is answered."""
 BUNDLE_FILE = "bundle.cbor"
 KEYSET_FILE = "keyset.cbor"
 """The newest keyset that came since, if one did."""
@@ -146,7 +148,7 @@ def copy_request(places: Places, file: Path) -> dict[str, Any]:
     Raises:
         QafilaError: ``file-exists`` when another file is in the way.
     """
-    request = _request(places)
+    request = _requests(places)[-1]
     if not (file.exists() and file.read_bytes() == request):
         write_new_file(file, request)
     return {"file": str(file), "fingerprint": enrolment.fingerprint(request)}
@@ -162,7 +164,7 @@ def install_bundle(places: Places, file: Path) -> dict[str, Any]:
     raw = read_small_file(file)
     before = installed(places)
     try:
-        answer = read_bundle(raw, _request(places), before.roots if before else ())
+        answer = _read_answer(places, raw, before.roots if before else ())
     except EnvelopeRefused as error:
         raise UnitRefused(
             f"{file} is no answer to this unit's request, or not from the centre it knows.",
@@ -192,6 +194,7 @@ def install_bundle(places: Places, file: Path) -> dict[str, Any]:
     write_new_file(new, raw)
     new.replace(places.pinned / BUNDLE_FILE)
     _sync_directory(places.pinned)
+    _keep_what_is_answered(places, raw)
     return {
         "unit": answer.unit,
         "realm": answer.realm,
@@ -211,7 +214,7 @@ def installed(places: Places) -> Enrolment | None:
     except FileNotFoundError:
         return None
     try:
-        pinned = read_bundle(raw, _request(places))
+        pinned = _read_answer(places, raw)
     except EnvelopeRefused as error:
         raise UnitRefused(
             "The installed bundle does not verify.",
@@ -229,6 +232,35 @@ def _with_newer_keyset(places: Places, pinned: Enrolment) -> Enrolment:
     except (OSError, KeysetRefused):
         return pinned
     return pinned if newer is None else dataclasses.replace(pinned, keyset=newer, keyset_raw=raw)
+
+
+def _read_answer(places: Places, raw: bytes, roots: tuple[bytes, ...] = ()) -> Enrolment:
+    """A bundle that answers any request of this unit: between two keys for the link there are two."""
+    first, *others = _requests(places)
+    try:
+        return read_bundle(raw, first, roots)
+    except EnvelopeRefused:
+        if not others:
+            raise
+        return read_bundle(raw, others[0], roots)
+
+
+def _keep_what_is_answered(places: Places, raw: bytes) -> None:
+    """Once the newer request is answered it is the request; a power cut before this changes nothing."""
+    first, *others = _requests(places)
+    if not others:
+        return
+    try:
+        read_bundle(raw, first)
+    except EnvelopeRefused:
+        (places.pinned / NEXT_REQUEST_FILE).replace(places.pinned / REQUEST_FILE)
+        _sync_directory(places.pinned)
+
+
+def _requests(places: Places) -> list[bytes]:
+    """The unit's request, and behind it the one with a newer key for the link until that is answered."""
+    following = places.pinned / NEXT_REQUEST_FILE
+    return [_request(places), *([following.read_bytes()] if following.exists() else [])]
 
 
 def _request(places: Places) -> bytes:

@@ -187,6 +187,36 @@ def renew_secret(
     emit(done, as_json=as_json, human=human)
 
 
+@app.command("renew-link", epilog="Example: qafila unit renew-link /media/usb/van-07.request --user fatima")
+def renew_link(
+    file: Annotated[Path, typer.Argument(help="Where to write the request; it holds public keys only.")],
+    user: Annotated[str, typer.Option(help="Who signs in for it, a technician or a supervisor.")],
+    pin_stdin: PinStdin = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new key for the link, where there is none or somebody else may have it; stop the agent first.
+
+    What was there serves until the answer is installed. A certificate that only ends needs a new answer to
+    the old request: qafila unit csr.
+    """
+    from cli.link_renewal import renew
+    from cli.output import emit, read_secrets
+    from edge.config import Places
+
+    (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
+    done = renew(Places.at(home), user, pin, file)
+    emit(
+        done,
+        as_json=as_json,
+        human=lambda: (
+            f"The request is in {file}.\nFingerprint: {done['fingerprint']}\n"
+            f"Next: at the centre, qafila central enrol {file.name} --out bundle.cbor; then here, "
+            "qafila unit enrol bundle.cbor. The agent may run again meanwhile."
+        ),
+    )
+
+
 @app.command(epilog="Example: qafila unit csr /media/usb/van-07.request")
 def csr(
     file: Annotated[Path, typer.Argument(help="Where to write the request; it holds public keys only.")],

@@ -75,6 +75,13 @@ def choose(wanted: BrokerChoice) -> BrokerKind:
     return "embedded"
 
 
+def own_command(centre: Path) -> list[str]:
+    """The command line that runs Mosquitto as the centre's own command has set it up, over TLS."""
+    program = _mosquitto()
+    assert program is not None  # noqa: S101  `choose` has found it
+    return [program, "-c", str(centre / "mosquitto" / "mosquitto.conf")]
+
+
 def command(kind: BrokerKind, port: int, folder: Path) -> list[str]:
     """The command line that runs this broker on ``port``; its configuration is written to ``folder``."""
     program = _mosquitto() if kind == "mosquitto" else None

@@ -159,7 +159,7 @@ class Rehearsal:
         with ProcessWatcher() as watcher:
             with Keeper(self._home / "log", watcher.add) as keeper:
                 stage = Stage(self._home, self._script, self._kind, keeper)
-                spy = Spy(stage.broker_port, self._own / "spy.bin")
+                spy = Spy(stage.spy_port, self._own / "spy.bin", stage.spy_tls)
                 async with asyncio.TaskGroup() as group:
                     watching = group.create_task(_keep_an_eye_on(keeper))
                     self._progress.say("making a unit and a centre")

@@ -5,7 +5,9 @@ nor what a client would do with its last will; the unit's are searched for in th
 the link keeps (`cli.rehearsal.link_cutter`), and everybody's in Mosquitto's own log.
 """
 
+import ssl
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
@@ -20,10 +22,12 @@ class Spy:
 
     Args:
         capture: where topics and payloads are appended, as they are.
+        tls: asked for when it begins to listen: what it connects with, or None where all is in the clear.
     """
 
-    def __init__(self, port: int, capture: Path) -> None:
+    def __init__(self, port: int, capture: Path, tls: Callable[[], ssl.SSLContext | None]) -> None:
         self._port = port
+        self._tls = tls
         self._capture = capture
         self._listening = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, client_id="rehearsal-spy")
@@ -37,6 +41,9 @@ class Spy:
 
     def __enter__(self) -> Self:
         self._capture.write_bytes(b"")
+        tls = self._tls()
+        if tls is not None:
+            self._client.tls_set_context(tls)
         self._client.connect_async("127.0.0.1", self._port)
         self._client.loop_start()
         return self

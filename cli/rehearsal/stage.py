@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import json
 import random
+import ssl
 import sys
 import time
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from cli.rehearsal.oracle import Centre
 from cli.rehearsal.processes import Keeper, RehearsalFailed, qafila
 from cli.rehearsal.script import CUFF, OXIMETERS, STRAP, Fault, Script
 from edge.clock import SystemClock
+from sync.central import authorities
+from sync.central.home import TLS_SCHEME, CentreHome
 
 REALM: Final = "training"
 _IN_THE_AIR: Final = {
@@ -37,7 +40,8 @@ _AGENT_KILLED_WITHIN_S: Final = 0.025
 AT_WORK_WITHIN_S: Final = 15.0
 """How long a cut or a kill waits for something to break."""
 _ANSWERED_BYTES: Final = 16
-"""A broker that greets, or refuses a version of MQTT, says less; with the first acknowledgements, more."""
+"""What a broker says at least once the unit is connected and it acknowledges; greetings are not counted."""
+_SPY: Final = "rehearsal.spy"
 _LOOK_EVERY_S: Final = 0.05
 _NEEDS_WORK: Final = frozenset({Fault.CUT_LINK, Fault.KILL_BROKER, Fault.KILL_COLLECTOR})
 """What proves nothing unless it strikes while the unit delivers."""
@@ -136,6 +140,9 @@ class Stage:
         self.own = home / "rehearsal"
         self.breakages = Breakages()
         self.broker_port = broker.free_port()
+        self._connection, self._greeting = "", 0
+        self._tls = kind == "mosquitto"
+        self.spy_port = broker.free_port() if self._tls else self.broker_port
         self._air = f"{broker.LOOPBACK}:{broker.free_port()}"
         self._kind: broker.BrokerKind = kind
         self._script = script
@@ -157,7 +164,7 @@ class Stage:
         link_port = await self._start_link()
         request, bundle = self._carried / "unit.request", self._carried / "unit.bundle"
         await self._run("unit", "csr", str(request))
-        address = f"{broker.LOOPBACK}:{link_port}"
+        address = f"{TLS_SCHEME if self._tls else ''}{broker.LOOPBACK}:{link_port}"
         await self._run("central", "enrol", str(request), "--out", str(bundle), "--broker", address)
         await self._run("unit", "enrol", str(bundle))
         self._keeper.start("agent", qafila(self.home, "agent"))
@@ -202,12 +209,24 @@ class Stage:
         while True:
             link = await self._tell_link("stats")
             now, before = self._delivery(link), self._at_last_fault
-            answered = now.down - before.down >= _ANSWERED_BYTES
+            answered = now.down - max(before.down, self._greeted(now.down)) >= _ANSWERED_BYTES
             if link["live"] > 0 and answered and now.batches > before.batches:
                 return True
             if time.monotonic() > give_up:
                 return False
             await asyncio.sleep(_LOOK_EVERY_S)
+
+    def _greeted(self, down: int) -> int:
+        """How much had come down when the present connection stood: handshake, greeting, what is retained."""
+        try:
+            note = json.loads((self.home / "spool" / "in" / "link").read_text())
+        except (FileNotFoundError, ValueError):
+            return down
+        if not note["connected"]:
+            return down
+        if note["connection"] != self._connection:
+            self._connection, self._greeting = note["connection"], down
+        return self._greeting
 
     async def _begin_again_from_acknowledgements(self) -> None:
         """After a kill the broker's answers are delivery enough for the next fault.
@@ -289,17 +308,42 @@ class Stage:
         return self.home / "devices" / key
 
     async def _start_centre(self) -> None:
-        address = f"{broker.LOOPBACK}:{self.broker_port}"
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._run("central", "init", "--realm", REALM, "--broker", address))
-            group.create_task(self._start_broker())
+        if self._tls:
+            await self._run(
+                *("central", "init", "--realm", REALM, "--broker", "mosquitto"),
+                *("--port", str(self.broker_port), "--centre-port", str(self.spy_port)),
+            )
+            self._let_spy_in()
+            await self._start_broker()
+        else:
+            address = f"{broker.LOOPBACK}:{self.broker_port}"
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._run("central", "init", "--realm", REALM, "--broker", address))
+                group.create_task(self._start_broker())
         for name, word in {"collector": "collect", "exploder": "explode"}.items():
             self._keeper.start(name, qafila(self.home, "central", word, "--backoff-max", _BACKOFF_MAX_S))
+
+    def _let_spy_in(self) -> None:
+        """Give the stranger the rights of whoever runs the broker, and have the broker log all it can."""
+        centre = CentreHome(self.central)
+        authorities.issue_client(*(centre, REALM, _SPY, self.central / "spy", self._clock.now().wall_ms))
+        with (self.central / "mosquitto" / "acl").open("a") as rights:
+            rights.write(f"\nuser {_SPY}\ntopic read #\n")
+        (self.central / "mosquitto" / "extra" / "log.conf").write_text("log_type all\n")
+
+    def spy_tls(self) -> ssl.SSLContext | None:
+        """What the stranger connects with, once there is a centre."""
+        return authorities.context(CentreHome(self.central), "spy") if self._tls else None
 
     async def _start_broker(self) -> None:
         folder = self.home / "broker"
         folder.mkdir(exist_ok=True)
-        self._keeper.start("broker", broker.command(self._kind, self.broker_port, folder))
+        command = (
+            broker.own_command(self.central)
+            if self._tls
+            else broker.command(self._kind, self.broker_port, folder)
+        )
+        self._keeper.start("broker", command)
         await self._keeper.wait(lambda: broker.listening(self.broker_port), "the broker to listen")
 
     async def _start_link(self) -> int:

@@ -78,6 +78,7 @@ ALLOWED: Final[dict[str, frozenset[Role]]] = {
 WHILE_STOPPED: Final[dict[str, frozenset[Role]]] = {
     "store.restore": _SUPERVISOR,
     "secret.renew": _SUPERVISOR,
+    "link.renew": _TECHNICAL,
 }
 """The same for what a command does with the store while no agent runs; no connection can ask for it."""
 

@@ -103,10 +103,16 @@ def make(home: CentreHome, realm: str, now_ms: int) -> None:
 
 def issue_process(home: CentreHome, realm: str, process: str, now_ms: int) -> None:
     """Give one of the centre's processes what it connects with."""
+    issue_client(home, realm, PROCESSES[process], home.directory / process, now_ms)
+
+
+def issue_client(home: CentreHome, realm: str, name: str, directory: Path, now_ms: int) -> None:
+    """Write ``tls.key`` and ``tls.crt`` for somebody who connects on the centre's side.
+
+    The name has a dot, as no unit's has; what it may do stands in the broker's own rules.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
-    authority = newest(home, HOSTS)
-    made = _leaf(authority, PROCESSES[process], realm, key.public_key(), now_ms, HOST_DAYS, server=None)
-    directory = home.directory / process
+    made = _leaf(newest(home, HOSTS), name, realm, key.public_key(), now_ms, HOST_DAYS, server=None)
     directory.mkdir(mode=0o700, exist_ok=True)
     replace(directory / "tls.key", private_pem(key))
     replace(directory / "tls.crt", made.public_bytes(serialization.Encoding.PEM))
@@ -224,7 +230,7 @@ def newest(home: CentreHome, kind: str) -> Authority:
 
 
 def context(home: CentreHome, process: str) -> ssl.SSLContext:
-    """What a process of the centre connects to the broker with: TLS 1.3, its own certificate, our hosts.
+    """What a process of the centre, by the name of its folder, connects with: TLS 1.3, its own certificate.
 
     Raises:
         CentreError: a file is missing or damaged.
@@ -250,7 +256,7 @@ def _asked(request: EnrolmentRequest) -> ec.EllipticCurvePublicKey:
     """The key that a request wants certified, once it has shown to hold it."""
     refused = CertificateRefused(
         f"The request of {request.unit} asks for no certificate, or not for its own P-256 key.",
-        next_step="write it again with `qafila unit csr`; a unit of before first runs `qafila unit renew`.",
+        next_step="write it again with `qafila unit csr`; an older unit uses `qafila unit renew-link`.",
         code="request-certificate",
     )
     try:

@@ -48,7 +48,7 @@ LINK: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
         ),
         "certificate-missing": (
             "This unit has no certificate to show, or not its key.",
-            "Run qafila unit renew, have the centre answer, then qafila unit enrol.",
+            "Run qafila unit renew-link, have the centre answer, then qafila unit enrol.",
         ),
         "certificate-ended": (
             "This unit's certificate has ended; measuring goes on, and everything is kept.",
