@@ -78,6 +78,8 @@ def _cells(each: "ReceivedWave") -> list[str]:
 
     if each.complete:
         state = each.ended or "whole"
+    elif not each.chunks and each.preview:
+        state = "preview"
     elif each.expected is None:
         state = "still coming"
     else:

@@ -36,6 +36,7 @@ from edge.clock import Clock
 from edge.ports.caller import Json
 from edge.records.fields import Kind, Payload, Source, Stream
 from edge.signals import wavecodec
+from edge.signals.preview import Preview
 from edge.signals.recording import Chunk, Gap, Recording, fits
 from edge.store.errors import StoreError, StoreRefused
 from edge.store.store import Store
@@ -78,6 +79,7 @@ class _Take:
     chunks: int = 0
     ended: bool = False
     refused: bool = False
+    preview: Preview | None = None
 
 
 class Recorder:
@@ -239,10 +241,11 @@ class Recorder:
         if item is not None and not item.data:
             item.data = await asyncio.to_thread(wavecodec.encode, item.chunk.leads)
         stamp = self._ledger.stamp_of(take.visit.operator)
-        ends = False
+        ends = made = False
+        preview = _preview_with(take, item)
 
         def work(tx: Transaction, _store: Store) -> None:
-            nonlocal ends
+            nonlocal ends, made
             if take.source is Source.SIMULATED and self._production:
                 raise SimulatedRefused(
                     "A simulated wave is not stored in production.",
@@ -263,12 +266,14 @@ class Recorder:
                 count = take.chunks + (item is not None and not item.saved)
                 entry_ = wave_entries.ended(take.waveform, count, WHOLE)
                 tx.append(Stream.WAVE, Kind.WAVEFORM_ENDED, stamp | entry_, patient=patient)
+            made = _append_preview(tx, take, preview, stamp, ends=ends)
 
         def durable() -> None:
             if item is not None and not item.saved:
                 item.saved = True
                 take.chunks += 1
             take.ended |= ends
+            take.preview = dataclasses.replace(preview, made=preview.made or made)
 
         await self._ledger.commit(work, what="wave", patient=take.visit.patient, durable=durable, begins=True)
 
@@ -291,6 +296,20 @@ class Recorder:
             "next": error.next_step,
         }
         self._audience.tell("not-saved", news)
+
+
+def _preview_with(take: _Take, item: _Waiting | None) -> Preview:
+    preview = take.preview or Preview.of(take.recording.leads, take.recording.nominal)
+    return preview if item is None or item.saved else preview.after(item.chunk, take.chunks + 1)
+
+
+def _append_preview(tx: Transaction, take: _Take, preview: Preview, stamp: Payload, *, ends: bool) -> bool:
+    """Append the preview when it has all its seconds, or can have no more; whether it was appended."""
+    if preview.made or not preview.samples or not (preview.whole or ends):
+        return False
+    shown = wave_entries.preview(take.waveform, take.visit.encounter, take.recording, preview)
+    tx.append(Stream.VITALS, Kind.WAVE_PREVIEW, stamp | shown, patient=take.visit.patient)
+    return True
 
 
 def end_interrupted(store: Store, stamp: Payload) -> None:

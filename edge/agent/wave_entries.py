@@ -6,7 +6,10 @@ from decimal import Decimal
 from typing import Final
 
 from edge.agent.payloads import decimal
+from edge.cbor import Value
 from edge.records.fields import Field, Payload, Source
+from edge.signals import wavecodec
+from edge.signals.preview import Preview
 from edge.signals.rate import Rate
 from edge.signals.recording import Chunk, Recording
 
@@ -50,6 +53,22 @@ def chunk(waveform_id: bytes, number: int, taken: Chunk, data: bytes, first_ms: 
     return entry
 
 
+def preview(waveform_id: bytes, encounter: bytes, recording: Recording, shown: Preview) -> Payload:
+    """Some seconds of one lead that travel before the wave does."""
+    return {
+        Field.WAVEFORM: waveform_id,
+        Field.ENCOUNTER: encounter,
+        Field.CODE: recording.code.value,
+        Field.LEADS: [recording.leads[shown.lead] or ""],
+        Field.WAVE_UNIT: recording.unit.value,
+        Field.STEP: decimal(recording.step),
+        Field.RATE: _rate(shown.thinned_rate),
+        Field.CHUNK: shown.chunk,
+        Field.SAMPLES: len(shown.samples),
+        Field.PREVIEW: wavecodec.encode([list(shown.samples)]),
+    }
+
+
 def ended(waveform_id: bytes, chunks: int, how: str) -> Payload:
     """How many chunks there are, so that a reader sees that none is missing."""
     return {Field.WAVEFORM: waveform_id, Field.COUNT: chunks, Field.ENDED: how}
@@ -57,6 +76,11 @@ def ended(waveform_id: bytes, chunks: int, how: str) -> Payload:
 
 def _found(rate: Rate) -> Sequence[Sequence[int]]:
     return [_decimal(rate.per_s), _decimal(rate.uncertainty_per_s)]
+
+
+def _rate(value: Decimal) -> Value:
+    """To as many places as a rate is known to, at most."""
+    return decimal(value.quantize(RATE_STEP).normalize())
 
 
 def _decimal(value: float) -> Sequence[int]:

@@ -58,6 +58,7 @@ class Kind(IntEnum):
     REQUEST_CHANGED = 23
     RECEIVED = 24
     READ = 25
+    WAVE_PREVIEW = 26
 
 
 class Field(IntEnum):
@@ -154,6 +155,9 @@ class Field(IntEnum):
 
     # waveform ended; also COUNT, its chunks
     ENDED = 123  # text: whole, or interrupted when the agent had stopped in the midst of it
+
+    # preview of a waveform, in vitals: LEADS has one, RATE is that after thinning, CHUNK where it begins
+    PREVIEW = 124  # bytes: SAMPLES of that lead, encoded as those of a chunk
 
     # clock: a better one was heard; what it says holds for the wall times of BOOT that are worth less
     CLOCK_SOURCE = 130  # int, edge.clock.ClockQuality

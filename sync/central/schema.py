@@ -405,6 +405,7 @@ STEPS: Final = {
     8: schema_waves.WAVES,
     9: _ADDED_IN_9,
     10: schema_trust.TRUST,
+    11: schema_waves.PREVIEWS,
 }
 """The statements that make each schema of the one before."""
 

@@ -65,3 +65,25 @@ CREATE TABLE wave_ends (
 CREATE INDEX wave_ends_by_id ON wave_ends (waveform);
 """
 """What made schema 8 of schema 7: waves and their samples."""
+
+PREVIEWS: Final = """
+CREATE TABLE wave_previews (        -- some seconds of one lead, thinned out, that come with the vitals
+    unit      TEXT NOT NULL, epoch TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
+    leaf      BLOB NOT NULL,
+    waveform  TEXT NOT NULL,
+    encounter TEXT,
+    patient   TEXT,
+    code      TEXT NOT NULL,
+    leads     TEXT NOT NULL,        -- JSON, one
+    wave_unit TEXT,
+    step      TEXT NOT NULL,
+    rate      TEXT NOT NULL,        -- of these samples
+    chunk     INTEGER,              -- in which they begin
+    samples   INTEGER,
+    data      BLOB NOT NULL,        -- encoded as a chunk is
+    wall_ms   INTEGER,
+    PRIMARY KEY (unit, epoch, stream, seq, leaf)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX wave_previews_by_id ON wave_previews (waveform);
+"""
+"""What was added next: previews."""

@@ -15,7 +15,7 @@ from sync.central.readers import Fields, Unreadable
 Cells: TypeAlias = tuple[str | int | bytes | None, ...]
 """What stands in a row behind the entry's identity."""
 
-COLUMNS: Final = {"waveforms": 17, "wave_chunks": 18, "wave_ends": 10}
+COLUMNS: Final = {"waveforms": 17, "wave_chunks": 18, "wave_ends": 10, "wave_previews": 17}
 _HASH_BYTES: Final = 32
 
 
@@ -67,6 +67,24 @@ def _end(fields: Fields) -> Cells:
     )
 
 
+def _preview(fields: Fields) -> Cells:
+    waveform, code = readers.identifier(fields, Field.WAVEFORM), readers.text(fields, Field.CODE)
+    step, rate = readers.decimal(fields, Field.STEP), readers.decimal(fields, Field.RATE)
+    data = fields.get(Field.PREVIEW)
+    if waveform is None or code is None or step is None or rate is None or not isinstance(data, bytes):
+        raise Unreadable
+    return (
+        waveform,
+        readers.identifier(fields, Field.ENCOUNTER),
+        readers.identifier(fields, Field.PATIENT),
+        code,
+        _json(fields, Field.LEADS),
+        readers.text(fields, Field.WAVE_UNIT),
+        *(step, rate, readers.integer(fields, Field.CHUNK), readers.integer(fields, Field.SAMPLES), data),
+        readers.integer(fields, Field.WALL_MS),
+    )
+
+
 def _rate_found(fields: Fields) -> tuple[str | None, str | None]:
     match fields.get(Field.RATE_FOUND):
         case None:
@@ -97,5 +115,6 @@ ONE_ROW: Final[dict[Kind, tuple[str, Callable[[Fields], Cells]]]] = {
     Kind.WAVEFORM: ("waveforms", _waveform),
     Kind.WAVE_CHUNK: ("wave_chunks", _chunk),
     Kind.WAVEFORM_ENDED: ("wave_ends", _end),
+    Kind.WAVE_PREVIEW: ("wave_previews", _preview),
 }
 """Kinds that make one row, its table, and how."""

@@ -24,6 +24,16 @@ _RECORDINGS: Final = (
     "SELECT waveform, unit, encounter, patient, code, device, source, leads, wave_unit, step, rate, operator,"
     " wall_ms FROM waveforms"
 )
+_PREVIEWED: Final = (
+    "SELECT waveform, unit, encounter, patient, code, NULL AS device, NULL AS source, leads, wave_unit, step,"
+    " rate, NULL AS operator, wall_ms FROM wave_previews"
+    " WHERE NOT EXISTS (SELECT 1 FROM waveforms WHERE waveforms.waveform = wave_previews.waveform)"
+)
+"""Those of which nothing else has come yet."""
+_PREVIEW: Final = (
+    "SELECT leads, wave_unit, step, rate, chunk, samples, data FROM wave_previews WHERE waveform = ?"
+    " ORDER BY wall_ms LIMIT 1"
+)
 _CHUNKS: Final = (
     "SELECT number, wave_chunks.samples, wave_chunks.size, first_ms, boot, gaps, flaws, rate_found,"
     " rate_uncertainty, wave_chunks.wall_ms, wave_chunks.hash, {data} FROM wave_chunks"
@@ -49,6 +59,7 @@ class ReceivedWave:
         expected: how many there are; None while its end has not come.
         missing: numbers of those that are known of and are not here.
         ended: ``whole``, ``interrupted``, or None.
+        preview: whether some seconds of one lead have come beside.
         bytes: what the samples take.
     """
 
@@ -71,6 +82,7 @@ class ReceivedWave:
     samples: int
     bytes: int
     ended: str | None
+    preview: bool = False
 
     @property
     def complete(self) -> bool:
@@ -92,13 +104,16 @@ def recordings(
     home.read_settings()
     where = [f"{name} = ?" for name, value in (("patient", patient), ("unit", unit)) if value is not None]
     values = [value for value in (patient, unit) if value is not None]
-    condition = f" WHERE {' AND '.join(where)}" if where else ""
+    condition = "".join(f" AND {each}" for each in where)
     connection = database.connect(home.database)
     try:
         with trouble.understood():
-            rows = connection.execute(
-                f"{_RECORDINGS}{condition} ORDER BY wall_ms, waveform", values
-            ).fetchall()
+            rows = [
+                row
+                for said in (_RECORDINGS + " WHERE 1 = 1", _PREVIEWED)
+                for row in connection.execute(said + condition, values).fetchall()
+            ]
+            rows.sort(key=lambda row: (row[-1] or 0, row[0]))
             return [_recording(connection, row) for row in rows]
     finally:
         connection.close()
@@ -122,6 +137,8 @@ def export(home: CentreHome, waveform: str) -> dict[str, Any]:
         with trouble.understood():
             row = connection.execute(f"{_RECORDINGS} WHERE waveform = ?", (id_,)).fetchone()
             if row is None:
+                row = connection.execute(f"{_PREVIEWED} AND waveform = ?", (id_,)).fetchone()
+            if row is None:
                 raise WaveMissing(
                     "No recording with this id has come.",
                     next_step="look it up with `qafila central waves --json`.",
@@ -131,6 +148,7 @@ def export(home: CentreHome, waveform: str) -> dict[str, Any]:
             return {
                 **said.as_json(),
                 "layout": "each sample times step is in wave_unit; nothing stands in for what is missing",
+                "preview": _preview(connection, id_),
                 "data": [_chunk(each, len(said.leads)) for each in chunks if each[-1] is not None],
             }
     finally:
@@ -168,7 +186,23 @@ def _recording(connection: Connection, row: Sequence[Any]) -> ReceivedWave:
         samples=sum(each[1] for each in here),
         bytes=sum(each[2] for each in here),
         ended=None if end is None else end[1],
+        preview=connection.execute(_PREVIEW, (waveform,)).fetchone() is not None,
     )
+
+
+def _preview(connection: Connection, waveform: str) -> dict[str, Any] | None:
+    row = connection.execute(_PREVIEW, (waveform,)).fetchone()
+    if row is None:
+        return None
+    leads, wave_unit, step, rate, chunk, samples, data = row
+    try:
+        decoded = wavecodec.decode(data)
+    except WaveDamaged:
+        raise _damaged(chunk or 0) from None
+    if len(decoded) != 1 or len(decoded[0]) != samples:
+        raise _damaged(chunk or 0)
+    said = {"wave_unit": wave_unit, "step": step, "rate": rate, "chunk": chunk}
+    return {"leads": json.loads(leads), **said, "samples": list(decoded[0])}
 
 
 def _by_number(rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:

@@ -181,6 +181,21 @@ class Unit:
             self.append(Stream.WAVE, Kind.WAVEFORM_ENDED, ended, patient)
         return waveform
 
+    def preview(self, patient: bytes, waveform: bytes, samples: Sequence[int]) -> None:
+        """What travels of a wave with the vitals."""
+        said: Payload = {
+            Field.WAVEFORM: waveform,
+            Field.CODE: "ecg",
+            Field.LEADS: ["II"],
+            Field.WAVE_UNIT: "uV",
+            Field.STEP: [25, -1],
+            Field.RATE: [125, 0],
+            Field.CHUNK: 1,
+            Field.SAMPLES: len(samples),
+            Field.PREVIEW: wavecodec.encode([list(samples)]),
+        }
+        self.append(Stream.VITALS, Kind.WAVE_PREVIEW, said, patient)
+
     def key_message(self) -> Upward:
         return Upward(topics.up(self.name, "key"), self.key_file.content)
 

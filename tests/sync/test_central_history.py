@@ -189,6 +189,9 @@ def test_a_database_of_the_first_schema_is_brought_along(centre: Centre, unit: U
         "DROP TABLE grants",
         *("DROP TABLE losses", "DROP TABLE work"),
         *(f"DROP TABLE {table}" for table in ("blobs", "waveforms", "wave_chunks", "wave_ends")),
+        "DROP TABLE wave_previews",
+        *(f"DROP TABLE {table}" for table in ("revocations", "revoked_at", "approvals", "held")),
+        "DROP TABLE keysets_of_units",
         *(f"DROP TABLE {table}" for table in ("consents", "merges", "sites", "devices", "clocks")),
         *(
             f"ALTER TABLE {column.split('.')[0]} DROP COLUMN {column.split('.')[1]}"

@@ -188,3 +188,31 @@ def test_an_entry_whose_hash_is_none_is_refused(centre: Centre, unit: Unit) -> N
         assert opened(centre) == 0
         unit.journal[WAVE].pop()
         del unit.beside[WAVE, entry.seq]
+
+
+def test_a_preview_comes_with_the_vitals_before_anything_of_the_wave(centre: Centre, unit: Unit) -> None:
+    patient = unit.visit()
+    waveform = unit.recording(patient, ONE)
+    unit.preview(patient, waveform, range(1250))
+    take(centre, *vitals(unit))
+    [early] = waves.recordings(centre.home, patient=patient.hex())
+    assert (early.waveform, early.preview, early.chunks, early.complete) == (waveform.hex(), True, 0, False)
+    shown = waves.export(centre.home, waveform.hex())
+    assert shown["preview"] == {
+        "leads": ["II"], "wave_unit": "uV", "step": "2.5", "rate": "125", "chunk": 1,
+        "samples": list(range(1250)),
+    }  # fmt: skip
+    assert shown["data"] == []
+    take(centre, all_waves(unit))
+    [late] = waves.recordings(centre.home)
+    assert (late.preview, late.chunks, late.complete, late.rate) == (True, 1, True, "130")
+    erasing.order(
+        centre.home,
+        uuid.UUID(bytes=patient),
+        "asked in writing",
+        by=("hakim", "leila"),
+        key_files=(centre.home.records_keys[0], centre.home.records_keys[1]),
+        clock=centre.clock,
+    )
+    assert waves.recordings(centre.home) == []
+    assert centre.value("SELECT count(*) FROM wave_previews") == 0

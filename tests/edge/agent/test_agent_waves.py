@@ -12,10 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge import cbor
 from edge.agent.recorder import LOOK_EVERY_S, WAITING_AT_MOST
 from edge.agent.sealing import Sealing
 from edge.audit.chain import Entry
-from edge.records.fields import Stream
+from edge.records.fields import Field, Kind, Stream
+from edge.signals import wavecodec
 from edge.signals.recording import LONGEST_OPEN_S, Gap
 from edge.store.errors import StoreFull
 from edge.store.store import Store
@@ -505,3 +507,41 @@ async def test_a_strap_without_numbers_that_loses_its_link_is_not_the_next_patie
         await bench.recorder.finish()
         [kept] = await bench.waveforms()
         assert kept.encounter == first.bytes
+
+
+async def previews(bench: Bench) -> list[dict[int, Any]]:
+    def look(store: Store) -> list[dict[int, Any]]:
+        entries = store.entries(Stream.VITALS, 1, store.watermark(Stream.VITALS).tip)
+        found = [cbor.decode(each.payload or b"") for each in entries if each.kind is Kind.WAVE_PREVIEW]
+        return [dict(each) for each in found]  # type: ignore[arg-type]  # payloads are maps
+
+    return await bench.look(look)
+
+
+async def test_ten_seconds_of_a_wave_go_with_the_vitals_once(tmp_path: Path) -> None:
+    async with Bench(tmp_path).running() as bench:
+        visit = await bench.open_visit()
+        await bench.number()
+        await bench.seconds(5, 9)
+        await bench.save()
+        assert await previews(bench) == []
+        await bench.seconds(6, 25)
+        await bench.save()
+        [shown] = await previews(bench)
+        [found] = await bench.waveforms()
+        assert (shown[Field.WAVEFORM], shown[Field.ENCOUNTER]) == (found.waveform, visit.bytes)
+        assert (shown[Field.LEADS], shown[Field.CHUNK], shown[Field.SAMPLES]) == (["II"], 1, 10 * RATE)
+        [samples] = wavecodec.decode(shown[Field.PREVIEW])
+        assert list(samples) == [5] * 900 + [6] * 100
+        await bench.close_visit(visit)
+        assert len(await previews(bench)) == 1
+
+
+async def test_a_short_recording_has_a_shorter_preview(tmp_path: Path) -> None:
+    async with Bench(tmp_path).running() as bench:
+        visit = await bench.open_visit()
+        await bench.number()
+        await bench.seconds(5, 4)
+        await bench.close_visit(visit)
+        [shown] = await previews(bench)
+        assert list(wavecodec.decode(shown[Field.PREVIEW])[0]) == [5] * 400
