@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from cli.link_texts import link_waits
 from cli.output import table
 from edge.i18n.catalogue import load
 from edge.spool.files import names_in
@@ -36,6 +37,7 @@ def status_text(answer: dict[str, Any]) -> str:
         f"centre    {'enrolled' if answer['enrolled'] else 'not enrolled: nothing can be sent'}"
         + (f", keys version {answer['keyset_version']}" if answer["keyset_version"] else ""),
         f"link      {'connected' if link['connected'] else 'no connection'}",
+        *link_waits(say, link),
     ]
     total = sum(each["bytes"] for each in answer["waiting"].values())
     files = sum(each["files"] for each in answer["waiting"].values())

@@ -3,11 +3,20 @@
 import json
 import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from cli.unit_setup import installed
-from edge.config import Places, load
+from edge.config import Places, UnitConfig, load
 from edge.errors import QafilaError
+
+
+def link_settings(config: UnitConfig) -> dict[str, Any]:
+    """What the uplink is told of the kind of link and its bytes."""
+    megabytes = config.link.day_mb
+    return {
+        "profile": config.link.profile,
+        "day_bytes": None if megabytes is None else megabytes * 1_000_000,
+    }
 
 
 def become_uplink(places: Places, *, backoff_max_s: float, json_log: bool = False) -> NoReturn:
@@ -38,6 +47,7 @@ def become_uplink(places: Places, *, backoff_max_s: float, json_log: bool = Fals
         "keyset": enrolled.keyset_raw.hex(),
         "certificate": enrolled.certificate_raw.hex(),
         "roots": [root.hex() for root in enrolled.roots],
+        **link_settings(config),
         "patience": {"backoff_max_s": backoff_max_s, "backoff_min_s": min(1.0, backoff_max_s)},
     }
     # A sealed memory file: nothing on disk, nothing in arguments, and no pipe that could fill up.

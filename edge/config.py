@@ -177,6 +177,19 @@ class SealSection(_Section):
     batch: Annotated[int, Field(ge=1, le=4096, description="how many entries a merged batch aims at")] = 200
 
 
+class LinkSection(_Section):
+    """The way to the centre, and what it may cost."""
+
+    profile: Annotated[
+        Literal["satellite", "2g", "4g", "wifi"],
+        Field(description="what kind of link it is: how patient to be, and how many bytes a day"),
+    ] = "4g"
+    day_mb: Annotated[
+        int | None,
+        Field(ge=0, le=1_000_000, description="megabytes the link may carry in a day; 0 without bound"),
+    ] = None
+
+
 class KeepingSection(_Section):
     """How long what the centre has opened is kept here; what it has not is kept for ever."""
 
@@ -271,6 +284,7 @@ class UnitConfig(_Section):
     security: SecuritySection = SecuritySection()
     locks: LocksSection = LocksSection()
     seal: SealSection = SealSection()
+    link: LinkSection = LinkSection()
     keeping: KeepingSection = KeepingSection()
     clock: ClockSection = ClockSection()
     socket: SocketSection = SocketSection()

@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
 
 def _human(status: dict[str, Any]) -> str:
     from cli.device_texts import state_for_people
+    from cli.link_texts import link_waits
     from edge.i18n.catalogue import load
 
     say = load("en")
@@ -37,6 +38,7 @@ def _human(status: dict[str, Any]) -> str:
         f"store     {_lock(status)}",
         f"centre    {'enrolled' if status['enrolled'] else 'not enrolled: nothing can be sent'}",
         f"link      {'connected' if link['connected'] else 'no connection'}",
+        *link_waits(say, link),
         f"clock     quality {clock['quality']}{_off(clock.get('off_ms'))}",
     ]
     for device in status["devices"]:

@@ -1,5 +1,6 @@
 """Records as answers and events show them: plain values, pure."""
 
+import dataclasses
 import datetime
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -213,7 +214,12 @@ def fork(shown: Fork) -> dict[str, Json]:
 
 def link(shown: Link) -> dict[str, Json]:
     """What the uplink notes of its connection."""
-    return {"connected": shown.connected, "since_ms": shown.since_ms, "broker": shown.broker}
+    return {
+        "connected": shown.connected,
+        "since_ms": shown.since_ms,
+        "broker": shown.broker,
+        "waiting": None if shown.waiting is None else dataclasses.asdict(shown.waiting),
+    }
 
 
 def _progress(each: Progress) -> dict[str, Json]:

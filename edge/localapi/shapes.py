@@ -300,12 +300,31 @@ class ForkShown(Message):
     again: int
 
 
+class WaitingShown(Message):
+    """What has no receipt yet, in bytes, and the seconds it takes at the rate the link has shown.
+
+    The backlog's seconds are those of everything before it, too. ``held_bytes`` wait for another day:
+    ``day_bytes``, 0 without bound, allow no more. ``rate``: bytes a second. Two significant digits each.
+    """
+
+    urgent_bytes: int
+    urgent_s: int
+    backlog_bytes: int
+    backlog_s: int
+    held_bytes: int
+    rate: int
+    profile: Line
+    spent_bytes: int
+    day_bytes: int
+
+
 class LinkShown(Message):
     """What the uplink notes of its connection: a hint, never evidence."""
 
     connected: bool
     since_ms: int | None
     broker: str | None
+    waiting: WaitingShown | None = None
 
 
 class ClockShown(Message):

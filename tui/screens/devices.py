@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Static
 
+from edge.i18n.amounts import waits
 from edge.localapi.shapes import PatientShown
 from tui.device_book import DeviceBook
 from tui.hub import Hub
@@ -17,6 +18,14 @@ from tui.widgets.scroller import MOVES
 _CLOCK_MAY_BE_OFF_MS: Final = 2000
 """What a receiver says can itself be late by as much."""
 MOVE_KEYS = {key: f"scroll('{key}')" for key in MOVES}
+
+
+def link_words(hub: Hub) -> str:
+    """What waits for the link and how long it will take; a line of its own, or nothing when nobody knows."""
+    link = hub.situation.link
+    if link is None or link.waiting is None or not hub.present:
+        return ""
+    return f"\n{hub.say('waits.title')}: {waits(hub.say, link.waiting, connected=link.connected)}"
 
 
 def place_words(hub: Hub) -> str:
@@ -48,13 +57,14 @@ class DevicesScreen(QafilaScreen):
     ]
     DEFAULT_CSS: ClassVar[str] = """
     DevicesScreen DeviceList { height: 1fr; }
-    DevicesScreen #above { height: 1; padding: 0 1; }
+    DevicesScreen #above { height: auto; padding: 0 1; }
     """
 
     def __init__(self, hub: Hub, patient: PatientShown, book: DeviceBook) -> None:
         super().__init__(hub)
         self.header.patient = patient
         self._list = DeviceList(hub, book)
+        self._words = ""
         self._above = Static("", id="above", markup=False)
 
     def body(self) -> ComposeResult:
@@ -63,7 +73,9 @@ class DevicesScreen(QafilaScreen):
 
     def tick(self) -> None:
         super().tick()
-        self._above.update(place_words(self.hub), layout=False)
+        words = f"{place_words(self.hub)}{link_words(self.hub)}"
+        self._above.update(words, layout=words != self._words)
+        self._words = words
         self._list.tick()
 
     def action_scroll(self, how: str) -> None:

@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from tui.hub import Hub
 from tui.screens.base import QafilaScreen, keys
-from tui.screens.devices import MOVE_KEYS, place_words
+from tui.screens.devices import MOVE_KEYS, link_words, place_words
 from tui.screens.glass import BreakGlass, Broken
 from tui.widgets.device_list import DeviceList
 
@@ -63,7 +63,7 @@ class TechnicianScreen(QafilaScreen):
         super().tick()
         say, person = self.hub.say, self.hub.situation.person
         name = "" if person is None else say("technician.title", name=person.name)
-        self._above.update(f"{name}\n{say('technician.text')}\n{place_words(self.hub)}")
+        self._above.update(f"{name}\n{say('technician.text')}\n{place_words(self.hub)}{link_words(self.hub)}")
         self._list.tick()
 
     def action_scroll(self, how: str) -> None:

@@ -1,0 +1,39 @@
+"""What waits for the link and how long it will take, on the page of the devices and the technician's."""
+
+import pytest
+
+from edge.localapi.shapes import LinkShown, WaitingShown
+from tests.tui.tui_stage import app, settled, text
+from tests.tui.tui_world import NOW_MS, FakeAgent
+
+WAITING = WaitingShown(
+    urgent_bytes=610,
+    urgent_s=1,
+    backlog_bytes=140_000,
+    backlog_s=58,
+    held_bytes=2_100_000,
+    rate=2400,
+    profile="2g",
+    spent_bytes=50_000_000,
+    day_bytes=50_000_000,
+)
+
+
+@pytest.mark.parametrize("role", ["nurse", "technician"])
+async def test_what_waits_is_told_and_follows_what_the_uplink_says(role: str) -> None:
+    agent = FakeAgent()
+    agent.role = role  # type: ignore[assignment]  # one of the roles
+    async with app(agent, capture=role == "nurse").run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        if role == "nurse":
+            await pilot.press("f6")
+            await settled(pilot)
+        assert "À envoyer" not in text(pilot)  # an uplink that is not there has said nothing
+        agent.say(LinkShown(connected=True, since_ms=NOW_MS, broker="mqtt5", waiting=WAITING))
+        await settled(pilot)
+        shown = " ".join(text(pilot).split())
+        assert "À envoyer: urgent 0,6 ko, environ 1 s; en attente 140 ko, environ 1 min" in shown
+        assert "2,1 Mo attendent demain : les 50 Mo du jour sont utilisés" in shown
+        agent.say(LinkShown(connected=False, since_ms=NOW_MS, broker=None, waiting=WAITING))
+        await settled(pilot)
+        assert "il y a une liaison" in " ".join(text(pilot).split())
