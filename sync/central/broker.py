@@ -81,6 +81,8 @@ class Link:
             jitter, and begin anew only after a connection that stood for `STEADY_S`, or for this long
             if that is more: one that is lost at once is no better than none.
         tls: what to wrap the connection with, or None for one in the clear.
+        lasting: have the broker keep what comes while we are away; not where others take it meanwhile.
+        lasting: have the broker keep what comes while we are away; not where others take it meanwhile.
     """
 
     def __init__(
@@ -92,11 +94,13 @@ class Link:
         *,
         backoff_max_s: float,
         tls: ssl.SSLContext | None = None,
+        lasting: bool = True,
     ) -> None:
         self._host = host
         self._port = port
         self._client_id = client_id
         self._tls = tls
+        self._lasting = lasting
         self._topics = tuple(topics)
         self._backoff_max_s = backoff_max_s
         self._backoff_s = BACKOFF_FIRST_S
@@ -117,6 +121,11 @@ class Link:
     @property
     def connected(self) -> bool:
         return self._client is not None
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the broker has confirmed all that was published."""
+        return self.connected and not self._outbox and not self._in_flight
 
     def poll(self, wait_s: float, *, gather_s: float = 0.0, quiet_s: float = 0.0) -> list[Message]:
         """Give what came within ``wait_s``.
@@ -202,9 +211,11 @@ class Link:
         try:
             if self._protocol is MQTTProtocolVersion.MQTTv5:
                 lasting = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it out
-                lasting.SessionExpiryInterval = _SESSION_S
+                lasting.SessionExpiryInterval = _SESSION_S if self._lasting else 0
                 lasting.MaximumPacketSize = LARGEST_PACKET
-                client.connect(self._host, self._port, KEEPALIVE_S, clean_start=False, properties=lasting)
+                client.connect(
+                    self._host, self._port, KEEPALIVE_S, clean_start=not self._lasting, properties=lasting
+                )
             else:
                 client.connect(self._host, self._port, KEEPALIVE_S)
         except ssl.SSLError:
@@ -250,7 +261,7 @@ class Link:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
-            clean_session=None if self._protocol is MQTTProtocolVersion.MQTTv5 else False,
+            clean_session=None if self._protocol is MQTTProtocolVersion.MQTTv5 else not self._lasting,
             protocol=self._protocol,
             reconnect_on_failure=False,
             manual_ack=True,

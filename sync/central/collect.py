@@ -11,11 +11,12 @@ import threading
 from typing import Final
 
 from edge.clock import Clock
-from sync.central import database, station, trouble
-from sync.central.exclusive import exclusive
+from sync.central import station, trouble
+from sync.central.connection import Connection
 from sync.central.home import CentreHome
 from sync.central.keyset_sender import KeysetSender, KeysetWatch
 from sync.central.landing import Lander, Upward
+from sync.central.station import Lead, Station
 from sync.wire import topics
 from sync.wire.enrolment import Broker
 from sync.wire.keyset import Use
@@ -52,33 +53,51 @@ def run(
         CentreDatabaseError: the database cannot be used.
     """
     here = station.prepare(home, PROCESS, Use.LANDED, broker)
+
+    def serve(connection: Connection) -> None:
+        with trouble.understood(), here.alone("collector"):
+            _collect(here, home, clock, stop, connection, backoff_max_s)
+
+    station.on_database(home, stop, serve)
+
+
+def _collect(
+    here: Station,
+    home: CentreHome,
+    clock: Clock,
+    stop: threading.Event,
+    connection: Connection,
+    backoff_max_s: float,
+) -> None:
     settings, writer = here.settings, here.writer
-    connection = database.connect(home.database)
-    with trouble.understood(), exclusive(here.lock, "collector"):
-        link = here.link([topics.UP_ALL], backoff_max_s)
-        lander = Lander(connection, settings.realm, clock, writer)
-        _LOG.info("collector-started", extra={"realm": settings.realm, "generation": settings.generation})
-        watch, sender = KeysetWatch(home), KeysetSender(home, connection)
-        spoken_to = 0
-        try:
-            while not stop.is_set():
-                messages = link.poll(WAIT_S, gather_s=GATHER_S, quiet_s=QUIET_S)
-                if link.connections != spoken_to and link.connected:
-                    spoken_to = link.connections
-                    sender.anew()
+    link = here.link([topics.UP_ALL], backoff_max_s)
+    lander = Lander(connection, settings.realm, clock, writer)
+    _LOG.info("collector-started", extra={"realm": settings.realm, "generation": settings.generation})
+    watch, sender = KeysetWatch(home), KeysetSender(home, connection)
+    lead = Lead(connection, "collect", clock)
+    spoken_to = 0
+    try:
+        while not stop.is_set():
+            messages = link.poll(WAIT_S, gather_s=GATHER_S, quiet_s=QUIET_S)
+            if link.connections != spoken_to and link.connected:
+                spoken_to = link.connections
+                sender.anew()
+                if lead:
                     sender.look(link, clock.monotonic_s())  # before receipts that a new key has signed
-                    here.publish(link, writer.recent(connection, clock.now().wall_ms))
-                if watch.changed(clock.monotonic_s()):
-                    writer.sign_with(home.read_key(Use.LANDED, settings.realm))
-                    sender.anew(changed=True)
+                here.publish_recent(link, connection, clock.now().wall_ms, lead)
+            if watch.changed(clock.monotonic_s()):
+                writer.sign_with(home.read_key(Use.LANDED, settings.realm))
+                sender.anew(changed=True)
+                if lead:
                     sender.look(link, clock.monotonic_s())
-                    here.publish(link, writer.recent(connection, clock.now().wall_ms))
+                here.publish_recent(link, connection, clock.now().wall_ms, lead)
+            if lead:
                 sender.look(link, clock.monotonic_s())
-                if messages:
-                    receipts = lander.land([Upward(message.topic, message.payload) for message in messages])
-                    here.publish(link, receipts)
-                    link.acknowledge(messages)
-        finally:
-            link.close()
-            connection.close()
-            _LOG.info("collector-stopped")
+            if messages:
+                receipts = lander.land([Upward(message.topic, message.payload) for message in messages])
+                here.publish(link, receipts)
+                link.acknowledge(messages)
+            here.settle(link, connection)
+    finally:
+        link.close()
+        _LOG.info("collector-stopped")

@@ -22,6 +22,7 @@ from sync.central.home import CentreHome
 from sync.central.keyset_sender import KeysetWatch
 from sync.central.receipts import ReceiptWriter
 from sync.central.retention import Retention
+from sync.central.station import Lead, Station
 from sync.wire import topics
 from sync.wire.enrolment import Broker
 from sync.wire.keyset import Use
@@ -86,42 +87,61 @@ def run(
         CentreDatabaseError: the database cannot be used.
     """
     here = station.prepare(home, PROCESS, Use.OPENED, broker)
+
+    def serve(connection: Connection) -> None:
+        with trouble.understood(), here.alone("exploder"):
+            _explode(here, home, clock, stop, connection, backoff_max_s, key_grace_ms)
+
+    station.on_database(home, stop, serve)
+
+
+def _explode(
+    here: Station,
+    home: CentreHome,
+    clock: Clock,
+    stop: threading.Event,
+    connection: Connection,
+    backoff_max_s: float,
+    key_grace_ms: int,
+) -> None:
     settings, writer = here.settings, here.writer
     seal_to = home.read_seal_to_keys(settings.realm)
-    connection = database.connect(home.database)
-    with trouble.understood(), exclusive(here.lock, "exploder"):
-        link = here.link((), backoff_max_s)
-        exploder = Exploder(connection, settings.realm, clock, seal_to, writer, key_grace_ms=key_grace_ms)
-        _LOG.info("exploder-started", extra={"realm": settings.realm, "generation": settings.generation})
-        retention = Retention(connection)
-        watch, certificates = KeysetWatch(home), CertificateSender(home)
-        sent: dict[str, int] = {}
-        seen: object = None
-        spoken_to = 0
-        try:
-            while not stop.is_set():
-                if watch.changed(clock.monotonic_s()):
-                    writer.sign_with(home.read_key(Use.OPENED, settings.realm))
-                    exploder.open_with(home.read_seal_to_keys(settings.realm))
-                    here.publish(link, writer.recent(connection, clock.now().wall_ms))
-                mark = connection.change_mark()
-                if mark != seen or exploder.pending:
-                    seen = mark
-                    here.publish(link, exploder.round())
+    link = here.link((), backoff_max_s)
+    exploder = Exploder(connection, settings.realm, clock, seal_to, writer, key_grace_ms=key_grace_ms)
+    _LOG.info("exploder-started", extra={"realm": settings.realm, "generation": settings.generation})
+    retention = Retention(connection)
+    watch, certificates = KeysetWatch(home), CertificateSender(home)
+    sent: dict[str, int] = {}
+    seen: object = None
+    spoken_to = 0
+    lead = Lead(connection, "explode", clock)
+    try:
+        while not stop.is_set():
+            if watch.changed(clock.monotonic_s()):
+                writer.sign_with(home.read_key(Use.OPENED, settings.realm))
+                exploder.open_with(home.read_seal_to_keys(settings.realm))
+                here.publish_recent(link, connection, clock.now().wall_ms, lead)
+            mark = connection.change_mark()
+            if mark != seen or exploder.pending:
+                seen = mark
+                here.publish(link, exploder.round())
+                if lead:
                     _publish_orders(link, connection, sent)
+            if lead:
                 retention.look(clock.now().wall_ms)
                 certificates.look(link, clock.monotonic_s())
-                link.poll(0.0 if exploder.pending else WAIT_S)
-                if link.connections != spoken_to and link.connected:
-                    spoken_to = link.connections
-                    certificates.anew()
-                    here.publish(link, writer.recent(connection, clock.now().wall_ms))
-                    sent.clear()
+            link.poll(0.0 if exploder.pending else WAIT_S)
+            if link.connections != spoken_to and link.connected:
+                spoken_to = link.connections
+                certificates.anew()
+                here.publish_recent(link, connection, clock.now().wall_ms, lead)
+                sent.clear()
+                if lead:
                     _publish_orders(link, connection, sent)
-        finally:
-            link.close()
-            connection.close()
-            _LOG.info("exploder-stopped")
+            here.settle(link, connection)
+    finally:
+        link.close()
+        _LOG.info("exploder-stopped")
 
 
 def _publish_orders(link: Link, connection: Connection, sent: dict[str, int]) -> None:

@@ -93,7 +93,9 @@ class ReceiptWriter:
         """Sign with another key from now on."""
         self._private = private
 
-    def recent(self, connection: Connection, now_ms: int) -> list[SignedReceipt]:
+    def recent(
+        self, connection: Connection, now_ms: int, within_ms: int = RESENT_FOR_MS
+    ) -> list[SignedReceipt]:
         """The last receipts of units heard of lately, oldest first.
 
         What another key has signed is said anew: that one may be believed no more.
@@ -101,7 +103,7 @@ class ReceiptWriter:
         kid = keys.kid(keys.signing_public(self._private))
         rows = connection.execute(
             "SELECT unit, epoch, raw FROM receipts WHERE level = ? AND made_ms >= ? ORDER BY made_ms",
-            (self.level, now_ms - RESENT_FOR_MS),
+            (self.level, now_ms - within_ms),
         ).fetchall()
         found: list[SignedReceipt] = []
         for unit, epoch, raw in rows:
@@ -112,6 +114,13 @@ class ReceiptWriter:
                 anew = self.write(connection, unit, epoch, now_ms, always=True)
             found += [] if anew is None else [anew]
         return found
+
+    def last(self, connection: Connection, unit: str, epoch: str) -> SignedReceipt | None:
+        """The last receipt of one epoch, whoever wrote it."""
+        row = connection.execute(
+            "SELECT raw FROM receipts WHERE level = ? AND unit = ? AND epoch = ?", (self.level, unit, epoch)
+        ).fetchone()
+        return None if row is None else SignedReceipt(unit, epoch, row[0])
 
     def _streams(self, connection: Connection, unit: str, epoch: str) -> Mapping[Stream, StreamReceipt]:
         if self.level == "landed":

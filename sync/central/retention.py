@@ -34,7 +34,7 @@ class Retention:
         ).fetchall()
         due = [row[0] for row in rows if row[1] and row[3] and row[2] < now_ms - KEPT_MS]
         if due:
-            with database.write(self._connection):
+            with database.write(self._connection, ()):
                 self._connection.executemany("UPDATE landing SET raw = x'' WHERE id = ?", [(i,) for i in due])
         if len(rows) == _ROWS and rows[-1][2] < now_ms - KEPT_MS:
             self._place = rows[-1][0]
@@ -51,5 +51,5 @@ class Retention:
             " WHERE landing.unit = sessions.unit AND landing.session = sessions.session AND settled = 0)"
         )
         if self._connection.execute(f"SELECT 1 FROM sessions WHERE {where} LIMIT 1", old).fetchone():  # noqa: S608  ours
-            with database.write(self._connection):
+            with database.write(self._connection, ()):
                 self._connection.execute(f"UPDATE sessions SET raw = NULL WHERE {where}", old)  # noqa: S608  ours

@@ -138,6 +138,16 @@ HISTORY: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
 """Codes of a unit's history."""
 
 
+DATABASE: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
+    {
+        "database-lost": ("The connection to PostgreSQL ended.", _OURSELVES),
+        "database-unreachable": ("PostgreSQL cannot be reached.", _OURSELVES),
+        "database-busy": ("Others hold PostgreSQL too long, or it has no connection left.", _OURSELVES),
+    }
+)
+"""Codes of ``database-away``: what was not committed is sent again by the units."""
+
+
 def said(table: Mapping[str, tuple[str, str]], code: str, **more: object) -> dict[str, object]:
     """The fields of a log record: the code, what it is about, then sentence and next step."""
     sentence, next_step = table[code]

@@ -22,6 +22,7 @@ TABLES: Final[Mapping[Path, Mapping[str, Mapping[str, tuple[str, str]]]]] = {
         "conflicts": centre.CONFLICTS,
         "history": centre.HISTORY,
         "broker": centre.BROKER,
+        "database": centre.DATABASE,
     },
     _REFERENCE / "uplink.md": {"link": uplink.LINK, "refused": uplink.REFUSED, "files": uplink.FILES},
     _REFERENCE / "courier.md": {"stick": courier_texts.REFUSED},
