@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 LATER ?=
 
-.PHONY: help demo screen test check fix bench torture soak test-bluez requirements clean
+.PHONY: help demo screen test check fix bench torture chaos soak test-bluez requirements clean
 
 help:
 	@echo 'make demo      the whole path on this machine, ending with a proof (ARGS="--seed 7")'
@@ -15,6 +15,7 @@ help:
 	@echo 'make fix       repairs what a machine can: formatting and simple findings'
 	@echo 'make bench     the figures, each beside its goal'
 	@echo 'make torture   kills, power cuts and rotten disks, counted (ROUNDS=20000 ARGS="--seed 7")'
+	@echo 'make chaos     units, links, broker and centre broken at random, counted (ROUNDS=2000 ARGS="--seed 7")'
 	@echo 'make soak      the long versions; results are kept in docs/evidence/'
 	@echo 'make test-bluez  our Bluetooth against the real bluetoothd and kernel, in an emulated machine'
 
@@ -62,6 +63,10 @@ bench: $(VENV)/dev.stamp
 torture: $(VENV)/dev.stamp
 	@sh requirements/packages.sh
 	@$(BIN)/python -m torture $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
+
+chaos: $(VENV)/dev.stamp
+	@sh requirements/packages.sh
+	@$(BIN)/python -m chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
 soak: $(VENV)/dev.stamp
 	@sh requirements/packages.sh

@@ -83,7 +83,14 @@ TESTS: Final = (
             _side_by_side("-m", "system", *_system("store", "agent")),
         ),
     ),
-    Part("chaos", 60, (_side_by_side("-m", "system", *_system("uplink", "centre", "link", "demo")),)),
+    Part(
+        "chaos",
+        60,
+        (
+            (str(BIN / "python"), "-m", "chaos"),
+            _side_by_side("-m", "system", *_system("uplink", "centre", "link", "demo")),
+        ),
+    ),
     Part("screens", 90, (_side_by_side("tests/tui"),)),
     Part("radio", 60, (_side_by_side("-m", "system", *_system("ble")),)),
 )

@@ -121,17 +121,28 @@ def planted(_seeds: int, _rounds: int) -> list[Result]:
 
 def changes(_seeds: int, _rounds: int) -> list[Result]:
     """Kills at each of the first 128 steps of a migration, a backup, a new key, a purge and an erasure."""
-    return _torture("changes", "--part", "changes", "--rounds", str(5 * 128))
+    return _counted("torture", "changes", "--part", "changes", "--rounds", str(5 * 128))
+
+
+def refused(_seeds: int, rounds: int) -> list[Result]:
+    """Writes that the disk refuses, because it is full or read-only, at every place in turn."""
+    return _torture("refused writes", "--part", "refused", "--rounds", str(max(1000, rounds // 10)))
 
 
 def torture(_seeds: int, rounds: int) -> list[Result]:
     """Kills, power cuts and rotten disks, in the proportion of the check."""
-    return _torture("torture", "--rounds", str(rounds))
+    return _counted("torture", "torture", "--rounds", str(rounds))
 
 
-def _torture(what: str, *words: str) -> list[Result]:
+def chaos(_seeds: int, rounds: int) -> list[Result]:
+    """Everything broken at random while units deliver; a tenth as many faults as the torture has kills."""
+    return _counted("chaos", "chaos", "--rounds", str(max(1, rounds // 10)))
+
+
+def _counted(module: str, what: str, *words: str) -> list[Result]:
+    """A program that ends with a line of counts."""
     began = time.monotonic()
-    done = _run([str(BIN / "python"), "-m", "torture", *words])
+    done = _run([str(BIN / "python"), "-m", module, *words])
     said = done.stdout.strip().splitlines() or [done.stderr.strip()[-200:] or "nothing"]
     seed = int(said[-1].rpartition("seed=")[2]) if "seed=" in said[-1] else 0
     return [_told(what, seed, began, done.returncode == 0, "; ".join(said[1:]))]
@@ -179,7 +190,9 @@ PARTS: Final[dict[str, Callable[[int, int], Iterable[Result]]]] = {
     "crossing": crossing,
     "planted": planted,
     "changes": changes,
+    "refused": refused,
     "torture": torture,
+    "chaos": chaos,
     "bluez": bluez,
 }
 

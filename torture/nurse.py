@@ -29,11 +29,13 @@ class Nurse:
     Attributes:
         acknowledged: every entry that an answer said is saved.
         visits: how many were brought to their end.
+        request: the id of the last request.
     """
 
     def __init__(self) -> None:
         self.acknowledged: set[Identity] = set()
         self.visits = 0
+        self.request = ""
         self.pending: tuple[str, dict[str, Any]] | None = None
         self._next = self._work()
         self._answer: dict[str, Any] = {}
@@ -59,6 +61,7 @@ class Nurse:
             method, fields = next(self._next)
             self.pending = (method, {**fields, "request_id": new_request_id()})
         method, fields = self.pending
+        self.request = fields["request_id"]
         self._answer = await api.call(method, **fields)
         self.acknowledged |= identities(self._answer["saved"])
         self.pending = None

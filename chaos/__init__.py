@@ -1,0 +1,1 @@
+"""Everything broken at once, for hours: units, links, broker and centre, from one seed; then counted."""
