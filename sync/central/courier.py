@@ -16,7 +16,7 @@ from edge.clock import Clock
 from edge.spool import stick
 from edge.spool.names import parse
 from edge.spool.stick import Folder, Odd, Side, StickRefused
-from sync.central import database, trouble
+from sync.central import database, outbox, trouble
 from sync.central.database import Connection
 from sync.central.home import CentreHome, read_file
 from sync.central.landing import Lander, Upward
@@ -201,9 +201,10 @@ def _keyset(home: CentreHome) -> dict[str, bytes]:
 
 
 def _down(connection: Connection, unit: str) -> dict[str, bytes]:
-    """By file name what the centre has to tell a unit: one message that holds every order there ever was."""
+    """By file name what is to be told a unit: every order there ever was in one, and what it lacks."""
     rows = connection.execute("SELECT raw FROM orders WHERE unit = ?", (unit,)).fetchall()
-    return {f"down-{hashlib.sha256(raw).hexdigest()[:16]}": raw for (raw,) in rows}
+    messages = [*(raw for (raw,) in rows), *outbox.for_stick(connection, unit)]
+    return {f"down-{hashlib.sha256(raw).hexdigest()[:16]}": raw for raw in messages}
 
 
 def _write(place: Path, unit: str, side: Side, files: dict[str, bytes], done: Exported) -> None:

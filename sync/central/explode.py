@@ -16,6 +16,7 @@ from sync.central import database, erasing, station, trouble
 from sync.central.broker import Link
 from sync.central.certificate_sender import CertificateSender
 from sync.central.database import Connection
+from sync.central.down_sender import DownSender
 from sync.central.exclusive import exclusive
 from sync.central.exploder import KEY_GRACE_MS, Exploder
 from sync.central.home import CentreHome
@@ -111,6 +112,7 @@ def _explode(
     _LOG.info("exploder-started", extra={"realm": settings.realm, "generation": settings.generation})
     retention = Retention(connection)
     watch, certificates = KeysetWatch(home), CertificateSender(home)
+    downs = DownSender(home, connection, clock)
     sent: dict[str, int] = {}
     seen: object = None
     spoken_to = 0
@@ -120,20 +122,24 @@ def _explode(
             if watch.changed(clock.monotonic_s()):
                 writer.sign_with(home.read_key(Use.OPENED, settings.realm))
                 exploder.open_with(home.read_seal_to_keys(settings.realm))
+                downs.new_keys()
                 here.publish_recent(link, connection, clock.now().wall_ms, lead)
             mark = connection.change_mark()
             if mark != seen or exploder.pending:
                 seen = mark
                 here.publish(link, exploder.round())
+                downs.wake()
                 if lead:
                     _publish_orders(link, connection, sent)
             if lead:
                 retention.look(clock.now().wall_ms)
                 certificates.look(link, clock.monotonic_s())
+                downs.look(link)
             link.poll(0.0 if exploder.pending else WAIT_S)
             if link.connections != spoken_to and link.connected:
                 spoken_to = link.connections
                 certificates.anew()
+                downs.anew()
                 here.publish_recent(link, connection, clock.now().wall_ms, lead)
                 sent.clear()
                 if lead:

@@ -15,6 +15,7 @@
       collect/landed.key  all that `collect` holds: it opens nothing
       explode/opened.key  signs *opened*
       explode/seal-to.key opens what was sealed to the centre
+      down/advice.key     signs what people say to units; config.key and command.key: what else goes down
   …/tls.key, tls.crt  in both: what the process connects to the broker with
   tls/                the certificate authorities, and every certificate given to a unit
   mosquitto/          all that a Mosquitto reads, where one was asked for
@@ -35,7 +36,7 @@ import pydantic
 
 from edge import cbor
 from edge.errors import QafilaError
-from sync.wire import keys
+from sync.wire import down, keys
 from sync.wire import keyset as wire_keyset
 from sync.wire.enrolment import Broker
 from sync.wire.errors import EnvelopeRefused
@@ -214,6 +215,7 @@ class CentreHome:
             Use.LANDED: self.landed_key,
             Use.OPENED: self.opened_key,
             Use.SEAL_TO: self.seal_to_key,
+            **{use: self.directory / "down" / f"{use.value}.key" for use in down.USES},
         }[use]
 
     def read_key(self, use: Use, realm: str) -> bytes:
@@ -238,6 +240,22 @@ class CentreHome:
                 code="centre-key-wrong",
             )
         return private
+
+    def read_down_keys(self) -> tuple[Keyset, dict[Use, bytes]]:
+        """The keyset, and the private keys that sign what goes down, those that lie here for this user.
+
+        Raises:
+            CentreError: the keyset cannot be read, or a key is not the one that it names.
+        """
+        realm = self.read_settings().realm
+        found: dict[Use, bytes] = {}
+        for use in down.USES:
+            try:
+                found[use] = self.read_key(use, realm)
+            except CentreError as error:
+                if error.stable_code not in {"centre-key-missing", "centre-key-unreadable"}:
+                    raise
+        return self.read_keyset(realm), found
 
     def read_seal_to_keys(self, realm: str) -> tuple[bytes, ...]:
         """The private keys that open what units sealed: the present one, then former ones that lie beside.

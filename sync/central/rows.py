@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from edge.records.fields import Field, Kind, Source, Stream
-from sync.central import readers, wave_rows
+from sync.central import down_rows, readers, wave_rows
 from sync.central.readers import Fields, Unreadable
 from sync.central.spans import Journal
 from sync.wire.beside import Named
@@ -39,8 +39,10 @@ COLUMNS: Final = {
     "devices": 13,
     "clocks": 9,
     **wave_rows.COLUMNS,
+    **down_rows.COLUMNS,
 }
 """How many columns each table has; a test compares with the database."""
+_ONE_ROW_OF_FIELDS: Final = wave_rows.ONE_ROW | down_rows.ONE_ROW
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,8 +94,8 @@ def rows_of(journal: Journal, entry: OpenedEntry, resolve: Resolve) -> Rows:
         return _patient(identity, entry.fields)
     if entry.kind == Kind.ASSIGNMENT:
         return _assignments(identity, entry.fields, first_place(journal, entry)[0], resolve)
-    if entry.kind in wave_rows.ONE_ROW:
-        table, row_of_fields = wave_rows.ONE_ROW[Kind(entry.kind)]
+    if entry.kind in _ONE_ROW_OF_FIELDS:
+        table, row_of_fields = _ONE_ROW_OF_FIELDS[Kind(entry.kind)]
         return [(table, (*identity, *row_of_fields(entry.fields)))]
     if entry.kind not in _ONE_ROW:
         return []

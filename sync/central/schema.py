@@ -6,7 +6,7 @@ tables from ``entries`` down; a row there has passed its signature and its chain
 
 from typing import Final
 
-from sync.central import schema_trust, schema_waves
+from sync.central import schema_down, schema_trust, schema_waves
 
 TABLES: Final = """
 CREATE TABLE units (
@@ -406,6 +406,7 @@ STEPS: Final = {
     9: _ADDED_IN_9,
     10: schema_trust.TRUST,
     11: schema_waves.PREVIEWS,
+    12: schema_down.DOWN,
 }
 """The statements that make each schema of the one before."""
 

@@ -21,7 +21,7 @@ from sync.central.home import (
     settings_text,
     write_new,
 )
-from sync.wire import enrolment, keys
+from sync.wire import down, enrolment, keys
 from sync.wire import keyset as wire_keyset
 from sync.wire.enrolment import Broker, EnrolmentRequest
 from sync.wire.errors import EnvelopeRefused
@@ -72,9 +72,10 @@ def init(
     """Make a centre: two roots, a keyset, a key for each of its processes, authorities, an empty database.
 
     Only keys that something uses are made: ``landed`` and ``opened`` sign receipts, ``seal-to`` opens
-    batches, ``recovery`` lets people back into a unit, two of ``records`` order somebody erased. Further
-    uses join the keyset, in a higher version, with what uses them. Everything is made in a folder beside
-    and renamed at the end, so a centre is there whole or not at all.
+    batches, ``recovery`` lets people back into a unit, two of ``records`` order somebody erased, ``advice``,
+    ``config`` and ``command`` sign what goes down. Further uses join the keyset, in a higher version, with
+    what uses them. Everything is made in a folder beside and renamed at the end, so a centre is there whole
+    or not at all.
 
     Args:
         home: where; nothing may be there yet.
@@ -249,6 +250,7 @@ def _fill(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...], own: Mosq
     hot, cold = keys.make_signing(), keys.make_signing()
     landed, opened, seal_to = keys.make_signing(), keys.make_signing(), keys.make_sealing()
     recovery_key = recovery.make_private()
+    speaking = {use: keys.make_signing() for use in down.USES}
     records = keys.make_signing(), keys.make_signing()
     keyset = Keyset(
         version=1,
@@ -260,6 +262,7 @@ def _fill(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...], own: Mosq
             Key(keys.sealing_public(seal_to), Use.SEAL_TO),
             Key(recovery.public(recovery_key), Use.RECOVERY),
             *(Key(keys.signing_public(each), Use.RECORDS) for each in records),
+            *(Key(keys.signing_public(private), use) for use, private in speaking.items()),
         ),
     )
     write_new(home.hot_key, hot)
@@ -271,6 +274,8 @@ def _fill(home: CentreHome, realm: Realm, brokers: tuple[Broker, ...], own: Mosq
     write_new(home.landed_key, landed)
     write_new(home.opened_key, opened)
     write_new(home.seal_to_key, seal_to)
+    for use, private in speaking.items():
+        write_new(home.key_file(use), private)
     write_new(home.keyset, wire_keyset.sign(keyset, hot))
     inner = None if own is None else own.centre
     write_new(home.settings, settings_text(realm, FIRST_GENERATION, brokers, inner).encode())

@@ -38,8 +38,8 @@ from sync.wire.keyset import Keyset
 _PASSES: Final = 5
 """Looks into a spool in which the agent joins files while they are copied."""
 MOST_RECEIPTS: Final = 1000
-MOST_DOWN: Final = 16
-"""Messages down that are taken from one stick; the centre says all it has to say in one."""
+MOST_DOWN: Final = 64
+"""Messages down that are taken from one stick."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -32,11 +32,14 @@ def test_every_key_of_the_keyset_has_its_private_half_and_no_other_use_is_named(
     keyset = centre.home.read_keyset("training")
     home = centre.home
     assert {key.use for key in keyset.keys} == {
-        *(Use.LANDED, Use.OPENED, Use.SEAL_TO, Use.RECOVERY, Use.RECORDS)
+        *(Use.LANDED, Use.OPENED, Use.SEAL_TO, Use.RECOVERY, Use.RECORDS),
+        *(Use.ADVICE, Use.CONFIG, Use.COMMAND),
     }
     for use, path in ((Use.LANDED, home.landed_key), (Use.OPENED, home.opened_key)):
         assert keyset.of_use(use)[0].key == keys.signing_public(read_file(path))
     assert keyset.of_use(Use.SEAL_TO)[0].key == keys.sealing_public(read_file(home.seal_to_key))
+    for use, private in home.read_down_keys()[1].items():
+        assert keyset.of_use(use)[0].key == keys.signing_public(private)
     records = [keys.signing_public(read_file(path)) for path in home.records_keys]
     assert [key.key for key in keyset.of_use(Use.RECORDS)] == records
     assert keyset.of_use(Use.RECOVERY)[0].key == recovery.public(read_file(home.recovery_key))
