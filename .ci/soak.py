@@ -70,6 +70,13 @@ def fuzz(_seeds: int, rounds: int) -> list[Result]:
     return [_pytest("fuzz", "fuzz", rounds * 500, more, *_SIDE_BY_SIDE)]
 
 
+def envelopes(_seeds: int, rounds: int) -> list[Result]:
+    """Mutated envelopes into every reader at both ends, ten times as many as in the check."""
+    count = rounds * 5
+    more = {"QAFILA_ENVELOPES": str(count)}
+    return [_pytest("mutated envelopes", "fuzz", count, more, "tests/sync/test_hostile_envelopes.py")]
+
+
 def fuzz_touched(_seeds: int, rounds: int) -> Iterator[Result]:
     """A million inputs for each codec that differs from the commit before, or from QAFILA_SINCE."""
     since = os.environ.get("QAFILA_SINCE", "HEAD~1")
@@ -126,7 +133,12 @@ def changes(_seeds: int, _rounds: int) -> list[Result]:
 
 def refused(_seeds: int, rounds: int) -> list[Result]:
     """Writes that the disk refuses, because it is full or read-only, at every place in turn."""
-    return _torture("refused writes", "--part", "refused", "--rounds", str(max(1000, rounds // 10)))
+    return _counted("torture", "refused writes", "--part", "refused", "--rounds", str(max(1000, rounds // 10)))
+
+
+def refused(_seeds: int, rounds: int) -> list[Result]:
+    """Writes that the disk refuses, because it is full or read-only, at every place in turn."""
+    return _counted("torture", "refused writes", "--part", "refused", "--rounds", str(max(1000, rounds // 10)))
 
 
 def torture(_seeds: int, rounds: int) -> list[Result]:
@@ -183,6 +195,7 @@ PARTS: Final[dict[str, Callable[[int, int], Iterable[Result]]]] = {
     "demo-mosquitto": _demo("mosquitto"),
     "demo-embedded": _demo("embedded"),
     "fuzz": fuzz,
+    "envelopes": envelopes,
     "fuzz-touched": fuzz_touched,
     "kills": kills,
     "restores": restores,
@@ -190,6 +203,7 @@ PARTS: Final[dict[str, Callable[[int, int], Iterable[Result]]]] = {
     "crossing": crossing,
     "planted": planted,
     "changes": changes,
+    "refused": refused,
     "refused": refused,
     "torture": torture,
     "chaos": chaos,

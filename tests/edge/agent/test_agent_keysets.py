@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from edge import cbor
+from edge.clock import ClockQuality
 from edge.ports.keysets import KeysetKeeper
 from edge.records.fields import Field, Stream
 from sync.boxend.keysets import read_newer
@@ -107,3 +108,25 @@ async def test_without_any_key_to_seal_to_everything_is_still_saved(world: World
         status = await nurse.ask("status")
         assert status["streams"]["vitals"]["tip"] >= 4
         assert status["problem"] == "no-recipient"
+
+
+@pytest.mark.parametrize("span", [(2**62, None), (0, 1)], ids=["not-yet", "expired"])
+@pytest.mark.parametrize("quality", [ClockQuality.NONE, ClockQuality.NTP])
+async def test_whatever_the_clock_says_of_the_keys_capture_and_sealing_go_on(
+    world: World, span: tuple[int, int | None], quality: ClockQuality
+) -> None:
+    world.clock_quality = quality
+    world.centre.keyset = dataclasses.replace(
+        world.centre.keyset,
+        keys=tuple(
+            dataclasses.replace(key, not_before_ms=span[0], not_after_ms=span[1])
+            for key in world.centre.keyset.keys
+        ),
+    )
+    async with world.nurse() as nurse:
+        encounter = await nurse.visit()
+        assert await nurse.observe(encounter)
+        await until(lambda: bool(world.spooled("vitals")))
+        assert (await nurse.ask("status"))["problem"] is None
+        sealed = world.centre.open_spool(world.outbox, world.store().identity().sign_public)
+        assert len(sealed[Stream.VITALS]) >= 4
