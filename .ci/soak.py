@@ -133,12 +133,8 @@ def changes(_seeds: int, _rounds: int) -> list[Result]:
 
 def refused(_seeds: int, rounds: int) -> list[Result]:
     """Writes that the disk refuses, because it is full or read-only, at every place in turn."""
-    return _counted("torture", "refused writes", "--part", "refused", "--rounds", str(max(1000, rounds // 10)))
-
-
-def refused(_seeds: int, rounds: int) -> list[Result]:
-    """Writes that the disk refuses, because it is full or read-only, at every place in turn."""
-    return _counted("torture", "refused writes", "--part", "refused", "--rounds", str(max(1000, rounds // 10)))
+    count = str(max(1000, rounds // 10))
+    return _counted("torture", "refused writes", "--part", "refused", "--rounds", count)
 
 
 def torture(_seeds: int, rounds: int) -> list[Result]:
@@ -203,7 +199,6 @@ PARTS: Final[dict[str, Callable[[int, int], Iterable[Result]]]] = {
     "crossing": crossing,
     "planted": planted,
     "changes": changes,
-    "refused": refused,
     "refused": refused,
     "torture": torture,
     "chaos": chaos,
