@@ -1,7 +1,8 @@
 """``python -m torture [--rounds N] [--seed S]``: all parts in the check's proportion, then one line.
 
 Kills, power cuts and flipped bits stand to one another as 60 to 300 to 200. What ran is replayed by its
-seed; a part alone by ``--part``. Old copies put back (``--part restores``) are counted apart.
+seed; a part alone by ``--part``. Old copies put back (``--part restores``) and writes that the disk refuses
+(``--part refused``) are counted apart.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from torture import changes, flips, kills, powerloss, restores, unit
+from torture import changes, flips, kills, powerloss, refusing, restores, unit
 from torture.fresh import Readers, readers
 from torture.nurse import Nurse
 from torture.progress import Done, Progress
@@ -85,12 +86,17 @@ def _restores(_reading: Readers, base: Path, rounds: int, seed: int, done: Done)
     return asyncio.run(restores.restore(base, rounds, f"restores {seed}", done))
 
 
+def _refused(reading: Readers, base: Path, rounds: int, seed: int, done: Done) -> Tally:
+    return asyncio.run(refusing.refuse(reading, base, rounds, seed, done))
+
+
 PARTS: Final[dict[str, Callable[[Readers, Path, int, int, Done], Tally]]] = {
     "kills": _kills,
     "changes": _changes,
     "cuts": _cuts,
     "flips": _flips,
     "restores": _restores,
+    "refused": _refused,
 }
 
 
@@ -103,7 +109,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.rounds < 1:
         parser.error("--rounds is at least 1. (code: torture-rounds)")
-    if shutil.which("strace") is None and asked.part in {None, "cuts"}:
+    if shutil.which("strace") is None and asked.part in {None, "cuts", "refused"}:
         sys.exit("strace is not on this machine. Next: apt-get install strace. (code: packages-missing)")
     seed = random.SystemRandom().randrange(10**6) if asked.seed is None else asked.seed
     print(f"seed {seed}", flush=True)

@@ -5,6 +5,7 @@ byte short is silently a passphrase; a wrong key still replays and deletes a lef
 before 3.51.3 can corrupt a WAL database that two connections write. Each is refused here.
 """
 
+import errno
 import os
 from pathlib import Path
 from typing import Final
@@ -59,7 +60,7 @@ _REQUIRED: Final = (
 
 
 def connect(path: Path, key: bytes) -> sqlite.Connection:
-    """Open an existing store with its key.
+    """Open an existing store with its key; on a disk that takes no writes for reading alone.
 
     Raises:
         StoreTooOld, StoreMissing, StoreUnprotected, WrongKey, StoreDamaged, StoreReadOnly: before or
@@ -73,7 +74,12 @@ def connect(path: Path, key: bytes) -> sqlite.Connection:
             "The key does not open this store; nothing was changed.",
             next_step="Check that slots and store belong together, then call those who answer for this unit.",
         )
-    return _opened(path, key)
+    try:
+        return _opened(path, key)
+    except (StoreUnreadable, StoreReadOnly):
+        if not _takes_no_writes(path):
+            raise
+        return _opened_for_reading(path, key)
 
 
 def reconnect(path: Path, key: bytes) -> sqlite.Connection:
@@ -107,18 +113,7 @@ def connect_still(path: Path, key: bytes) -> sqlite.Connection:
             "The key does not open this store; nothing was changed.",
             next_step="Check that manifest and store come from one backup.",
         )
-    with translated():
-        connection = sqlite.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1")
-    try:
-        with translated():
-            _give_key(connection, key)
-            connection.execute("PRAGMA temp_store = MEMORY")
-            connection.execute("PRAGMA trusted_schema = OFF")
-            connection.set_authorizer(_authorize)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    return _opened_still(path, key)
 
 
 def check_library(version: str) -> None:
@@ -154,7 +149,7 @@ def check_file(path: Path) -> None:
     """Refuse what can be known to be no good without the key.
 
     Raises:
-        StoreMissing, StoreUnprotected, StoreUnreadable, StoreReadOnly, StoreDamaged.
+        StoreMissing, StoreUnprotected, StoreUnreadable, StoreDamaged.
     """
     try:
         if not path.is_file():
@@ -164,17 +159,11 @@ def check_file(path: Path) -> None:
             )
         check_sealed(path)
         size = path.stat().st_size
-        read_only = os.statvfs(path).f_flag & os.ST_RDONLY
     except OSError:
         raise StoreUnreadable(
             "The store's file cannot be read.",
             next_step="Check that the file belongs to the user the agent runs as, and the disk's health.",
         ) from None
-    if read_only:
-        raise StoreReadOnly(
-            "The disk takes no writes: the store cannot be opened.",
-            next_step="Check the card's write lock and the disk's health; what was saved is still there.",
-        )
     if size < PAGE_BYTES:
         raise StoreDamaged(
             "The store is damaged: its file is shorter than one page.",
@@ -201,6 +190,52 @@ def _opened(path: Path, key: bytes) -> sqlite.Connection:
         connection.close()
         raise
     return connection
+
+
+def _opened_for_reading(path: Path, key: bytes) -> sqlite.Connection:
+    """What was saved, from a disk on which neither log nor index can be made. Every write is refused.
+
+    Only where there is no log: one that cannot be indexed holds what was saved last, and reading past it
+    would show a history that was not.
+    """
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and log.stat().st_size:
+        raise StoreReadOnly(
+            "The disk takes no writes: the store cannot be opened.",
+            next_step="Check the card's write lock and the disk's health; what was saved is still there.",
+        )
+    connection = _opened_still(path, key)
+    try:
+        with translated():
+            connection.execute("PRAGMA query_only = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _opened_still(path: Path, key: bytes) -> sqlite.Connection:
+    with translated():
+        connection = sqlite.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1")
+    try:
+        with translated():
+            _give_key(connection, key)
+            connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.set_authorizer(_authorize)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _takes_no_writes(path: Path) -> bool:
+    """Whether the disk is read-only, however it came to be; recent kernels say so only to who opens."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW))
+    except OSError as error:
+        return error.errno == errno.EROFS
+    return False
 
 
 def _has_room(path: Path) -> bool:

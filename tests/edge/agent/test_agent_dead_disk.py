@@ -20,7 +20,7 @@ from edge.localapi.client import connect
 from edge.ports.caller import CallRefused
 from edge.store import card
 from edge.store.ballast import Ballast
-from tests.edge.agent.agent_world import Nurse, World
+from tests.edge.agent.agent_world import PIN, Nurse, World
 
 SAID_WITHIN_S = 5.0
 TOOLS = ("mkfs.ext4", "mount", "findmnt")
@@ -122,6 +122,30 @@ async def test_a_disk_that_turns_read_only_is_said_read_and_refuses_to_save(worl
             other = Nurse(second)
             await other.ask("sign-in", user="sami", pin="739154")
             assert (await other.ask("patient.list"))["patients"]
+
+
+@pytest.mark.parametrize("while_open", [False, True])
+async def test_a_store_on_a_disk_that_was_read_only_before_is_opened_said_and_read(
+    world: World, disk: Disk, *, while_open: bool
+) -> None:
+    """The card fails by day or when the van is parked, and in the morning somebody signs in, twice."""
+    async with world.nurse() as nurse:
+        visit = await nurse.visit()
+        await nurse.observe(visit, "temp", "36.9")
+        if while_open:
+            disk.turn_read_only()
+    if not while_open:
+        disk.turn_read_only()
+    for user, pin in (("amina", PIN), ("sami", "739154")):
+        async with world.nurse(user, pin) as nurse:
+            problem, after_s = await said(nurse)
+            assert problem == "store-read-only"
+            assert after_s < SAID_WITHIN_S
+            shown = (await nurse.ask("encounter.show", encounter=visit))["observations"]
+            assert [each["value"] for each in shown] == ["36.9"]
+            no = await refused(nurse, "observe", encounter=visit, values=[{"code": "temp", "value": "38.0"}])
+            assert no.stable_code == "store-read-only"
+            assert (await nurse.ask("lock")) == {}
 
 
 async def test_a_disk_that_answers_no_more_is_said_and_refuses_to_save(world: World, disk: Disk) -> None:

@@ -113,9 +113,13 @@ def test_a_disk_that_turns_read_only_is_said_and_read(
     store.close()
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)  # noqa: S607  mount(8)
     try:
+        reading = Store.open(small_disk / "qafila.db", key)
+        assert [p.patient for p in reading.patients()] == [each.patient]
         with pytest.raises(StoreReadOnly) as refused:
-            Store.open(small_disk / "qafila.db", key)
+            save(reading, visit())
         assert refused.value.next_step
+        assert reading.verify().valid
+        reading.close()
     finally:
         subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)  # noqa: S607  mount(8)
     again = Store.open(small_disk / "qafila.db", key)
