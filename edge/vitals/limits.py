@@ -127,16 +127,15 @@ def check_time(taken_ms: int, now_ms: int, *, trusted: bool) -> tuple[Finding, .
 def only_numbers_that_can_be(values: Mapping[Code, Measured]) -> dict[Code, Measured]:
     """What a device said, with every number that cannot be true turned into `Missing`.
 
-    Of pressures that contradict each other none is kept.
+    One that cannot be true by itself contradicts nothing; of possible pressures that contradict each other
+    none is kept.
     """
     numbers = {code: value.value for code, value in values.items() if isinstance(value, Quantity)}
-    impossible: set[Code] = set()
-    for finding in check(numbers):
-        if finding.verdict is Verdict.REFUSE:
-            pair = finding.limit == PRESSURE_PAIR
-            impossible |= set(_PRESSURES) if pair else {Code(finding.limit)}
+    possible = {code: value for code, value in numbers.items() if _alone(code, value) is not Verdict.REFUSE}
+    if _pressures(possible) is Verdict.REFUSE:
+        possible = {code: value for code, value in possible.items() if code not in _PRESSURES}
     return {
-        code: Missing(MissingReason.OUT_OF_RANGE) if code in impossible and code in numbers else value
+        code: Missing(MissingReason.OUT_OF_RANGE) if code in numbers and code not in possible else value
         for code, value in values.items()
     }
 

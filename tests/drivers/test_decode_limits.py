@@ -31,10 +31,15 @@ def test_a_pressure_beyond_its_range_is_none() -> None:
     assert said["bp.dia"]["value"] == "81"
 
 
-# -1, an exponent that was encoded with a bias, and a systolic below its diastolic
-@pytest.mark.parametrize("systolic", ["FF0F", "6280", "5000"])
-def test_of_pressures_that_contradict_each_other_none_is_left(systolic: str) -> None:
-    said = decoded("sig-bp", f"00 {systolic} 7800 5E00")
+@pytest.mark.parametrize("systolic", ["FF0F", "6280"])  # -1, and an exponent that was encoded with a bias
+def test_a_number_that_cannot_be_contradicts_no_other(systolic: str) -> None:
+    said = decoded("sig-bp", f"00 {systolic} 5100 5E00")
+    assert said["bp.sys"] == OUT
+    assert (said["bp.dia"]["value"], said["bp.map"]["value"]) == ("81", "94")
+
+
+def test_of_possible_pressures_that_contradict_each_other_none_is_left() -> None:
+    said = decoded("sig-bp", "00 5000 7800 5E00")  # 80 over 120
     assert said == {"bp.sys": OUT, "bp.dia": OUT, "bp.map": OUT}
 
 
