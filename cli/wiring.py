@@ -22,6 +22,7 @@ from cli.workshop import UnitWorkshop
 from drivers.registry import KINDS
 from edge import logs
 from edge.agent.parts import Device, Enrolled, Pace, Parts, Periods
+from edge.agent.portions import Sizes
 from edge.agent.service import run
 from edge.clock import Clock, ClockQuality, SystemClock
 from edge.config import ConfigRefused, DeviceSection, Places, UnitConfig, load
@@ -42,6 +43,7 @@ from sync.boxend.down import BoxDownReader
 from sync.boxend.orders import BoxOrderReader
 from sync.boxend.receipts import BoxReceiptReader
 from sync.boxend.sealer import BoxSealer
+from sync.uplink.profiles import PROFILES
 from sync.wire.keyset import Use
 
 if TYPE_CHECKING:
@@ -132,6 +134,7 @@ def agent_parts(
         ),
         entropy=os.urandom,
         batch=config.seal.batch,
+        sizes=Sizes.for_rate(PROFILES[config.link.profile].rate),
         reserve=Ballast(places.store / "ballast"),
         card=lambda: card.what_is_wrong(places.slots),
         preconditions=lambda: what_is_wrong(places, config),

@@ -146,6 +146,14 @@ class Situation:
         return sum(_behind(stream) for word in _COUNTED if (stream := self.streams.get(word)))
 
     @property
+    def waves(self) -> tuple[int, int] | None:
+        """Of what there is of waves, how much the centre has; None when it has all. The genesis is none."""
+        stream = self.streams.get("wave")
+        if stream is None or stream.opened >= stream.tip:
+            return None
+        return max(0, stream.opened - 1), stream.tip - 1
+
+    @property
     def queued_alerts(self) -> int:
         alerts = self.streams.get("alert")
         return 0 if alerts is None else _behind(alerts)

@@ -18,6 +18,11 @@ from edge.spool import Outbox, Prepared, SpoolName
 
 MESSAGE_BYTES: Final = 16 * 1024
 """So much of samples in one message: three seconds at 40 kbit/s. Headers and signature add 2 % to it."""
+SECONDS_A_MESSAGE: Final = 2.0
+LEAST_BYTES: Final = 8 * 1024
+"""Smaller messages would be headers and signatures by a tenth."""
+MOST_BYTES: Final = 64 * 1024
+"""What is lost when a link breaks in the midst of a message; a faster link is filled by several at once."""
 READY_BYTES: Final = 64 * 1024 * 1024
 """So much of each stream with bytes lies sealed in the spool: what a night on a good link carries."""
 WITH_BYTES: Final = frozenset({Stream.DOC, Stream.WAVE})
@@ -36,6 +41,12 @@ class Sizes:
     message: int = MESSAGE_BYTES
     entries: int = 16
     ready: int = READY_BYTES
+
+    @staticmethod
+    def for_rate(bytes_a_second: float) -> "Sizes":
+        """Messages that take the link two seconds, within bounds: an alert waits no longer behind one."""
+        wanted = int(SECONDS_A_MESSAGE * bytes_a_second)
+        return Sizes(message=min(MOST_BYTES, max(LEAST_BYTES, wanted)))
 
 
 class Portions:
@@ -56,7 +67,7 @@ class Portions:
         self._bytes.clear()
         for name in names:
             stream = STREAMS.get(name.word)
-            if stream in WITH_BYTES:
+            if stream is not None and stream in WITH_BYTES:
                 self._bytes[stream] += self._size(name)
 
     def spooled(self, stream: Stream, prepared: Prepared) -> None:

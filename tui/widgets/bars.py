@@ -66,7 +66,7 @@ class Header(_Bar):
             parts.append(Part(identifiers, theme.WHITE))
         if not hub.present:
             parts.append(Part(f" {hub.say('header.absent')} ", _ALARM))
-        parts += [self._queue(), self._link(), self._clock()]
+        parts += [self._queue(), *self._waves(), self._link(), self._clock()]
         low = situation.low_batteries
         if low:
             named = ", ".join(low) if len(low) <= _MOST_NAMED else str(len(low))
@@ -84,6 +84,12 @@ class Header(_Bar):
         urgent = situation.queued_alerts
         words = say("header.queue-urgent", n=urgent) if urgent else ""
         return Part(f"⇅ {situation.queued}{words}", theme.NOTICE if urgent else theme.WHITE)
+
+    def _waves(self) -> list[Part]:
+        waves = self.hub.situation.waves
+        if not self.hub.present or waves is None or not waves[1]:
+            return []
+        return [Part(self.hub.say("header.waves", received=waves[0], all=waves[1]), theme.WHITE)]
 
     def _link(self) -> Part:
         hub, situation = self.hub, self.hub.situation

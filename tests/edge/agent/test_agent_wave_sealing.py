@@ -13,6 +13,7 @@ from edge.records.fields import Field, Kind, Stream
 from edge.signals import wavecodec
 from edge.spool import Outbox
 from edge.store.removing import DAY_MS
+from sync.uplink.profiles import PROFILES
 from sync.wire.batches import WireEntry
 from tests.edge.agent.agent_world import ScriptedDriver, World, state, until
 from tests.edge.agent.test_agent_recordings import BEAT, ON, frames, recorded, saved
@@ -174,3 +175,10 @@ def test_portions_hold_so_much_and_at_least_one(tmp_path: Path) -> None:
 
 def test_a_message_takes_a_thin_link_no_longer_than_an_alert_may_wait() -> None:
     assert MESSAGE_BYTES / (40_000 / 8) < 4
+
+
+@pytest.mark.parametrize(
+    ("profile", "kilobytes"), [("2g", 8), ("satellite", 32_000 / 1024), ("4g", 64), ("wifi", 64)]
+)
+def test_messages_take_each_link_two_seconds_within_bounds(profile: str, kilobytes: float) -> None:
+    assert Sizes.for_rate(PROFILES[profile].rate).message == kilobytes * 1024
