@@ -22,5 +22,11 @@ def test_every_topic_is_named() -> None:
     page = PAGE.read_text()
     for word in topics.UP_WORDS:
         assert f"`{word}`" in page
-    for topic in (topics.receipt("UNIT", "landed"), topics.down("UNIT"), topics.state("UNIT")):
+    for topic in (
+        topics.receipt("UNIT", "landed"),
+        topics.down("UNIT"),
+        topics.state("UNIT"),
+        topics.keyset("UNIT"),
+        topics.certificate("UNIT"),
+    ):
         assert topic.removeprefix("qafila/v1/UNIT") in page

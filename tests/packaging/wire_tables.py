@@ -14,7 +14,20 @@ from edge.clock import ClockQuality
 from edge.records import fields
 from edge.records.fields import Field, Kind, Source, Stream
 from sync.boxend import sealer
-from sync.wire import columns, cose, enrolment, errors, habits, keys, keyset, receipts, sessions, squeeze
+from sync.wire import (
+    batches,
+    beside,
+    columns,
+    cose,
+    enrolment,
+    errors,
+    habits,
+    keys,
+    keyset,
+    receipts,
+    sessions,
+    squeeze,
+)
 from sync.wire.habits import Habit
 from sync.wire.memory import Mode
 
@@ -40,6 +53,7 @@ def tables() -> dict[str, str]:
         "refusals": _table(
             ("code", "sentence"), ((f"`{code}`", text) for code, text in errors.REFUSALS.items())
         ),
+        "schemas": _table(("stream", "schemas"), _schemas()),
         "limits": _table(("what", "limit"), _limits()),
     }
 
@@ -73,6 +87,13 @@ def _habits() -> Iterable[Sequence[object]]:
         if habit is not Habit.STEADY or by_code:
             numbers = habits.arity(field) if habit in {Habit.TICKING, Habit.MEASURED} else ""
             yield int(field), habit.name.lower(), numbers, "yes" if by_code else ""
+
+
+def _schemas() -> Iterable[Sequence[object]]:
+    """Which schemas a batch of each stream may be of."""
+    for stream in Stream:
+        also = [batches.WITH_BYTES] if stream in beside.STREAMS else []
+        yield f"`{stream.word}`", ", ".join(map(str, [fields.SCHEMA_VERSION, *also]))
 
 
 def _limits() -> Iterable[Sequence[object]]:
