@@ -60,7 +60,7 @@ def test_a_production_unit_of_this_very_machine_is_refused_without_being_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = unit(tmp_path / "van", "production")
-    monkeypatch.setattr("edge.config._ETC", home)
+    monkeypatch.setattr("edge.config.places._ETC", home)
     assert refusal(say("run", "normal-adult")).stable_code == "simulation-in-production"
 
 
