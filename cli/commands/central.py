@@ -90,6 +90,14 @@ def init(
     host: central_links.Host = "127.0.0.1",
     port: central_links.Port = 8883,
     centre_port: central_links.CentrePort = 8884,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="postgresql://USER@HOST/NAME, an empty database; without a password, which belongs into"
+            " ~/.pgpass. A file in the home if left out.",
+        ),
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -101,7 +109,7 @@ def init(
     place = _centre(home)
     own = setup.Mosquitto(host, port, centre_port) if broker == "mosquitto" else None
     named = () if broker is None or own is not None else (parse_broker(broker),)
-    setup.init(place, realm.value, named, own=own)
+    setup.init(place, realm.value, named, own=own, place=database)
     first = place.read_settings().brokers[0]
     runs = realm is RealmName.TRAINING or first.tls
     configuration = None if own is None else str(mosquitto.folder(place) / "mosquitto.conf")
@@ -112,6 +120,7 @@ def init(
         "broker": f"{first.host}:{first.port}",
         "tls": first.tls,
         "broker_configuration": configuration,
+        "database": "sqlite" if database is None else "postgresql",
         "processes_run": runs,
         "cold_root": str(place.cold_key),
         "recovery_key": str(place.recovery_key),

@@ -8,9 +8,10 @@ so that any process may be killed at any moment and a second collector would say
 
 import contextlib
 import os
+import urllib.parse
 from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sync.central import schema, trouble
 from sync.central.connection import Connection
@@ -33,6 +34,7 @@ def create(path: Path, place: str | None = None) -> None:
             used or holds a centre already.
     """
     if place is not None:
+        _check(place)
         note_address(path, place)
     connection = _open(path)
     try:
@@ -113,8 +115,8 @@ def write(connection: Connection, units: Iterable[str] | None = None) -> Generat
             holds the database too long, or the connection to it is lost.
     """
     with trouble.understood():
-        connection.begin(units)
         try:
+            connection.begin(units)
             yield
             connection.execute("COMMIT")
         except BaseException:
@@ -143,9 +145,37 @@ def _open(path: Path) -> Connection:
     place = address(path)
     if place is None:
         return SqliteConnection(path)
-    from sync.central.postgres import PostgresConnection  # a centre on SQLite needs no psycopg
+    connection: Connection = _postgres().PostgresConnection(place, path.with_name("roots.cbor"))
+    return connection
 
-    return PostgresConnection(place, path.with_name("roots.cbor"))
+
+def _postgres() -> Any:  # noqa: ANN401  a module
+    """What speaks to PostgreSQL; a centre on SQLite needs no psycopg."""
+    try:
+        from sync.central import postgres
+    except ImportError:
+        raise CentreDatabaseError(
+            "This installation cannot speak to PostgreSQL.",
+            next_step="install Qafila with its extra: qafila[central].",
+            code="database-driver-missing",
+        ) from None
+    return postgres
+
+
+def _check(place: str) -> None:
+    url = urllib.parse.urlsplit(place)
+    if url.scheme not in {"postgresql", "postgres"}:
+        raise CentreDatabaseError(
+            "The database's address is none of PostgreSQL.",
+            next_step="write it as postgresql://USER@HOST/NAME.",
+            code="database-address",
+        )
+    if url.password is not None or "password" in urllib.parse.parse_qs(url.query):
+        raise CentreDatabaseError(
+            "An address on a command line holds no password: everybody on this machine can read it there.",
+            next_step="put the password into ~/.pgpass, or write it into database.url afterwards.",
+            code="database-password",
+        )
 
 
 def _check_schema(connection: Connection) -> None:

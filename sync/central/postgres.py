@@ -11,6 +11,7 @@ import contextlib
 import functools
 import hashlib
 import re
+import weakref
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
@@ -81,6 +82,7 @@ class PostgresConnection:
                 tcp_user_timeout=20_000,
                 keepalives_idle=10,
             )
+        weakref.finalize(self, self.raw.close)  # one that is dropped closes itself, as SQLite's do
         try:
             with _understood():
                 self._space = self._prepare()
@@ -91,12 +93,14 @@ class PostgresConnection:
     def execute(self, sql: str, parameters: Sequence[object] = (), /) -> psycopg.Cursor[Any]:
         text, order = translated(sql)
         with _understood():
-            return self.raw.execute(cast("Any", text), [parameters[i] for i in order] if order else None)
+            return self.raw.execute(
+                cast("Any", text), [_cell(parameters[i]) for i in order] if order else None
+            )
 
     def executemany(self, sql: str, rows: Iterable[Sequence[object]], /) -> object:
         text, order = translated(sql)
         with _understood(), self.raw.cursor() as cursor:
-            cursor.executemany(cast("Any", text), [[row[i] for i in order] for row in rows])
+            cursor.executemany(cast("Any", text), [[_cell(row[i]) for i in order] for row in rows])
         return None
 
     def insert_many(self, table: str, rows: Sequence[Sequence[object]]) -> None:
@@ -268,6 +272,11 @@ def translated(sql: str) -> tuple[str, tuple[int, ...]]:
 
     text = _TOKENS.sub(token, sql)
     return text, tuple(order)
+
+
+def _cell(value: object) -> object:
+    """Text without NUL, which PostgreSQL does not hold; `sync.central.readers` lets none into a row."""
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
 def _defined(statement: str) -> list[str]:

@@ -21,7 +21,7 @@ def hex_or_none(fields: Fields, field: Field) -> str | None:
 
 def text_or_none(fields: Fields, field: Field) -> str | None:
     value = fields.get(field)
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and "\0" not in value else None
 
 
 def identifier(fields: Fields, field: Field) -> str | None:
@@ -33,7 +33,7 @@ def identifier(fields: Fields, field: Field) -> str | None:
 
 def text(fields: Fields, field: Field) -> str | None:
     value = fields.get(field)
-    if value is not None and not isinstance(value, str):
+    if value is not None and (not isinstance(value, str) or "\0" in value):  # no database holds a NUL in text
         raise Unreadable
     return value
 

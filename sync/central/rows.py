@@ -125,6 +125,8 @@ def _patient(identity: Row, fields: Fields) -> Rows:
         if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
             raise Unreadable
         system, value = (str(part) for part in pair)
+        if "\0" in system + value:
+            raise Unreadable
         rows.append(("identifiers", (*identity, position, patient, system, value)))
     return rows
 
@@ -325,6 +327,7 @@ def _device_record(fields: Fields) -> str | None:
         isinstance(source, int)
         and source in _DEVICE_SOURCES
         and isinstance(device, str)
+        and "\0" not in device
         and isinstance(boot, bytes)
         and isinstance(monotonic_ms, int)
     ):
