@@ -10,6 +10,7 @@ from cli.options import AsJson, Home
 
 if TYPE_CHECKING:
     from sync.central.home import CentreHome
+    from sync.central.renewing import Revoked
 
 
 class BrokerKind(StrEnum):
@@ -142,16 +143,18 @@ def disconnect(
 
     done = renewing.revoke(_centre(home), unit, SystemClock())
 
-    def human() -> str:
-        said = f"{unit} may not connect any more: {done.certificates} certificates are revoked.\n"
-        if done.ended:
-            return said + "If it was connected, it is so no longer."
-        return (
-            said + "No broker runs here that reads the list by itself.\n"
-            "Next: give units.crl to your broker, and have it read it again and end the unit's connection."
-        )
+    emit(done.as_json(), as_json=as_json, human=lambda: what_became_of_it(done).rstrip())
 
-    emit(done.as_json(), as_json=as_json, human=human)
+
+def what_became_of_it(done: "Revoked") -> str:
+    """What is said of a unit that was put out."""
+    said = f"{done.unit} may not connect any more: {done.certificates} certificates are revoked.\n"
+    if done.ended:
+        return said + "If it was connected, it is so no longer.\n"
+    return (
+        said + "No broker runs here that reads the list by itself.\n"
+        "Next: give units.crl to your broker, and have it read it again and end the unit's connection.\n"
+    )
 
 
 def _centre(home: Path | None) -> "CentreHome":

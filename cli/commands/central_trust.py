@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.commands import central_links
 from cli.options import AsJson, Home
 
 if TYPE_CHECKING:
@@ -52,12 +53,13 @@ def revoke(
 ) -> None:
     """Believe a unit no further than so far; what it signs beyond is held until somebody lets it land.
 
-    A retired unit may become a compromised one. A revoked unit never becomes whole again: a box that goes on
-    gets a name and keys of its own.
+    A compromised unit may not connect any more; a retired one may, to bring what is taken of it, until
+    `central disconnect`. A retired unit may become a compromised one. A revoked unit never becomes whole
+    again: a box that goes on gets a name and keys of its own.
     """
     from cli.output import emit
     from edge.clock import SystemClock
-    from sync.central import revoking
+    from sync.central import renewing, revoking
 
     if retired == compromised:
         raise revoking.NotRevoked(
@@ -67,10 +69,15 @@ def revoke(
         )
     state = revoking.State.RETIRED if retired else revoking.State.COMPROMISED
     done = revoking.revoke(_centre(home), unit, state, reason, by=by, clock=SystemClock())
+    out = renewing.revoke(_centre(home), unit, SystemClock()) if compromised else None
     emit(
-        done.as_json(),
+        done.as_json() | {"connection": None if out is None else out.as_json()},
         as_json=as_json,
-        human=lambda: f"{unit} is {state}.\n{_through(done)}Next: qafila central held",
+        human=lambda: (
+            f"{unit} is {state}.\n{_through(done)}"
+            + ("" if out is None else central_links.what_became_of_it(out))
+            + "Next: qafila central held"
+        ),
     )
 
 

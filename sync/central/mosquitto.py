@@ -89,6 +89,7 @@ topic write {prefix}/+/certificate
 # A unit, under its own name and no other:
 pattern write {prefix}/%u/up/#
 pattern write {prefix}/%u/state
+pattern read {prefix}/%u/state
 pattern read {prefix}/%u/receipt/#
 pattern read {prefix}/%u/down/#
 pattern read {prefix}/%u/keyset

@@ -21,6 +21,7 @@ from sync.uplink.credentials import Credentials
 from sync.uplink.estimates import estimate
 from sync.uplink.flight import Flight
 from sync.uplink.incoming import Incoming
+from sync.uplink.namesakes import Namesakes
 from sync.uplink.notes import BrokerNotes, LinkNote
 from sync.uplink.outgoing import Outgoing, Ready
 from sync.uplink.pacing import Window
@@ -95,6 +96,7 @@ class Uplink:
         self._receipt_s = 0.0
         self._estimated: tuple[float, dict[str, Any]] = (float("-inf"), {})
         self._spoke_5: set[Broker] = set()
+        self._namesakes = Namesakes()
         self._unanswered: frozenset[str] = frozenset()
         self._vain = 0
         self._failures = 0
@@ -160,6 +162,7 @@ class Uplink:
 
     def _connect_and_work(self, broker: Broker, protocol: Protocol) -> None:
         name = os.urandom(8).hex()
+        self._namesakes.ours(name)
         state = topics.state(self._settings.unit)
         connection = Connection(
             broker,
@@ -203,7 +206,15 @@ class Uplink:
             raise _NotAccepted(down.stable_code, reason=down.reason) from None
         asked_s = self._clock.monotonic_s()
         wanted = [topics.receipt(unit, level) for level in topics.LEVELS]
-        connection.subscribe([topics.keyset(unit), topics.certificate(unit), *wanted, *topics.down_all(unit)])
+        connection.subscribe(
+            [
+                topics.keyset(unit),
+                topics.certificate(unit),
+                topics.state(unit),
+                *wanted,
+                *topics.down_all(unit),
+            ]
+        )
         self._until(connection, lambda: connection.subscribed, patience.connect_s)
         self._settle(connection, self._clock.monotonic_s() - asked_s)
         assert connection.accepted is not None  # noqa: S101  just waited for
@@ -288,6 +299,9 @@ class Uplink:
             topic, payload = connection.messages.popleft()
             if topic == topics.certificate(self._settings.unit):
                 self._incoming.judge("certificate", self._credentials.take, payload)
+                continue
+            if topic == topics.state(self._settings.unit):
+                self._namesakes.meet(payload)
                 continue
             receipt = self._incoming.take(topic, payload)
             if receipt is not None:

@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+from typer.testing import CliRunner
 
+from cli.commands.central import app
 from edge.clock import SystemClock
 from sync.central import authorities, collect, explode, mosquitto, renewing, setup
 from sync.uplink.connection import Connection, LinkDown, Protocol
@@ -225,6 +227,28 @@ def test_a_second_connection_of_a_unit_ends_the_first(world: TlsWorld) -> None:
     second.close()
 
 
+def test_a_copy_of_a_card_is_told_of(world: TlsWorld) -> None:
+    van = world.van()
+    with van.uplink(world.own.port) as uplink:
+        until(lambda: uplink.link().get("connected"))
+        copy = Guest(world.own.port, van.context())
+        assert copy.publish(topics.state("van-07"), b'{"online": true, "connection": "copy"}', retain=True)
+        until(lambda: uplink.lines("code=broker-taken-over"))
+        copy.close()
+
+
+def test_a_link_that_flaps_is_no_copy(world: TlsWorld) -> None:
+    van = world.van()
+    with van.uplink(world.own.port) as uplink, cut_link(world.own.port):
+        for _ in range(3):
+            until(lambda: uplink.link().get("connected"))
+            world.broker.kill()
+            until(lambda: not uplink.link().get("connected"))
+            world.broker.start()
+        until(lambda: uplink.link().get("connected"))
+        assert not uplink.lines("code=broker-taken-over")
+
+
 def test_a_revoked_unit_is_out_at_once_and_stays_out(world: TlsWorld) -> None:
     van, other = world.van("van-07"), world.van("van-08")
     settings = settings_of(van, world.own.port)
@@ -242,6 +266,22 @@ def test_a_revoked_unit_is_out_at_once_and_stays_out(world: TlsWorld) -> None:
     assert neighbour.publish(topics.up("van-08", "vitals"), b"x")
     with pytest.raises(authorities.CertificateRefused, match="revoked"):
         world.enrol(van.request)
+
+
+@pytest.mark.parametrize(("how", "is_out"), [("--compromised", True), ("--retired", False)])
+def test_who_may_be_somebody_else_is_out(world: TlsWorld, how: str, is_out: bool) -> None:
+    """A retired unit may still bring what is taken of it."""
+    van = world.van()
+    living = Guest(world.own.port, van.context())
+    words = ["revoke", "van-07", how, "--reason", "left behind", "--by", "hakim"]
+    told = CliRunner().invoke(app, [*words, "--json", "--home", str(world.directory)])
+    assert (json.loads(told.output)["connection"] is not None) is is_out
+    if is_out:
+        assert not living.until(lambda: False, 10)
+    else:
+        assert living.publish(topics.up("van-07", "vitals"), b"x")
+    assert living.alive is not is_out
+    living.close()
 
 
 def test_it_says_what_is_wrong_with_a_certificate(world: TlsWorld) -> None:

@@ -22,7 +22,7 @@ from sync.uplink.credentials import key_file
 from sync.wire import enrolment
 from sync.wire.enrolment import Bundle
 from tests.sync.central_world import Unit
-from tests.system.brokers import Mosquitto, _Process, free_port
+from tests.system.brokers import Mosquitto, _Process, free_port, wait_for_port
 from tests.system.uplink_process import QUICK, Uplink
 
 DAY_MS = 86_400_000
@@ -50,7 +50,13 @@ class OwnMosquitto(_Process):
 
     def __init__(self, home: CentreHome, own: setup.Mosquitto) -> None:
         super().__init__(own.port)
+        self._inner = own.centre_port
         self._configuration = mosquitto.folder(home) / "mosquitto.conf"
+
+    def start(self) -> None:
+        super().start()
+        assert self._process is not None
+        wait_for_port(self._inner, self._process)  # it opens one listener after the other
 
     def _command(self) -> Sequence[str]:
         Mosquitto._command(Mosquitto(self._configuration.parent))  # skips where there is none
@@ -130,7 +136,9 @@ class TlsWorld:
         self.directory = directory
         self.realm: Realm = realm
         self.home = CentreHome(directory / "central")
-        self.own = setup.Mosquitto("127.0.0.1", free_port(), free_port())
+        port = free_port()
+        inner = next(other for other in iter(free_port, None) if other != port)
+        self.own = setup.Mosquitto("127.0.0.1", port, inner)
         setup.init(self.home, realm, own=self.own)
         self.broker = OwnMosquitto(self.home, self.own)
         self.broker.start()
@@ -159,6 +167,7 @@ class Guest:
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTProtocolVersion.MQTTv5
         )
+        self._client.connect_timeout = 30.0
         self._client.tls_set_context(tls)
         self._client.on_connect = self._on_connect
         self._client.on_message = lambda _c, _d, message: self.got.append(
@@ -187,7 +196,7 @@ class Guest:
         """Publish, and give what the broker answered."""
         before = len(self.acknowledged)
         self._client.publish(topic, payload, qos=1, retain=retain)
-        assert self.until(lambda: len(self.acknowledged) > before)
+        assert self.until(lambda: len(self.acknowledged) > before), (self.accepted, self.alive)
         return self.acknowledged[-1]
 
     def subscribe(self, topic: str) -> None:

@@ -1,0 +1,42 @@
+"""Whether somebody else connects under this unit's name: a copy of its card, or a second uplink.
+
+A broker has one connection under one name and closes the older without a word why. What tells is `state`,
+which every connection says under a name of its own: one that is none of ours is somebody else's.
+"""
+
+import json
+import logging
+from collections import deque
+from typing import Final
+
+from sync.uplink import sentences
+
+_LOG: Final = logging.getLogger("qafila.uplink")
+MOST_NAMES: Final = 256
+"""So many connections of its own it knows again."""
+
+
+MOST_BYTES: Final = 4096
+
+
+class Namesakes:
+    """Knows the connections of this process, and tells of another one, once."""
+
+    def __init__(self) -> None:
+        self._ours: deque[str] = deque(maxlen=MOST_NAMES)
+        self._told = False
+
+    def ours(self, connection: str) -> None:
+        self._ours.append(connection)
+
+    def meet(self, payload: bytes) -> None:
+        """Take a `state` of this unit's; what is retained when the process begins is an earlier run's."""
+        if len(payload) > MOST_BYTES:
+            return
+        try:
+            name = json.loads(payload).get("connection")
+        except (ValueError, AttributeError, RecursionError):
+            return
+        if name not in self._ours and len(self._ours) > 1 and not self._told:
+            self._told = True
+            _LOG.warning("another connection", extra=sentences.said(sentences.LINK, "broker-taken-over"))

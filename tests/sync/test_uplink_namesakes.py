@@ -1,0 +1,37 @@
+import json
+
+import pytest
+
+from sync.uplink.namesakes import MOST_BYTES, Namesakes
+
+
+def state(name: object) -> bytes:
+    return json.dumps({"online": True, "connection": name}).encode()
+
+
+def told(caplog: pytest.LogCaptureFixture) -> int:
+    return sum(getattr(record, "code", "") == "broker-taken-over" for record in caplog.records)
+
+
+def test_another_connection_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    known = Namesakes()
+    known.ours("first")
+    known.meet(state("of an earlier run"))
+    known.ours("second")
+    known.meet(state("first"))
+    known.meet(state("second"))
+    assert told(caplog) == 0
+    known.meet(state("a copy's"))
+    known.meet(state("a copy's next"))
+    assert told(caplog) == 1
+
+
+@pytest.mark.parametrize(
+    "junk", [b"", b"\xff", b"[]", b"null", b"[" * MOST_BYTES, b'{"connection": "' + b"x" * MOST_BYTES + b'"}']
+)
+def test_junk_says_nothing(caplog: pytest.LogCaptureFixture, junk: bytes) -> None:
+    known = Namesakes()
+    known.ours("first")
+    known.ours("second")
+    known.meet(junk)
+    assert told(caplog) == 0
