@@ -7,6 +7,7 @@ import pytest
 from edge.agent.parts import Device
 from edge.security import slots
 from tests.edge.agent.agent_world import Centre, ScriptedDriver, World
+from tests.edge.agent.workshop_stage import AIR, Recorded, Shop
 
 
 @pytest.fixture(autouse=True)
@@ -22,5 +23,20 @@ def oximeter() -> ScriptedDriver:
 @pytest.fixture
 def world(tmp_path: Path, oximeter: ScriptedDriver) -> World:
     made = World(tmp_path, Centre(), [Device(oximeter)])
+    made.make()
+    return made
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+@pytest.fixture
+def workbench(tmp_path: Path, shop: Shop) -> World:
+    """A unit with one cuff, whose devices are looked after."""
+    cuff = Recorded(shop, "cuff-1")
+    shop.made["cuff-1"] = cuff
+    made = World(tmp_path, Centre(), [Device(cuff, port=AIR)], workshop=shop)
     made.make()
     return made

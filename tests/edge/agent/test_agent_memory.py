@@ -30,7 +30,7 @@ from tests.edge.agent.agent_world import (
     pressure,
     until,
 )
-from tests.edge.agent.test_agent_devices import Shop
+from tests.edge.agent.workshop_stage import Shop
 
 AT = datetime.datetime(2026, 11, 20, 7, 31)  # noqa: DTZ001  a device's own clock has no zone
 CUFF = Identity("A&D", "UA-651BLE", "5180100001", "1.02", 90)

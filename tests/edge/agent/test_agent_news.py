@@ -10,10 +10,10 @@ from edge.clock import SystemClock
 from edge.vitals.identity import Identity
 from edge.vitals.place import NoPosition, Place, Position
 from tests.edge.agent.agent_world import Nurse, ScriptedDriver, World, shown, until
-from tests.edge.agent.test_agent_devices import NEW, TECHNICIAN, Shop, pairing, shop, workbench
 from tests.edge.agent.test_agent_places import gps, van
+from tests.edge.agent.workshop_stage import NEW, TECHNICIAN, Shop, pairing
 
-__all__ = ["gps", "shop", "van", "workbench"]  # fixtures
+__all__ = ["gps", "van"]  # fixtures
 IFRANE = Position(Decimal("33.5333331"), Decimal("-5.1"))
 
 

@@ -11,7 +11,7 @@ from edge.agent.parts import Device
 from edge.agent.selfcheck import Result, Seen, judged, passed
 from edge.vitals.place import NoPosition, Place, Position
 from tests.edge.agent.agent_world import Centre, ScriptedDriver, World, shown, until
-from tests.edge.agent.test_agent_devices import TECHNICIAN, Shop
+from tests.edge.agent.workshop_stage import TECHNICIAN, Shop
 
 IFRANE = Position(Decimal("33.5333331"), Decimal("-5.1"), Decimal("1665.0"))
 NOON = datetime.datetime(2026, 11, 22, 12, 0, tzinfo=datetime.UTC)

@@ -10,7 +10,7 @@ from edge.ports.caller import CallRefused
 from edge.ports.driver import DeviceMisbehaved, DeviceUnavailable
 from edge.store.store import Store
 from tests.edge.agent.agent_world import Centre, World, until
-from tests.edge.agent.test_agent_devices import AIR, TECHNICIAN, Recorded, Shop, somebody
+from tests.edge.agent.workshop_stage import AIR, TECHNICIAN, Recorded, Shop, somebody
 
 OTHER = "ble:C0:FF:EE:00:00:02"
 KNOWN = bytes(range(0x20, 0x30))
