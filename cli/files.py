@@ -1,6 +1,7 @@
 """Files that people hand over: read with suspicion, written durably and never over another."""
 
 import os
+import sys
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -35,6 +36,20 @@ def read_small_file(path: Path) -> bytes:
             f"{path} is larger than such a file can be.", next_step="Check that it is the right one."
         )
     return content
+
+
+def read_text(path: Path) -> str:
+    """A text that a person wrote, from a file or with ``-`` from standard input.
+
+    Raises:
+        FileRefused: it cannot be read, is too large, or is no UTF-8.
+    """
+    try:
+        if str(path) == "-":
+            return sys.stdin.read(MAX_HANDED_OVER)
+        return read_small_file(path).decode()
+    except UnicodeDecodeError:
+        raise FileRefused("The text is no UTF-8.", next_step="Save it as UTF-8.") from None
 
 
 def write_new_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:

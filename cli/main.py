@@ -13,6 +13,8 @@ _GROUPS: Final[dict[str, tuple[str, str]]] = {
     "unit": ("cli.commands.unit", "Make this box a unit, and enrol it with a centre."),
     "users": ("cli.commands.users", "The people who may sign in on this unit."),
     "patients": ("cli.commands.patients", "Patients of this unit: who they are, and who was entered twice."),
+    "requests": ("cli.commands.requests", "What specialists are asked about patients, and their answers."),
+    "inbox": ("cli.commands.inbox", "What came from the centre for people to read."),
     "sites": ("cli.commands.sites", "The places where this unit works."),
     "devices": ("cli.commands.devices", "Device kinds, configured devices, and what their bytes mean."),
     "ecg": ("cli.commands.ecg", "What a program sees in an ECG recording, for a doctor to read."),

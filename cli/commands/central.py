@@ -12,6 +12,7 @@ from cli.commands import (
     central_erasing,
     central_keys,
     central_links,
+    central_requests,
     central_trust,
     central_waves,
 )
@@ -30,6 +31,7 @@ central_keys.register(app)
 central_trust.register(app)
 central_links.register(app)
 central_waves.register(app)
+central_requests.register(app)
 
 _BROKER_HELP: Final = "Where the broker listens, as HOST:PORT, with TLS tls://HOST:PORT."
 _NO_BROKER_YET: Final = (

@@ -7,10 +7,18 @@
     [message, patient or null, from, text]  to whoever is in the van
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, cast
 
+from edge import cbor
+from edge.agent import view
 from edge.agent.down import Arrival, Downs, Taken, Unfit, fields, id_of, text_of
 from edge.cbor import Value
+from edge.ports.caller import Json
+from edge.records.expertise import OPEN
+from edge.store.rows import DownMessage
+
+__all__ = ["ABOUT_REQUESTS", "ADVICE", "OPEN", "SHOWN", "register", "shown", "words_of"]
 
 ADVICE: Final = "advice"
 """The use of the key that signs all of them."""
@@ -27,6 +35,33 @@ def register(downs: Downs) -> None:
     for kind in ABOUT_REQUESTS:
         downs.on(kind, ADVICE, _about_request)
     downs.on(MESSAGE, ADVICE, _message)
+
+
+def shown(found: DownMessage) -> dict[str, Json]:
+    """A message in a list, without its words."""
+    return {
+        "message": view.uuid_text(found.message),
+        "kind": found.kind,
+        "request": view.uuid_text(found.request),
+        "patient": view.uuid_text(found.patient),
+        "sender": _words(found)[0],
+        "made_ms": found.made_ms or 0,
+        "received_ms": found.received_ms or 0,
+        "read_ms": found.read_ms,
+        "read_by": found.read_by,
+    }
+
+
+def words_of(found: DownMessage) -> str:
+    """Its words, all of them; none where they are lost."""
+    return _words(found)[1]
+
+
+def _words(found: DownMessage) -> tuple[str, str]:
+    if found.content is None:
+        return "", ""
+    _, _, sender, text, *_ = cast("Sequence[Value]", cbor.decode(found.content))
+    return str(sender), str(text)
 
 
 def _about_request(arrival: Arrival) -> Taken:

@@ -11,6 +11,7 @@ _TOPIC_OF: Final = {
     "not-saved": "readings",
     "wave": "waves",
     "saved": "saved",
+    "inbox": "saved",
     "streams": "streams",
     "device": "devices",
     "device-forgotten": "devices",

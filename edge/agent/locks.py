@@ -27,7 +27,16 @@ from edge.store.store import Store
 from edge.store.transaction import Transaction
 
 BY_THEMSELVES: Final = frozenset(
-    {"status", "snapshot", "subscribe", "patient.list", "encounter.show", "tray.list", "waveform.read"}
+    {
+        "status",
+        "snapshot",
+        "subscribe",
+        "patient.list",
+        "encounter.show",
+        "tray.list",
+        "waveform.read",
+        "inbox.list",
+    }
 )
 """What screens ask for when something has come, without anybody at them."""
 _AFTER_A_COMMAND_S: Final = 15.0

@@ -147,6 +147,47 @@ def alert(code: str, text: str | None, encounter: bytes | None) -> Payload:
     return _without_nothing({Field.ENCOUNTER: encounter, Field.ALERT_CODE: code, Field.ALERT_TEXT: text})
 
 
+def requested(
+    request: bytes,
+    *,
+    encounter: bytes | None,
+    said: tuple[str, str, str, str, str],
+    attached: Sequence[tuple[bytes, int, int]],
+    recordings: Sequence[bytes],
+    alone: Mapping[Field, Value],
+) -> Payload:
+    """What a specialist is asked.
+
+    Args:
+        request: its id.
+        encounter: the visit it is about.
+        said: specialty, urgency, act, question, basis.
+        attached: identities of the entries it is about.
+        recordings: waveforms it is about.
+        alone: what an urgent one rests on.
+    """
+    specialty, urgency, act, question, basis = said
+    return _without_nothing(
+        {
+            Field.EXPERTISE: request,
+            Field.ENCOUNTER: encounter,
+            Field.SPECIALTY: specialty,
+            Field.URGENCY: urgency,
+            Field.ACT: act,
+            Field.QUESTION: question,
+            Field.BASIS: basis,
+            Field.ATTACHED: [[epoch, int(stream), seq] for epoch, stream, seq in attached] or None,
+            Field.RECORDINGS: list(recordings) or None,
+            **alone,
+        }
+    )
+
+
+def request_changed(request: bytes, event: str, reason: str | None) -> Payload:
+    """That a request was closed or withdrawn on the unit."""
+    return _without_nothing({Field.EXPERTISE: request, Field.EVENT: event, Field.REASON: reason})
+
+
 def received(
     message: bytes, dseq: int, kind: str, outcome: str, content: bytes, request: bytes | None
 ) -> Payload:

@@ -120,6 +120,24 @@ class ConsentRefused(CallRefused):
     code: ClassVar[str] = "consent-refused"
 
 
+class ConsentNeeded(CallRefused):
+    """The patient has not agreed that a specialist is asked, or has said no."""
+
+    code: ClassVar[str] = "consent-needed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The patient has not agreed to tele-expertise.",
+            next_step="Ask the patient and enter what they say; in an emergency say that it is one.",
+        )
+
+
+class RequestRefused(CallRefused):
+    """Not with this request as it is: ``request-unread``."""
+
+    code: ClassVar[str] = "request-refused"
+
+
 class SiteRefused(CallRefused):
     """A site is chosen by name or by identity, not by both and not by none."""
 

@@ -13,8 +13,10 @@ from edge.agent.capture import Capture
 from edge.agent.card import CardWatch
 from edge.agent.commands.backups import BackupCommands
 from edge.agent.commands.devices import DeviceCommands
+from edge.agent.commands.expertise import ExpertiseCommands
 from edge.agent.commands.exporting import ExportCommands
 from edge.agent.commands.identities import IdentityCommands
+from edge.agent.commands.inbox import InboxCommands
 from edge.agent.commands.patients import PatientCommands
 from edge.agent.commands.records import RecordCommands
 from edge.agent.commands.recovery import RecoveryCommands
@@ -135,6 +137,7 @@ class Agent:
         identities = IdentityCommands(self._ledger)
         visits = VisitCommands(self._ledger, self._capture)
         tray = TrayCommands(self._ledger)
+        expertise, inbox = ExpertiseCommands(self._ledger), InboxCommands(self._ledger)
         records = RecordCommands(self._ledger)
         syncing = SyncCommands(self._ledger, self._parts.outbox)
         backups = BackupCommands(self._ledger, self._parts)
@@ -175,6 +178,14 @@ class Agent:
             "alert.raise": visits.alert,
             "tray.list": tray.contents,
             "tray.assign": tray.assign,
+            "request.ask": expertise.ask,
+            "request.list": expertise.listed,
+            "request.show": expertise.show,
+            "request.withdraw": expertise.withdraw,
+            "request.close": expertise.close,
+            "inbox.list": inbox.listed,
+            "inbox.read": inbox.read,
+            "expected.list": inbox.expected,
             "snapshot": records.snapshot,
             "subscribe": sessions.subscribe,
             "users.add": users.add,
@@ -370,6 +381,9 @@ class Agent:
                     self._audience.tell("forked", view.fork(news.forked))
                 if news.changed:
                     await self._ledger.tell_streams()
+                if set(news.came) & set(advice.SHOWN):
+                    unread = await self._ledger.read(lambda store: store.unread(advice.SHOWN))
+                    self._audience.tell("inbox", {"unread": unread})
                 self._troubled = False
             except StoreLocked:
                 pass  # what has come waits in the spool until somebody signs in

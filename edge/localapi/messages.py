@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from edge.localapi import answers, events, exported, requests, syncing
+from edge.localapi import answers, events, expertise, exported, requests, syncing
 from edge.localapi.shapes import ForkShown, LinkShown, Message, Nothing, Saved
 
 VERSION: Final = 1
@@ -106,6 +106,32 @@ METHODS: Final[dict[str, Method]] = {
     "tray.list": Method(Nothing, answers.Tray, "Readings that belong to nobody yet."),
     "tray.assign": Method(
         requests.Assign, Saved, "Give readings of the tray to the open visit, with the reason."
+    ),
+    "request.ask": Method(
+        expertise.AskExpert,
+        expertise.Requested,
+        "Ask a specialist; an urgent request leaves with the alerts. The patient has to have agreed.",
+    ),
+    "request.list": Method(
+        expertise.RequestsAsked, expertise.Requests, "What specialists were asked, the latest first."
+    ),
+    "request.show": Method(
+        expertise.RequestNamed, expertise.RequestRecord, "One request and what came to it."
+    ),
+    "request.withdraw": Method(expertise.RequestEnded, Saved, "Nobody has to answer it any more."),
+    "request.close": Method(
+        expertise.RequestEnded, Saved, "What was answered is done; everything that came has been read."
+    ),
+    "inbox.list": Method(
+        Nothing, expertise.InboxList, "What came from the centre for people to read, without its words."
+    ),
+    "inbox.read": Method(
+        expertise.MessageNamed,
+        expertise.DownWhole,
+        "A message, whole or not at all; that it was read is committed first, and the centre learns it.",
+    ),
+    "expected.list": Method(
+        expertise.ExpectedAsked, expertise.ExpectedList, "Whom the centre expects at this unit."
     ),
     "snapshot": Method(
         requests.SnapshotAsked,
@@ -212,6 +238,7 @@ EVENTS: Final[dict[str, type[Message]]] = {
     "reading": events.ReadingEvent,
     "wave": events.WaveEvent,
     "saved": events.SavedEvent,
+    "inbox": expertise.InboxEvent,
     "not-saved": events.NotSavedEvent,
     "streams": events.StreamsEvent,
     "device": events.DeviceEvent,

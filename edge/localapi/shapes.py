@@ -43,6 +43,15 @@ Line: TypeAlias = Annotated[
 """One line of text a person typed: what is shown is all there is."""
 
 
+def as_seen(text: str) -> str:
+    """The text, if all of it can be seen.
+
+    Raises:
+        ValueError: it holds what cannot be.
+    """
+    return _seen(text)
+
+
 def _in_the_calendar(birth: str) -> str:
     if birth < _EARLIEST_BIRTH:
         message = "too long ago"

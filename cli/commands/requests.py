@@ -1,0 +1,166 @@
+"""`qafila requests …`: what specialists are asked about patients, and what became of it."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.options import AsJson, Home, PinStdin
+
+app = typer.Typer(no_args_is_help=True)
+
+User = Annotated[str, typer.Option(help="Who signs in for it; what is shown is in the audit trail.")]
+Request = Annotated[str, typer.Argument(help="The request's id, as `requests list` shows it.")]
+
+
+class Urgency(StrEnum):
+    """How soon an answer is needed."""
+
+    ROUTINE = "routine"
+    URGENT = "urgent"
+    STAT = "stat"
+
+
+@app.command(
+    epilog="Example: qafila requests ask PATIENT --visit ID --specialty cardiology --urgency urgent"
+    " --question-file - --user amina"
+)
+def ask(
+    patient: Annotated[str, typer.Argument(help="The patient's id, as `patients find` shows it.")],
+    specialty: Annotated[str, typer.Option(help="Whom to ask, such as cardiology.")],
+    question_file: Annotated[
+        Path, typer.Option(help="The question: a text file, or - for standard input.", metavar="FILE")
+    ],
+    user: User,
+    visit: Annotated[
+        str | None, typer.Option(help="The visit whose values and recordings it is about.")
+    ] = None,
+    urgency: Annotated[Urgency, typer.Option(help="How soon an answer is needed.")] = Urgency.ROUTINE,
+    emergency: Annotated[
+        bool, typer.Option("--emergency", help="There was no time to ask the patient; not with routine.")
+    ] = False,
+    pin_stdin: PinStdin = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a specialist. The patient has to have agreed to tele-expertise, or it is an emergency."""
+    from cli.files import read_text
+    from cli.output import emit, read_secrets
+
+    (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
+    fields = {
+        "patient": patient,
+        "encounter": visit,
+        "specialty": specialty,
+        "urgency": urgency.value,
+        "question": read_text(question_file),
+        "emergency": emergency,
+    }
+    answer = _ask(home, user, pin, "request.ask", **fields)
+    emit(
+        answer,
+        as_json=as_json,
+        human=lambda: (
+            f"Asked: {answer['request']}\nIt is saved here, and leaves with the next link."
+            f"\nNext: qafila requests show {answer['request']} --user {user}"
+        ),
+    )
+
+
+@app.command("list", epilog="Example: qafila requests list --waiting --user amina")
+def list_(
+    user: User,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Only what waits for an answer.")] = False,
+    pin_stdin: PinStdin = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """What specialists were asked, the latest first: how far it has come, and what came back."""
+    from cli.output import emit, inert, read_secrets, table
+
+    (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
+    answer = _ask(home, user, pin, "request.list", waiting=waiting)
+
+    def human() -> str:
+        rows = [
+            [
+                *(each["request"], each["urgency"], inert(each["specialty"]), each["state"], each["sent"]),
+                f"{each['answers']} ({each['unread']} unread)" if each["unread"] else str(each["answers"]),
+            ]
+            for each in answer["requests"]
+        ]
+        if not rows:
+            return "Nothing was asked, or nothing waits."
+        return table(rows, ["request", "urgency", "specialty", "state", "on its way", "answers"])
+
+    emit(answer, as_json=as_json, human=human)
+
+
+@app.command(epilog="Example: qafila requests show ID --user amina")
+def show(
+    request: Request, user: User, pin_stdin: PinStdin = False, home: Home = None, as_json: AsJson = False
+) -> None:
+    """One request and what came to it; `inbox read` shows the words of an answer."""
+    from cli.output import emit, inert, read_secrets
+
+    (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
+    answer = _ask(home, user, pin, "request.show", request=request)
+
+    def human() -> str:
+        shown = answer["request"]
+        lines = [
+            f"{shown['urgency']}, {inert(shown['specialty'])}, {shown['state']}; on its way: {shown['sent']}",
+            *(f"  {inert(line)}" for line in shown["question"].splitlines()),
+            f"about {shown['observations']} values and {len(shown['recordings'])} recordings",
+        ]
+        for each in answer["messages"]:
+            read = "unread" if each["read_ms"] is None else f"read by {inert(each['read_by'])}"
+            lines.append(f"{each['message']}  {each['kind']} from {inert(each['sender'])}, {read}")
+        return "\n".join(lines)
+
+    emit(answer, as_json=as_json, human=human)
+
+
+@app.command(epilog="Example: qafila requests withdraw ID --reason 'went by themselves' --user amina")
+def withdraw(
+    request: Request,
+    user: User,
+    reason: Annotated[str | None, typer.Option(help="Why; it reaches the centre.")] = None,
+    pin_stdin: PinStdin = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that nobody has to answer any more."""
+    _end("request.withdraw", request, (user, pin_stdin, home), reason, as_json=as_json)
+
+
+@app.command(epilog="Example: qafila requests close ID --user amina")
+def close(
+    request: Request,
+    user: User,
+    reason: Annotated[str | None, typer.Option(help="What was done; it reaches the centre.")] = None,
+    pin_stdin: PinStdin = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that what was answered is done. Everything that came to it has to be read before."""
+    _end("request.close", request, (user, pin_stdin, home), reason, as_json=as_json)
+
+
+def _end(
+    method: str, request: str, signed: tuple[str, bool, Home], reason: str | None, *, as_json: bool
+) -> None:
+    from cli.output import emit, read_secrets
+
+    user, pin_stdin, home = signed
+    (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
+    answer = _ask(home, user, pin, method, request=request, reason=reason)
+    emit(answer, as_json=as_json, human=lambda: "Saved; the centre learns it.")
+
+
+def _ask(home: Home, user: str, pin: str, method: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
+    from cli.asking import ask_agent_as
+    from edge.config import Places
+
+    return ask_agent_as(Places.at(home), user, pin, method, **fields)
