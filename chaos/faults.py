@@ -18,6 +18,8 @@ class Fault(StrEnum):
     BLACK_HOLE = "link swallows everything"
     LOSE_SPOOL = "half of the spool lost with a card check"
     LOSE_RECEIPTS = "receipts lost before they were read"
+    HOSTILE_BROKER = "broker repeats, withholds, bends and invents"
+    HOSTILE_UPLINK = "uplink in a stranger's hands"
     TIME_PASSES = "forty days pass at the centre: old values are purged"
 
 
@@ -32,6 +34,8 @@ WEIGHTS: Final = {
     Fault.BLACK_HOLE: 2,
     Fault.LOSE_SPOOL: 1,
     Fault.LOSE_RECEIPTS: 1,
+    Fault.HOSTILE_BROKER: 2,
+    Fault.HOSTILE_UPLINK: 2,
     Fault.TIME_PASSES: 2,
 }
 """How often each comes, beside the others."""

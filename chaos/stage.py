@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from chaos.faults import Fault
+from chaos.hostile import Material, hostile_broker
 from chaos.van import Van
 from cli.rehearsal import broker
 from cli.rehearsal.link_cutter import LinkCutter, State
@@ -57,6 +58,7 @@ class Stage:
         self._database = database
         self._port = broker.free_port()
         self._days = base / "days-ahead"
+        self._material = Material(dice)
         self._busy: dict[str, asyncio.Lock] = {}
 
     async def build(self) -> None:
@@ -79,7 +81,7 @@ class Stage:
         for van in self.vans:
             van.start()
 
-    async def strike(self, fault: Fault) -> None:  # noqa: C901  a line or two for each
+    async def strike(self, fault: Fault) -> None:  # noqa: C901, PLR0912  a line or two for each
         """Break one thing, wait, mend it. What is broken already is left until it is mended."""
         van = self._dice.choice(self.vans)
         match fault:
@@ -103,6 +105,11 @@ class Stage:
                 await self._box_down(van, van.lose_files)
             case Fault.LOSE_RECEIPTS:
                 van.lose_receipts()
+            case Fault.HOSTILE_BROKER:
+                names = [each.name for each in self.vans]
+                await asyncio.to_thread(hostile_broker, self._port, names, self._material, self._dice)
+            case Fault.HOSTILE_UPLINK:
+                await asyncio.to_thread(van.deceive, self._material)
             case Fault.TIME_PASSES:
                 self._days.write_text(str(int(self._days.read_text()) + WEEKS_DAYS))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from chaos.hostile import Material, hostile_uplink
 from cli.rehearsal.link_cutter import LinkCutter
 from cli.rehearsal.processes import Keeper, qafila
 from edge.config import Places
@@ -133,6 +134,10 @@ class Van:
         for path in list(self.places.spool_in.iterdir()):
             if path.is_file() and "-" in path.name:
                 path.unlink(missing_ok=True)
+
+    def deceive(self, material: Material) -> None:
+        """The uplink is in a stranger's hands for a moment."""
+        hostile_uplink(self.places.spool_in, self._dice.randbytes(8).hex(), material, self._dice)
 
     async def _finish(self) -> None:
         """Ask what is open once more, to its answer."""
