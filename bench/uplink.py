@@ -50,7 +50,7 @@ def _row(name: str, value: float, unit: str, goal: str) -> dict[str, Any]:
     return {"name": name, "value": round(value, 2), "unit": unit, "goal": goal}
 
 
-def _mib(pid: int, what: str = "Pss") -> float:
+def mib(pid: int, what: str = "Pss") -> float:
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return int(text.split(f"{what}:")[1].split()[0]) / 1024
 
@@ -63,7 +63,7 @@ def _weight(uplink: Uplink, box: Box, centre: Centre) -> list[dict[str, Any]]:
 
     def watch() -> None:
         while not drained.wait(0.02):
-            peaks.append(_mib(uplink.pid))
+            peaks.append(mib(uplink.pid))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -74,9 +74,9 @@ def _weight(uplink: Uplink, box: Box, centre: Centre) -> list[dict[str, Any]]:
     watcher.join()
     time.sleep(1)
     return [
-        _row("PSS, steady", _mib(uplink.pid), "MiB", "≤ 35"),
+        _row("PSS, steady", mib(uplink.pid), "MiB", "≤ 35"),
         _row("PSS, peak while 4 MB drain", max(peaks), "MiB", ""),
-        _row("RSS, what it would weigh if it shared nothing", _mib(uplink.pid, "Rss"), "MiB", ""),
+        _row("RSS, what it would weigh if it shared nothing", mib(uplink.pid, "Rss"), "MiB", ""),
     ]
 
 

@@ -1,6 +1,7 @@
 """The uplink's one loop: connect, subscribe, hear what has landed, send the rest, wait, begin again."""
 
 import contextlib
+import dataclasses
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from sync.uplink.credentials import Credentials
 from sync.uplink.estimates import estimate
 from sync.uplink.flight import Flight
 from sync.uplink.incoming import Incoming
+from sync.uplink.knocking import Knocking
 from sync.uplink.namesakes import Namesakes
 from sync.uplink.notes import BrokerNotes, LinkNote
 from sync.uplink.outgoing import Outgoing, Ready
@@ -39,8 +41,6 @@ NOTE_S: Final = 0.25
 ANSWER_S: Final = 2.0
 """How long a broker may take to accept us on a link that answers at once. Silence may be its answer to 5."""
 GOODBYE_S: Final = 1.0
-NEAR_RETRY_S: Final = 2.0
-"""A broker on this machine that is not there costs no airtime to ask again."""
 RING_S: Final = 0.25
 """How often it is looked, while waiting for the next attempt, whether somebody wants it now."""
 STEADY_S: Final = 30.0
@@ -48,6 +48,11 @@ STEADY_S: Final = 30.0
 LONGEST_REST_S: Final = 900.0
 ESTIMATE_S: Final = 1.0
 URGENT_PLACES: Final = 4
+ASK_AGAIN_S: Final = 30.0
+"""Strangers may sign receipts, too: their keys are in no keyset however often it is asked for."""
+SELDOM_S: Final = 3600.0
+"""How often a new connection has the retained keyset and certificate sent again: 1.7 kB each time. What is
+published meanwhile comes at once, and so does the keyset when a receipt is signed with a key not in it."""
 OVERDUE: Final = "receipt-overdue"
 LANDED: Final = "landed"
 UP: Final = "up"
@@ -94,9 +99,11 @@ class Uplink:
         self._link = LinkNote(settings.spool_in)
         self._traffic = Traffic(settings.notes, PROFILES[settings.profile], settings.day_bytes, clock)
         self._receipt_s = 0.0
+        self._knocking = Knocking(settings.patience)
         self._estimated: tuple[float, dict[str, Any]] = (float("-inf"), {})
         self._spoke_5: set[Broker] = set()
         self._namesakes = Namesakes()
+        self._asked_s = float("-inf")
         self._unanswered: frozenset[str] = frozenset()
         self._vain = 0
         self._failures = 0
@@ -155,7 +162,7 @@ class Uplink:
         """Full jitter: evenly from zero to a ceiling that doubles with every refusal."""
         patience = self._settings.patience
         if code == "broker-unreachable":  # nobody was asked, so nobody is spared by a longer wait
-            return self._jitter.uniform(0.0, min(NEAR_RETRY_S, patience.backoff_max_s))
+            return self._jitter.uniform(0.0, min(self._knocking.pause_s, patience.backoff_max_s))
         ceiling_s = min(patience.backoff_max_s, patience.backoff_min_s * 2 ** min(self._failures, 16))
         self._failures += 1
         return self._jitter.uniform(0.0, ceiling_s)
@@ -169,7 +176,7 @@ class Uplink:
             protocol,
             f"qafila-{self._settings.unit}-up",
             (state, self._state(online=False, connection=name)),
-            self._settings.patience,
+            dataclasses.replace(self._settings.patience, connect_s=self._knocking.wait_s()),
             self._credentials,
         )
         self._traffic.begin()
@@ -196,6 +203,10 @@ class Uplink:
         try:
             self._check_stop()
             connection.open()
+            self._knocking.opened(self._clock.monotonic_s() - asked_s)
+        except LinkDown:
+            self._knocking.failed(self._clock.monotonic_s() - asked_s)
+            raise
         finally:
             self._blocked = False
         # A broker's acceptance takes a round trip more, so what the first took says what to expect.
@@ -206,15 +217,13 @@ class Uplink:
             raise _NotAccepted(down.stable_code, reason=down.reason) from None
         asked_s = self._clock.monotonic_s()
         wanted = [topics.receipt(unit, level) for level in topics.LEVELS]
-        connection.subscribe(
-            [
-                topics.keyset(unit),
-                topics.certificate(unit),
-                topics.state(unit),
-                *wanted,
-                *topics.down_all(unit),
-            ]
-        )
+        wanted += [topics.state(unit), *topics.down_all(unit)]
+        seldom = [topics.keyset(unit), topics.certificate(unit)]
+        if asked_s - self._asked_s < SELDOM_S and not self._incoming.misses_a_key:
+            connection.subscribe(wanted, seldom)
+        else:
+            connection.subscribe([*seldom, *wanted])  # the keyset before receipts that a new key has signed
+            self._asked_s = asked_s
         self._until(connection, lambda: connection.subscribed, patience.connect_s)
         self._settle(connection, self._clock.monotonic_s() - asked_s)
         assert connection.accepted is not None  # noqa: S101  just waited for
@@ -310,6 +319,9 @@ class Uplink:
             receipt = self._incoming.take(topics.receipt(self._settings.unit, level), raw)
             if receipt is not None:
                 fresh.append(receipt)
+        if self._incoming.misses_a_key and self._clock.monotonic_s() - self._asked_s > ASK_AGAIN_S:
+            self._asked_s = self._clock.monotonic_s()
+            connection.subscribe([topics.keyset(self._settings.unit)])
         self._incoming.flush()
         return fresh
 

@@ -13,11 +13,12 @@ from tests.system.uplink_process import Uplink, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
-BYTES_A_SECOND = 50_000
-FILE_BYTES = 2_900
-ROUND_TRIP_S = 0.7
-QUEUED_S = 4.0
-THIN = {"rate_bps": BYTES_A_SECOND * 8, "delay_ms": ROUND_TRIP_S * 500, "loss": 0.0, "queue_bytes": 800_000}
+BYTES_A_SECOND = 100_000
+FILE_BYTES = 20_300
+ROUND_TRIP_S = 0.2
+QUEUED_S = 2.5
+"""The goal is four; where so much of it is kept free there is room for lost packets."""
+THIN = {"rate_bps": BYTES_A_SECOND * 8, "delay_ms": ROUND_TRIP_S * 500, "loss": 0.0, "queue_bytes": 1_000_000}
 
 
 @pytest.fixture
@@ -31,18 +32,21 @@ def keys() -> CentreKeys:
     return CentreKeys()
 
 
-def test_an_alert_waits_behind_a_round_trip_and_four_seconds_of_backlog_at_most(
+def test_an_alert_waits_behind_seconds_of_backlog_at_most(
     tmp_path: Path, keys: CentreKeys, laboratory: tuple[ThinLink, FarMosquitto]
 ) -> None:
-    """Counted in what comes before it, which no busy machine makes less; the seconds are the bench's."""
+    """Counted in what comes before it; the seconds are the bench's, and the window has tests of its own.
+
+    Two things keep it so: the window, and what the kernel may hold unsent. It fails when both are gone.
+    """
     link, broker = laboratory
     uplink: Uplink = near_uplink(link, tmp_path, keys)
     box = Box(keys, uplink.spool_out)
-    for _ in range(250):
-        box.save(n=1, size=2600)
+    for _ in range(60):
+        box.save(n=1, size=20_000)
     link.shape(**THIN)
     with Centre(box, broker.path) as centre, uplink:
-        until(lambda: len(centre.order) > 40, 60)
+        until(lambda: len(centre.order) > 12, 60)
         for _ in range(2):
             before = len(centre.order)
             box.save(Stream.ALERT, n=1, size=300)
