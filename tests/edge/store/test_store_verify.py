@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -137,9 +137,32 @@ def test_the_fast_leaf_is_the_chains_leaf(filled: Store) -> None:
             head = chain.next_head(bytes(32), V, seq, Kind.PATIENT, leaf)
             row = (seq, Kind.PATIENT, patient, b"payload", leaf, head)
             assert span.fits(seq, row)
-            assert span.follows(bytes(32), seq, row)
             assert not span.fits(seq + 1, row)
-            assert not span.follows(bytes(31) + b"x", seq, row)
+
+
+def test_the_walk_is_the_chains_and_stops_before_whatever_does_not_fit(filled: Store) -> None:
+    secret, patient, head = os.urandom(32), os.urandom(16), bytes(32)
+    rows: list[tuple[Any, ...]] = []
+    for seq in range(1, 6):
+        leaf = chain.leaf(secret, filled.epoch, V, seq, b"payload")
+        head = chain.next_head(head, V, seq, Kind.PATIENT, leaf)
+        rows.append((seq, int(Kind.PATIENT), patient, b"payload", leaf, head))
+
+    def walked(changed: Sequence[tuple[Any, ...]], first: bytes = bytes(32)) -> tuple[int, int | None]:
+        span = _Span(filled.epoch, V, {patient: secret})
+        found = span.walk(changed, first, lambda *_: True, lambda _: None)
+        assert found.head == (rows[found.through - 1][5] if found.through else first)
+        return found.through, found.bad
+
+    assert walked(rows) == (5, None)
+    assert walked(rows, b"x" * 32) == (0, 1)
+    others: list[Any] = [4, Kind.ALERT, bytes(16), b"other", bytes(32), bytes(32)]
+    for column, other in enumerate(others):
+        changed = [*rows[:2], (*rows[2][:column], other, *rows[2][column + 1 :]), *rows[3:]]
+        assert walked(changed) == (2, 3), column
+    assert walked([*rows[:2], (*rows[2][:3], None, *rows[2][4:])]) == (2, 3), (
+        "no entry says it may be missing"
+    )
 
 
 def test_more_patients_than_are_kept_at_hand(
