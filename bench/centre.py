@@ -5,14 +5,19 @@ broker. Landing is measured with one batch for each commit and with thirty-two, 
 them under load.
 """
 
+import contextlib
 import dataclasses
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
 from bench.vanday import REALM, UNIT, payloads
+from cli.rehearsal import cluster
+from cli.rehearsal.cluster import Cluster
 from edge import cbor
 from edge.audit import chain
 from edge.audit.chain import Entry
@@ -24,7 +29,8 @@ from sync.central import database, setup
 from sync.central.exploder import Exploder
 from sync.central.home import CentreHome, read_file
 from sync.central.landing import Lander, Upward
-from sync.central.receipts import ReceiptWriter
+from sync.central.plan import Plan
+from sync.central.receipts import ReceiptWriter, SignedReceipt
 from sync.wire import enrolment, keys, topics
 from sync.wire.enrolment import Broker
 from sync.wire.keyset import Keyset
@@ -44,6 +50,7 @@ def run() -> list[dict[str, Any]]:
             _landing(many, _GROUP),
             *_exploding(many),
             _row("sealed size, for scale", size, "B/entry"),
+            *_on_postgres(Path(directory)),
         ]
 
 
@@ -56,9 +63,40 @@ class _Loaded:
     entries: int
 
 
-def _centre(directory: Path) -> _Loaded:
+def _on_postgres(directory: Path) -> list[dict[str, Any]]:
+    """The same into a private PostgreSQL with everything on the disk that a commit promises."""
+    if cluster.programs() is None:
+        return []
+    with Cluster(durable=True, settings=("shared_buffers=256MB", "max_wal_size=2GB")) as running:
+        centre = _centre(directory / "rows", running.new_space())
+        landed = _landing(centre, _GROUP)
+        with _time_in_commits() as spent:
+            opened, processor = _exploding(centre)
+    rows = _row("of it, from opened to rows and receipt", centre.entries / spent[0], "entries/s")
+    for row in (landed, opened, processor, rows):
+        row["name"] = f"PostgreSQL: {row['name']}"
+    return [landed, opened | {"goal": "≥ 50000"}, processor, rows]
+
+
+@contextlib.contextmanager
+def _time_in_commits() -> Iterator[list[float]]:
+    """Seconds that rounds spend between the first statement of their commit and its return."""
+    commit, spent = Plan.commit, [0.0]
+
+    def timed(plan: Plan, *arguments: Any) -> list[SignedReceipt]:
+        begin = time.monotonic()
+        try:
+            return commit(plan, *arguments)
+        finally:
+            spent[0] += time.monotonic() - begin
+
+    with mock.patch.object(Plan, "commit", timed):
+        yield spent
+
+
+def _centre(directory: Path, place: str | None = None) -> _Loaded:
     home = CentreHome(directory)
-    setup.init(home, "training", (Broker("127.0.0.1", 1883, tls=False),))
+    setup.init(home, "training", (Broker("127.0.0.1", 1883, tls=False),), place=place)
     journal, messages = _sealed(home)
     return _Loaded(home, messages, len(journal))
 

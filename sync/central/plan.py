@@ -28,6 +28,8 @@ from sync.central.spans import Journal
 from sync.central.work import Task
 
 _LOG: Final = logging.getLogger("qafila.central")
+_AT_ONCE: Final = 200
+"""So many are asked for with one statement."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -246,17 +248,13 @@ class Plan:
 
     def _commit_secrets(self, connection: Connection, now_ms: int) -> None:
         for (unit, epoch), secrets in self.secrets.items():
-            for patient, secret in secrets.items():
-                known = connection.execute(
-                    "SELECT secret FROM secrets WHERE unit = ? AND epoch = ? AND patient = ?",
-                    (unit, epoch, patient),
-                ).fetchone()
-                if known is None:
-                    connection.execute(
-                        "INSERT INTO secrets VALUES (?, ?, ?, ?)", (unit, epoch, patient, secret)
-                    )
-                    self.again_epochs.add((unit, epoch))
-                elif known[0] != secret:  # the first stays: later entries were to be salted under it
+            known = _known_secrets(connection, unit, epoch, list(secrets))
+            new = [(unit, epoch, patient, secrets[patient]) for patient in secrets if patient not in known]
+            if new:
+                connection.insert_many("secrets", new)
+                self.again_epochs.add((unit, epoch))
+            for patient, secret in known.items():
+                if secret != secrets[patient]:  # the first stays: later entries were to be salted under it
                     detail = f"patient {patient.hex()} of epoch {epoch}"
                     database.raise_alarm(connection, "secret-changed", unit, detail, now_ms)
 
@@ -280,6 +278,22 @@ class Plan:
             journal.key,
         )
         self.again.add(journal)
+
+
+def _known_secrets(
+    connection: Connection, unit: str, epoch: str, patients: list[bytes]
+) -> dict[bytes, bytes]:
+    """Of these patients the secrets that are there, by patient."""
+    found: dict[bytes, bytes] = {}
+    for first in range(0, len(patients), _AT_ONCE):
+        some = patients[first : first + _AT_ONCE]
+        rows = connection.execute(
+            "SELECT patient, secret FROM secrets WHERE unit = ? AND epoch = ?"  # noqa: S608  no value in it
+            f" AND patient IN ({', '.join('?' * len(some))})",
+            (unit, epoch, *some),
+        )
+        found.update(rows.fetchall())
+    return found
 
 
 def _quarantine(connection: Connection, refusal: Refusal, now_ms: int) -> None:
