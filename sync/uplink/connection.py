@@ -22,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.errors import QafilaError
 from sync.uplink import sentences
@@ -38,6 +39,7 @@ OTHER_PROTOCOL: Final = "protocol"
 _UNSUPPORTED_PROTOCOL: Final = {1, 0x84}
 """The CONNACK codes of 3.1.1 and 5 for a protocol version that is not spoken there."""
 _PROTOCOL_ERROR: Final = 0x82
+_NOTHING_RETAINED: Final = SubscribeOptions.RETAIN_DO_NOT_SEND
 _TAKEN_OVER: Final = 0x8E
 _ALERTS: Final = {
     "CERTIFICATE_REQUIRED": "certificate-missing",
@@ -248,8 +250,14 @@ class Connection:
         if self._credentials is not None:
             self._credentials.keep(self.broker, None)
 
-    def subscribe(self, wanted: Sequence[str]) -> None:
-        self._client.subscribe([(topic, 1) for topic in wanted])
+    def subscribe(self, wanted: Sequence[str], news_only: Sequence[str] = ()) -> None:
+        """Ask for topics; of ``news_only`` not what is retained, where the broker can make the difference."""
+        if self.protocol is Protocol.MQTT_311:
+            self._client.subscribe([(topic, 1) for topic in (*wanted, *news_only)])
+            return
+        always = [(topic, SubscribeOptions(qos=1)) for topic in wanted]
+        news = [(topic, SubscribeOptions(qos=1, retainHandling=_NOTHING_RETAINED)) for topic in news_only]
+        self._client.subscribe([*always, *news])
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Hand one message over; see `flushed`."""

@@ -20,8 +20,8 @@ from edge.spool.inbox import KEYSET_PREFIX
 from edge.spool.names import TEMPORARY_PREFIX
 from sync.uplink import sentences
 from sync.uplink.coverage import Coverage
+from sync.wire import cose, receipts, topics
 from sync.wire import keyset as wire_keyset
-from sync.wire import receipts, topics
 from sync.wire.cose import MAX_MESSAGE_BYTES
 from sync.wire.errors import EnvelopeRefused
 from sync.wire.keyset import Keyset
@@ -58,6 +58,7 @@ class Incoming:
         self._roots = tuple(roots)
         self._keyset_to_write: tuple[str, bytes] | None = None
         self._of_other_keys: dict[str, bytes] = {}
+        self._asked_for: set[bytes] = set()
         self._coverage = coverage
         self._seen: dict[str, bytes] = {}
         self._written: dict[Line, int] = {}
@@ -159,6 +160,17 @@ class Incoming:
             take(raw)
         except EnvelopeRefused:
             self._refuse(code)
+
+    def asks_for_keyset(self) -> bool:
+        """Whether a receipt is signed with a key that the keyset does not name; said once for each such key.
+
+        Strangers sign receipts, too, and receipts of a key that was taken out of use stay at the broker.
+        """
+        if not self._of_other_keys or len(self._asked_for) >= _MOST_LINES:
+            return False
+        strange = {cose.read(raw).kid for raw in self._of_other_keys.values()} - self._asked_for
+        self._asked_for |= strange
+        return bool(strange)
 
     def refused_before(self) -> list[tuple[str, bytes]]:
         """Receipts to be taken once more, level and bytes: they came before the keyset with their key."""

@@ -11,7 +11,7 @@ import signal
 import socket
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 from edge.clock import Clock
 from edge.ports.sealing import Receipt
@@ -19,7 +19,7 @@ from sync.uplink import sentences
 from sync.uplink.connection import OTHER_PROTOCOL, Connection, Limits, LinkDown, Protocol
 from sync.uplink.coverage import Coverage
 from sync.uplink.credentials import Credentials
-from sync.uplink.estimates import estimate
+from sync.uplink.estimates import Estimates
 from sync.uplink.flight import Flight
 from sync.uplink.incoming import Incoming
 from sync.uplink.knocking import Knocking
@@ -29,6 +29,7 @@ from sync.uplink.outgoing import Outgoing, Ready
 from sync.uplink.pacing import Window
 from sync.uplink.profiles import PROFILES
 from sync.uplink.settings import Broker, Settings
+from sync.uplink.telling import OVERDUE, Telling
 from sync.uplink.traffic import Traffic
 from sync.wire import topics
 
@@ -46,16 +47,11 @@ RING_S: Final = 0.25
 STEADY_S: Final = 30.0
 """A connection that stood so long was a good one: the next wait begins at the shortest again."""
 LONGEST_REST_S: Final = 900.0
-ESTIMATE_S: Final = 1.0
 URGENT_PLACES: Final = 4
-ASK_AGAIN_S: Final = 30.0
-"""Strangers may sign receipts, too: their keys are in no keyset however often it is asked for."""
 SELDOM_S: Final = 3600.0
 """How often a new connection has the retained keyset and certificate sent again: 1.7 kB each time. What is
 published meanwhile comes at once, and so does the keyset when a receipt is signed with a key not in it."""
-OVERDUE: Final = "receipt-overdue"
 LANDED: Final = "landed"
-UP: Final = "up"
 
 
 class _Stopping(Exception):
@@ -98,9 +94,8 @@ class Uplink:
         self._notes = BrokerNotes(settings.notes, clock)
         self._link = LinkNote(settings.spool_in)
         self._traffic = Traffic(settings.notes, PROFILES[settings.profile], settings.day_bytes, clock)
-        self._receipt_s = 0.0
+        self._estimates = Estimates(self._traffic, settings.profile, clock)
         self._knocking = Knocking(settings.patience)
-        self._estimated: tuple[float, dict[str, Any]] = (float("-inf"), {})
         self._spoke_5: set[Broker] = set()
         self._namesakes = Namesakes()
         self._asked_s = float("-inf")
@@ -108,7 +103,7 @@ class Uplink:
         self._vain = 0
         self._failures = 0
         self._down_since_ms: int | None = None
-        self._told: set[str] = set()
+        self._telling = Telling()
         self._rest_until_s = 0.0
         self._stopping = False
         self._blocked = False
@@ -151,7 +146,7 @@ class Uplink:
                 self._connect_and_work(broker, Protocol.MQTT_311)
         except LinkDown as down:
             code = down.stable_code
-            self._say_down(broker, down)
+            self._telling.down(broker, down)
             self._note_down(code)
             if code == OVERDUE:
                 return 0.0
@@ -182,7 +177,7 @@ class Uplink:
         self._traffic.begin()
         try:
             limits = self._introduce(connection)
-            self._say_up(broker, protocol)
+            self._telling.up(broker, protocol)
             if protocol is Protocol.MQTT_5:
                 self._spoke_5.add(broker)
             self._notes.remember(broker.name, speaks_5=protocol is Protocol.MQTT_5)
@@ -219,7 +214,7 @@ class Uplink:
         wanted = [topics.receipt(unit, level) for level in topics.LEVELS]
         wanted += [topics.state(unit), *topics.down_all(unit)]
         seldom = [topics.keyset(unit), topics.certificate(unit)]
-        if asked_s - self._asked_s < SELDOM_S and not self._incoming.misses_a_key:
+        if asked_s - self._asked_s < SELDOM_S:
             connection.subscribe(wanted, seldom)
         else:
             connection.subscribe([*seldom, *wanted])  # the keyset before receipts that a new key has signed
@@ -269,10 +264,10 @@ class Uplink:
                     sent=tuple(flight.handed),
                     broker=connection.protocol,
                     code="",
-                    waiting=self._waiting(),
+                    waiting=self._estimates.look(self._outgoing.unreceipted),
                 )
-            if now_s - begin_s > STEADY_S and OVERDUE not in self._told:
-                self._say_good()
+            if now_s - begin_s > STEADY_S and not self._telling.of_overdue:
+                self._is_good()
             self._check_overdue(connection, flight, now_s)
             self._pump(connection, LOOK_S)
 
@@ -319,8 +314,7 @@ class Uplink:
             receipt = self._incoming.take(topics.receipt(self._settings.unit, level), raw)
             if receipt is not None:
                 fresh.append(receipt)
-        if self._incoming.misses_a_key and self._clock.monotonic_s() - self._asked_s > ASK_AGAIN_S:
-            self._asked_s = self._clock.monotonic_s()
+        if self._incoming.asks_for_keyset():
             connection.subscribe([topics.keyset(self._settings.unit)])
         self._incoming.flush()
         return fresh
@@ -336,10 +330,10 @@ class Uplink:
             self._outgoing.leave(name)
             self._unanswered -= {str(name)}
         self._traffic.rate = flight.window.rate or self._traffic.rate
-        self._receipt_s = flight.window.receipt_s or self._receipt_s
+        self._estimates.receipt_s = flight.window.receipt_s or self._estimates.receipt_s
         if flight.landed_any:
             self._vain = 0
-            self._say_good()
+            self._is_good()
 
     def _check_overdue(self, connection: Connection, flight: Flight, now_s: float) -> None:
         patience = self._settings.patience
@@ -390,32 +384,16 @@ class Uplink:
         told = {"online": online, "connection": connection, "keyset": self._incoming.keyset.version}
         return json.dumps(told).encode()
 
-    def _say_up(self, broker: Broker, protocol: Protocol) -> None:
-        if UP not in self._told:
-            self._told.add(UP)
-            _LOG.info("link up", extra={"broker": broker.name, "protocol": str(protocol)})
-
-    def _say_good(self) -> None:
-        """The connection is good for something: from now on every trouble is news again."""
+    def _is_good(self) -> None:
+        """The connection is good for something: the next wait begins at the shortest again."""
         self._failures = 0
-        if OVERDUE in self._told:
-            _LOG.info("receipts come again")
-        self._told = {UP}
-
-    def _say_down(self, broker: Broker, down: LinkDown) -> None:
-        """Tell a trouble once, not at every attempt, nor each time a link flaps."""
-        code = down.stable_code
-        if code not in self._told:
-            self._told = (self._told | {code}) - {UP}
-            _LOG.warning(
-                down.sentence,
-                extra={"code": code, "broker": broker.name, "reason": down.reason, "next": down.next_step},
-            )
+        self._telling.good()
 
     def _note_down(self, code: str) -> None:
         """Note that there is no connection, and since when: since the last one ended, not the last try."""
         if self._down_since_ms is None:
             self._down_since_ms = self._clock.now().wall_ms
+        self._outgoing.refresh()  # what waits is news without a link, too
         self._link.write(
             connected=False,
             since_ms=self._down_since_ms,
@@ -423,17 +401,8 @@ class Uplink:
             sent=(),
             broker="",
             code=code,
-            waiting=self._waiting(),
+            waiting=self._estimates.look(self._outgoing.unreceipted),
         )
-
-    def _waiting(self) -> dict[str, Any]:
-        """What waits, looked at once a second: there may be thousands of files."""
-        now_s = self._clock.monotonic_s()
-        if now_s - self._estimated[0] >= ESTIMATE_S:
-            files = self._outgoing.unreceipted()
-            said = estimate(files, self._traffic, self._receipt_s, self._settings.profile)
-            self._estimated = (now_s, said)
-        return self._estimated[1]
 
 
 def _packet_bytes(topic: str, ready: Ready) -> int:

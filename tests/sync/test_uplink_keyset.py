@@ -104,3 +104,14 @@ def test_of_another_units_topic_nothing_is_taken(centre: CentreKeys, incoming: I
     incoming.take(topics.keyset("van-08"), keyset.sign(newer(centre), centre.root))
     assert incoming.keyset.version == 1
     assert incoming.refused == {"topic": 1}
+
+
+def test_it_asks_for_the_keyset_once_for_each_key_that_it_lacks(incoming: Incoming) -> None:
+    assert not incoming.asks_for_keyset()
+    landed = Landed()
+    landed.seqs[Stream.VITALS].add(1)
+    for number in range(2):
+        raw = receipts.sign(receipt_of(landed, UNIT, bytes(8), 1 + number), keys.make_signing(), REALM)
+        incoming.take(topics.receipt(UNIT, "landed"), raw)
+        assert incoming.asks_for_keyset()
+        assert not incoming.asks_for_keyset()

@@ -25,7 +25,7 @@ from sync.central import authorities, collect, explode, mosquitto, renewing, set
 from sync.uplink.connection import Connection, LinkDown, Protocol
 from sync.uplink.credentials import Credentials
 from sync.uplink.settings import Patience, Settings, parse
-from sync.wire import topics
+from sync.wire import certificate, keys, topics
 from sync.wire.certificate import Certificate
 from tests.system.brokers import cut_link
 from tests.system.tls_world import DAY_MS, AnyClock, Guest, TlsWorld, Van, now_ms
@@ -352,7 +352,11 @@ def test_a_certificate_that_no_root_signed_changes_nothing(world: TlsWorld) -> N
     with van.uplink(world.own.port) as uplink:
         until(lambda: uplink.link().get("connected"))
         exploder = Guest(world.own.centre_port, authorities.context(world.home, "explode"))
-        for raw in (b"", b"\x01junk", other.bundle.certificate_raw, van.bundle.certificate_raw[:-1]):
+        own = van.bundle.certificate
+        assert own is not None
+        newer = dataclasses.replace(own, issued_ms=own.issued_ms + 60_000)
+        forged = certificate.sign(newer, keys.make_signing())
+        for raw in (forged, b"", b"\x01junk", other.bundle.certificate_raw, van.bundle.certificate_raw[:-1]):
             exploder.publish(topics.certificate("van-07"), raw)
         until(lambda: uplink.lines("code=certificate "))
         exploder.close()
