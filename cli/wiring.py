@@ -208,6 +208,7 @@ class Pinned:
             down=BoxDownReader(pinned.unit, pinned.keyset),
             recovery=next((key.key for key in pinned.keyset.of_use(Use.RECOVERY)), None),
             keyset_version=pinned.keyset.version,
+            sealing_to=frozenset(key.kid for key in pinned.keyset.of_use(Use.SEAL_TO)),
         )
 
     def _sure_ms(self) -> int | None:

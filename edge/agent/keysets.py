@@ -45,7 +45,11 @@ def note_pinned(opened: OpenStore, enrolled: Enrolled | None, moment: Moment) ->
     if enrolled is None or enrolled.keyset_version == opened.store.keyset_version:
         return
     version = enrolled.keyset_version
+    if opened.store.sealing_to - enrolled.sealing_to:
+        # Somebody else may have a key that is named no more. Before it is noted: what is lost in between is
+        # only missing in the spool, and sealed again.
+        opened.sealing.seal_anew()
     with opened.write() as tx:
-        tx.set_keyset_version(version)
+        tx.set_keyset(version, enrolled.sealing_to)
         entry = payloads.stamp(moment, None) | payloads.access(PINNED, str(version))
         tx.append(Stream.AUDIT, Kind.ACCESS, entry)

@@ -37,6 +37,7 @@ class Enrolled:
         recovery: the public recovery key, or None when the keyset has none.
         orders: believes orders to erase somebody; None where none are taken.
         keyset_version: of the pinned keyset.
+        sealing_to: the names of the keys that it names to seal to.
         down: believes what else the centre says; None where nothing is taken.
     """
 
@@ -47,6 +48,7 @@ class Enrolled:
     recovery: bytes | None = None
     orders: OrderReader | None = None
     keyset_version: int = 0
+    sealing_to: frozenset[bytes] = frozenset()
     down: DownReader | None = None
 
 

@@ -14,8 +14,8 @@ from typing import Final
 from edge.agent.leftovers import Leftovers
 from edge.agent.parts import MakeSealer
 from edge.agent.portions import WITH_BYTES, Portions, Sizes
-from edge.agent.spooled import STREAMS, last_of, of_stream, span_of
 from edge.agent.refusals import NothingSeals
+from edge.agent.spooled import STREAMS, last_of, of_stream, span_of
 from edge.agent.states import Span, cut, runs, uncovered
 from edge.audit.chain import Entry
 from edge.errors import QafilaError
@@ -255,6 +255,17 @@ class Sealing:
                 self._resealed.add(asked)
             except _SPOOL_ERRORS as error:
                 self._later(error)
+
+    def seal_anew(self) -> None:
+        """Take back what has not landed, so that all of it is sealed to the keys that are pinned now."""
+        try:
+            self._outbox.remove(*[name for name in self._own() if name.word != KEY_WORD])
+        except OSError as error:
+            self._later(error)
+        self._wanted.clear()
+        self._resealed.clear()
+        self._incomplete = True
+        self._audit_sealed_s = None
 
     def try_again(self, ranges: Sequence[tuple[Stream, Span]]) -> None:
         """Seal ranges that the centre could not open once more, because somebody asks for it.

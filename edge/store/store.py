@@ -115,6 +115,13 @@ class Store(
         return 0 if row is None else int.from_bytes(row[0])
 
     @property
+    def sealing_to(self) -> frozenset[bytes]:
+        """The names of the keys to which the spool's files may be sealed, as far as it was noted."""
+        row = self._row("SELECT value FROM meta WHERE name = 'sealing-to'")
+        found: Any = [] if row is None else cbor.decode(row[0])
+        return frozenset(found)
+
+    @property
     def nacks(self) -> list[tuple[int, int, int, str]]:
         """What the centre said last that it cannot open: stream, first, last, reason."""
         row = self._row("SELECT value FROM meta WHERE name = 'nacks'")

@@ -305,12 +305,13 @@ class Transaction(Removing):
         else:
             self._set_meta("slots-intent", intent)
 
-    def set_keyset_version(self, version: int) -> None:
-        """Remember which keyset the audit trail says is pinned."""
+    def set_keyset(self, version: int, sealing_to: Iterable[bytes]) -> None:
+        """Remember which keyset the audit trail says is pinned, and to which keys is sealed."""
         self._set_meta("keyset-version", version.to_bytes(8))
+        self._set_meta("sealing-to", cbor.encode(sorted(sealing_to)))
 
     def set_nacks(self, nacks: Sequence[tuple[int, int, int, str]]) -> None:
-        """Remember what the centre cannot open: stream, first, last, reason; in place of what it said before."""
+        """Remember what the centre cannot open now: stream, first, last, reason."""
         self._set_meta("nacks", cbor.encode([list(nack) for nack in nacks]))
 
     def set_key_due(self, *, due: bool) -> None:

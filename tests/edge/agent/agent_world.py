@@ -296,6 +296,7 @@ class World:
         return Enrolled(
             *(bytes([self.bundle]), make_sealer, reader, generations, to, orders),
             keyset_version=0 if self.keysets is None else self.centre.keyset.version,
+            sealing_to=frozenset(key.kid for key in self.centre.keyset.of_use(Use.SEAL_TO)),
             down=BoxDownReader(UNIT, self.centre.keyset),
         )
 

@@ -110,6 +110,33 @@ async def test_without_any_key_to_seal_to_everything_is_still_saved(world: World
         assert status["problem"] == "no-recipient"
 
 
+@pytest.mark.parametrize("locked", [False, True])
+async def test_what_was_sealed_to_a_key_that_is_named_no_more_is_sealed_anew(
+    world: World, *, locked: bool
+) -> None:
+    async with world.nurse() as nurse:
+        await until(lambda: pinned_in_audit(world) == ["1"])
+        await nurse.patient()
+        before = {str(name) for name in world.outbox.list() if name.word != "key"}
+        assert before
+        if locked:
+            await nurse.ask("lock")
+            before = {str(name) for name in world.outbox.list() if name.word != "key"}
+        deliver(world, 2, Key(keys.sealing_public(keys.make_sealing()), Use.SEAL_TO))
+        if locked:
+            await until(lambda: world.centre.keyset.version == 2)
+            await nurse.ask("sign-in", user="amina", pin="482913")
+        await until(lambda: pinned_in_audit(world) == ["1", "2"])
+        kept = {str(name) for name in world.outbox.list()}
+        assert before <= kept, "another key beside it takes nothing back"
+        only = keys.make_sealing()
+        deliver(world, 3, Key(keys.sealing_public(only), Use.SEAL_TO), without=Use.SEAL_TO)
+        await until(lambda: pinned_in_audit(world) == ["1", "2", "3"])
+        await until(lambda: bool(world.spooled("vitals") and world.spooled("audit")))
+        assert not kept & {str(name) for name in world.outbox.list() if name.word != "key"}
+        assert (await nurse.ask("status"))["problem"] is None
+
+
 @pytest.mark.parametrize("span", [(2**62, None), (0, 1)], ids=["not-yet", "expired"])
 @pytest.mark.parametrize("quality", [ClockQuality.NONE, ClockQuality.NTP])
 async def test_whatever_the_clock_says_of_the_keys_capture_and_sealing_go_on(
