@@ -79,10 +79,17 @@ def _alerts(link: ThinLink, uplink: Uplink, box: Box, centre: Centre) -> list[di
     used = (_up_bytes(link) - carried) / (time.monotonic() - begin_s) / BYTES_A_SECOND
     assert not centre.holds_all(Stream.VITALS), "there was nothing left to wait behind"
     what = f"40 kbit/s, {ROUND_TRIP_S:g} s, 2 %: alert behind {ENTRIES:,}"
+    size, seconds = uplink.link()["backlog"]
     return [
         _row(f"{what}, worst of {ALERTS}", max(waits), "s", f"≤ {ROUND_TRIP_S + 4:g}"),
         _row(f"{what}, median", statistics.median(waits), "s", ""),
         _row("share of the line used meanwhile", used * 100, "%", ""),
+        _row(
+            "estimated time of the backlog ÷ its bytes by the line's rate",
+            seconds / (size / BYTES_A_SECOND),
+            "",
+            "",
+        ),
         _row("PSS with 500 files waiting, peak", peak, "MiB", "≤ 35"),
     ]
 

@@ -1,13 +1,15 @@
 """What waits and how long it will take, for the note on the link: sizes are counted, rates were measured."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from edge.clock import Clock
 from edge.spool.names import SpoolName
 from sync.uplink.order import URGENT_PRIORITY
 from sync.uplink.traffic import Traffic
 
+LOOK_S: Final = 1.0
 _ROUND_TRIP_S: Final = 1.0
 """Until a receipt has shown better."""
 
@@ -53,3 +55,27 @@ def _rounded(number: int) -> int:
         return number
     step = int(10 ** (len(str(number)) - 2))
     return (number + step // 2) // step * step
+
+
+class Estimates:
+    """Looks at what waits once a second: there may be thousands of files.
+
+    Attributes:
+        receipt_s: how long receipts take, 0 until one has come.
+    """
+
+    def __init__(self, traffic: Traffic, profile: str, clock: Clock) -> None:
+        self._traffic = traffic
+        self._profile = profile
+        self._clock = clock
+        self._at_s = float("-inf")
+        self._said: dict[str, Any] = {}
+        self.receipt_s = 0.0
+
+    def look(self, files: Callable[[], Iterable[tuple[SpoolName, int]]]) -> dict[str, Any]:
+        """The fields of the note, a second old at most."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._at_s >= LOOK_S:
+            self._at_s = now_s
+            self._said = estimate(files(), self._traffic, self.receipt_s, self._profile)
+        return self._said

@@ -156,6 +156,18 @@ def test_the_note_of_a_killed_uplink_can_be_told_from_a_living_ones(uplink: Upli
     assert not lives()
 
 
+def test_what_waits_is_told_without_a_link_too(tmp_path: Path, keys: CentreKeys) -> None:
+    uplink = Uplink(tmp_path, keys, [free_port()])
+    box = Box(keys, uplink.spool_out)
+    box.begin_session()
+    with uplink:
+        until(lambda: uplink.link().get("urgent", [0])[0])
+        assert uplink.link()["backlog"] == [0, 0]
+        box.save(size=20_000)
+        until(lambda: uplink.link()["backlog"][0] >= 20_000)
+        assert not uplink.link()["connected"]
+
+
 def test_it_says_when_it_comes_and_goes(mosquitto: Mosquitto, uplink: Uplink, box: Box) -> None:
     with Centre(box, mosquitto.port) as centre:
         uplink.start()
