@@ -24,6 +24,10 @@ from edge.records.reasons import ExportReason
 
 VERSION: Final = 1
 """Of the file's form."""
+_UNITS: Final = {"mm[Hg]": "mmHg", "Cel": "°C", "{score}": "/10"}
+"""UCUM's codes that no person reads."""
+_TRUSTED: Final = frozenset({"ntp", "gnss", "centre"})
+"""Clocks that somebody keeps right; of every other the text says which it was."""
 
 
 def patient_id(text: str) -> uuid.UUID:
@@ -132,15 +136,18 @@ def as_text(record: Mapping[str, Any], word: Catalogue) -> str:
             who=record["by"],
             why=word(f"export.{record['reason']}"),
         ),
+        word("export.clocks"),
         "",
     ]
     for each in record["records"]:
         lines += [*_person(each, word), ""]
     for each in record["consents"]:
-        said = (each["scope"], each["decision"], each["given_by"], _when(each["wall_ms"]))
-        lines.append(word("export.consent") + " " + " · ".join(map(str, said)))
+        codes = (each["scope"], each["decision"], each["given_by"], each["form"])
+        said = (*(_worded(word, "consent", code) for code in codes), _when(each["wall_ms"]))
+        lines.append(word("export.consent") + " " + " · ".join(said))
     for each in record["alerts"]:
-        said = (_when(each["wall_ms"]), each["code"], each["text"] or "", each["operator"] or "")
+        named = _alert(word, each["code"])
+        said = (_when(each["wall_ms"]), named, each["text"] or "", each["operator"] or "")
         lines.append(word("export.alert") + " " + " · ".join(part for part in said if part))
     corrected = {
         tuple(value["corrects"])
@@ -177,9 +184,11 @@ def _visit(visit: Mapping[str, Any], corrected: set[tuple[Any, ...]], word: Cata
         number = (
             word(f"missing.{value['missing']}")
             if value["value"] is None
-            else f"{value['value']} {value['unit']}"
+            else f"{value['value']} {_UNITS.get(value['unit'], value['unit'])}"
         )
+        clock = value.get("clock")
         notes = [
+            "" if clock in _TRUSTED else word("export.clock-unknown" if clock is None else f"clock.{clock}"),
             value["device"] or value["operator"] or "",
             word(f"source.{value['source']}"),
             "" if value["device_time"] is None else f"({value['device_time']})",
@@ -190,7 +199,19 @@ def _visit(visit: Mapping[str, Any], corrected: set[tuple[Any, ...]], word: Cata
         said = " · ".join(note for note in notes if note)
         yield f"  {_when(value['wall_ms'])}  {label.ljust(16)} {number.ljust(16)} {said}".rstrip()
     for recording in visit["recordings"]:
-        yield "  " + word("export.wave", code=recording["code"], seconds=recording["seconds"])
+        said = _worded(word, "wave", recording["code"])
+        yield "  " + word("export.wave", code=said, seconds=recording["seconds"])
+
+
+def _worded(word: Catalogue, table: str, code: str) -> str:
+    """The word of a code; a code that no catalogue knows is shown as it is."""
+    return word(f"{table}.{code}") if f"{table}.{code}" in word.codes else code
+
+
+def _alert(word: Catalogue, code: str) -> str:
+    """The words of an alert; behind a point stands how much."""
+    name, point, much = code.partition(".")
+    return f"{_worded(word, 'alert', name)}{' ' if point else ''}{much}"
 
 
 def _when(wall_ms: int | None) -> str:

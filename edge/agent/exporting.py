@@ -6,6 +6,7 @@ from typing import Final
 from edge.agent import payloads, view
 from edge.agent.refusals import Unknown
 from edge.agent.visit_recordings import recordings_of
+from edge.clock import ClockQuality
 from edge.ports.caller import Answer, Json
 from edge.records.fields import Payload, Source
 from edge.records.reasons import ExportReason
@@ -125,12 +126,19 @@ def _value(shown: Observation) -> Json:
         "device": shown.device,
         "operator": shown.operator,
         "wall_ms": shown.wall_ms,
+        "clock": _clock(shown.clock_quality),
         "device_time": shown.device_time,
         "clock_off_s": shown.clock_off_s,
         "flags": list(shown.flags),
         "confirmed": shown.confirmed,
         "corrects": None if shown.supersedes is None else [shown.supersedes[0].hex(), shown.supersedes[1]],
     }
+
+
+def _clock(quality: int | None) -> str | None:
+    """By what sort of clock a time was told; None where that was not said, or is not known here."""
+    known = {int(each): each.name.lower() for each in ClockQuality}
+    return None if quality is None else known.get(quality)
 
 
 def _alert(shown: Alert) -> Json:

@@ -50,7 +50,10 @@ class ConsentExported(Message):
 
 
 class ValueExported(Message):
-    """One observation as it was saved; ``corrects`` is ``[epoch in hex, seq]`` of the one it supersedes."""
+    """One observation as it was saved; ``corrects`` is ``[epoch in hex, seq]`` of the one it supersedes.
+
+    ``clock``: what told ``wall_ms``, as in the status; null where nobody said.
+    """
 
     entry: EntryIdentity
     code: str
@@ -61,6 +64,7 @@ class ValueExported(Message):
     device: str | None
     operator: str | None
     wall_ms: int | None
+    clock: str | None
     device_time: str | None
     clock_off_s: int | None
     flags: tuple[str, ...]

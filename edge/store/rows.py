@@ -120,6 +120,7 @@ class Observation:
         confirmed: the limit a person confirmed.
         supersedes: the observation it corrects.
         earlier: it was received before the present epoch began, and stands in an earlier one.
+        clock_quality: of ``wall_ms``, as `edge.clock.ClockQuality` counts; None where it was not said.
     """
 
     entry: EntryId
@@ -140,6 +141,7 @@ class Observation:
     supersedes: tuple[bytes, int] | None
     clock_off_s: int | None = None
     earlier: bool = False
+    clock_quality: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ _ENCOUNTERS: Final = (
 _OBSERVATIONS: Final = (
     "SELECT epochs.epoch, journal.seq, encounter, observations.patient, code, value, missing, source,"
     " device, device_record, device_time, reading, flags, confirmed, operator, wall_ms, supersedes_epoch,"
-    " supersedes_seq, clock_off_s, journal.epoch"
+    " supersedes_seq, clock_off_s, journal.epoch, clock_quality"
     " FROM observations JOIN journal ON journal.id = entry"
     " JOIN epochs ON epochs.number = journal.epoch"
 )
@@ -117,4 +117,5 @@ class VisitReads(Base):
             supersedes=None if corrected_seq is None else (corrected_epoch, corrected_seq),
             clock_off_s=row[18],
             earlier=row[19] != self._epoch.number,
+            clock_quality=row[20],
         )

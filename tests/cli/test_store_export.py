@@ -97,7 +97,16 @@ RECORD: dict[str, Any] = {
             "identifiers": [{"system": "cin", "value": "AB\u202e123"}],
         }
     ],
-    "consents": [],
+    "consents": [
+        {
+            "scope": "tele-expertise",
+            "revision": 1,
+            "decision": "withdrawn",
+            "given_by": "guardian",
+            "form": "oral",
+            "wall_ms": 5,
+        }
+    ],
     "alerts": [
         {"entry": [], "encounter": None, "code": "collapse", "text": "fell", "operator": "a", "wall_ms": 5}
     ],
@@ -110,7 +119,7 @@ RECORD: dict[str, Any] = {
             "closed_ms": None,
             "site": "Tafraout",
             "purged_ms": None,
-            "recordings": [],
+            "recordings": [{"code": "ecg", "seconds": 30}],
             "observations": [
                 {
                     "entry": ["van-07", "ab", "vitals", 7],
@@ -151,6 +160,7 @@ RECORD: dict[str, Any] = {
                     "unit": "%",
                     "missing": "sensor-off",
                     "source": "device",
+                    "clock": "rtc",
                     "device": "ox-1",
                     "operator": None,
                     "wall_ms": 5,
@@ -188,12 +198,20 @@ def test_the_text_says_all_of_it_in_words_and_steers_nothing(language: str) -> N
     lines = as_text(RECORD, word).splitlines()
     text = "\n".join(lines)
     assert not {"\x1b", "\u202e"} & set(text)
-    for said in ("Zahra", "بنعلي زهرة", "1961 ~", "cin AB", "collapse", "Tafraout", "0612"):
+    for said in ("Zahra", "بنعلي زهرة", "1961 ~", "cin AB", "Tafraout", "0612"):
         assert said in text
     wrong, right, missing = (
         line for line in lines if word("vital.temp") in line or word("vital.spo2") in line
     )
-    assert "46.9 Cel" in wrong
+    assert "46.9 °C" in wrong
+    consent = next(line for line in lines if line.startswith(word("export.consent")))
+    assert {word(f"consent.{code}") for code in ("tele-expertise", "withdrawn", "guardian", "oral")} <= set(
+        consent.removeprefix(word("export.consent") + " ").split(" · ")
+    )
+    assert word("alert.collapse") in text
+    assert word("export.wave", code=word("wave.ecg"), seconds=30) in text
+    assert (word("clock.rtc") in missing, word("clock.rtc") in wrong) == (True, False)
+    assert word("export.clock-unknown") in wrong
     assert word("export.corrected") in wrong
     assert word("export.corrected") not in right
     assert word("missing.sensor-off") in missing
