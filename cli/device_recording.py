@@ -142,9 +142,15 @@ def play(text: bytes, *, real_time: bool) -> dict[str, Any]:
     What unlocks a device is not in a trace (`drivers.setup.tap`), so the driver has as many zeros.
 
     Raises:
-        RecordingRefused: it is no trace.
+        RecordingRefused: it is no trace, or nothing passed while it was made (``recording-empty``).
         QafilaError: its kind is not known here.
     """
+    if not text.strip():
+        raise RecordingRefused(
+            "The recording is empty: the device was not met while it was made.",
+            next_step="Record again for longer, and use the device meanwhile.",
+            code="recording-empty",
+        )
     try:
         trace = traces.read(text)
     except traces.NoTrace as error:

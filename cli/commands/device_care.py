@@ -220,7 +220,12 @@ def record(
         as_json=as_json,
         human=lambda: (
             f"{answer['lines']} lines of {key} ({answer['kind']}) are in {file}, sealed."
-            f"{_ENDS[answer['ended']]}\nNext: qafila devices replay {file} --user {user}"
+            f"{_ENDS[answer['ended']]}\n"
+            + (
+                f"Next: qafila devices replay {file} --user {user}"
+                if answer["lines"]
+                else "The device was not met. Next: record again for longer, and use it meanwhile."
+            )
         ),
     )
 

@@ -148,9 +148,12 @@ async def recorded_meeting(technician: Technician, directory: Path) -> tuple[Pat
     for number in range(20):
         file = directory / f"{number}.qrec"
         await technician.does("record", "cuff-1", str(file), "--seconds", "5")
-        played = await technician.does("replay", str(file))
-        if played["readings"]:
-            return file, played
+        done = await technician.devices("replay", str(file), "--json")
+        if done.status and "recording-empty" in done.out + done.err:
+            continue  # on a busy machine it was not met in time
+        assert done.status == 0, done
+        if done.json["readings"]:
+            return file, done.json
     pytest.fail("the cuff says nothing")
 
 
