@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.records.fields import Field, Kind, Payload, Stream
+from edge.signals import wavecodec
 from sync.central import beside, erasing, waves
 from sync.central.waves import WaveMissing
 from sync.wire import batches
@@ -157,10 +158,11 @@ def test_who_is_erased_leaves_no_samples_and_nobody_else_loses_any(centre: Centr
 def test_samples_that_the_disk_has_changed_are_named_and_not_given_out(centre: Centre, unit: Unit) -> None:
     waveform = unit.recording(unit.visit(), ONE)
     take(centre, *vitals(unit), all_waves(unit))
-    centre.connection.execute("UPDATE blobs SET data = zeroblob(length(data))")
-    with pytest.raises(WaveMissing) as refused:
-        waves.export(centre.home, waveform.hex())
-    assert refused.value.stable_code == "wave-damaged"
+    for data in (bytes(50), wavecodec.encode([[sample + 1 for sample in ONE]])):
+        centre.connection.execute("UPDATE blobs SET data = ?", (data,))
+        with pytest.raises(WaveMissing) as refused:
+            waves.export(centre.home, waveform.hex())
+        assert refused.value.stable_code == "wave-damaged"
     with pytest.raises(WaveMissing) as unknown:
         waves.export(centre.home, "x")
     assert unknown.value.stable_code == "wave-unknown"

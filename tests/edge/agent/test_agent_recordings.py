@@ -202,6 +202,7 @@ async def test_a_recording_is_received_when_its_samples_are(world: World, oximet
         assert (again["state"], again["received"]) == ("saved", 1)
         world.deliver(_receipt(world, "landed"), "landed")
         await until_state(nurse, visit, "arrived")
+        assert (await until_received(nurse, visit, 1))["state"] == "arrived"
         world.deliver(_receipt(world, "opened"), "opened")
         await until_state(nurse, visit, "received")
         assert (await until_received(nurse, visit, 2)) == shown | {"state": "received", "received": 2}
