@@ -57,14 +57,25 @@ def erase(
     done = erasing.order(
         _centre(home), id_, reason, by=(by[0], by[1]), key_files=(key[0], key[1]), clock=SystemClock()
     )
-    emit(
-        {"erasure": str(done.erasure), "patient": str(done.patient), "units": list(done.units)},
-        as_json=as_json,
-        human=lambda: (
-            f"Erased here, and ordered of {', '.join(done.units)}.\n"
+    stays = [str(each) for each in done.stays]
+    other = None if done.other is None else str(done.other)
+
+    def human() -> str:
+        lines = [f"Erased here, and ordered of {', '.join(done.units)}."]
+        if stays:
+            lines.append(
+                f"The same person stands here as {', '.join(stays)}, too: that stays until a unit says it"
+            )
+            lines.append("has erased them with this one.")
+        if other is not None:
+            lines.append(f"They were merged into {other}: that one is not erased by this. Order it as well.")
+        lines.append(
             "Next: see with qafila central erasures when they have done it, and take the keys away again."
-        ),
-    )
+        )
+        return "\n".join(lines)
+
+    told = {"erasure": str(done.erasure), "patient": str(done.patient), "units": list(done.units)}
+    emit(told | {"stays": stays, "merged_into": other}, as_json=as_json, human=human)
 
 
 def erasures(home: Home = None, as_json: AsJson = False) -> None:

@@ -19,7 +19,7 @@ from edge.errors import QafilaError
 from edge.ports.orders import ErasureOrder
 from edge.records.fields import Field, Kind, Stream
 from edge.records.uuid7 import RANDOM_BYTES, uuid7
-from sync.central import database
+from sync.central import database, received
 from sync.central.database import Connection
 from sync.central.grants import Families
 from sync.central.home import CentreError, CentreHome, read_file
@@ -46,11 +46,15 @@ class Ordered:
     Attributes:
         erasure, patient: UUIDs.
         units: who was told.
+        stays: other ids under which the same person stays here until a unit says that they are erased.
+        other: the id into which this one was merged; nothing of that one goes with this order.
     """
 
     erasure: uuid.UUID
     patient: uuid.UUID
     units: tuple[str, ...]
+    stays: tuple[uuid.UUID, ...] = ()
+    other: uuid.UUID | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ def order(
                     next_step="look the id up with `qafila central patients --json`.",
                     code="patient-unknown",
                 )
+            stays, other = received.same_person(connection, patient.hex)
             connection.execute(
                 "INSERT INTO erasures VALUES (?, ?, ?, ?, ?)",
                 (erasure.hex, patient.hex, reason, json.dumps(by, ensure_ascii=False), now_ms),
@@ -123,7 +128,11 @@ def order(
         empty_log(connection)
     finally:
         connection.close()
-    return Ordered(erasure, patient, tuple(units))
+    return Ordered(
+        *(erasure, patient, tuple(units)),
+        tuple(uuid.UUID(hex=each) for each in stays),
+        None if other is None else uuid.UUID(hex=other),
+    )
 
 
 def standings(home: CentreHome) -> list[Standing]:

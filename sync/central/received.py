@@ -92,6 +92,16 @@ def patients(home: CentreHome) -> list[ReceivedPatient]:
         connection.close()
 
 
+def same_person(connection: database.Connection, patient: str) -> tuple[tuple[str, ...], str | None]:
+    """Who was merged into a patient, over however many steps; and into whom they were merged, if so."""
+    into: dict[str, str] = dict(connection.execute(_MERGED).fetchall())
+    found, new = {patient}, {patient}
+    while new:
+        new = {duplicate for duplicate, who in into.items() if who in new} - found
+        found |= new
+    return tuple(sorted(found - {patient})), into.get(patient)
+
+
 def _groups(into: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """By who they are, everybody merged into them. Who goes round in a circle is nobody's duplicate."""
     groups: dict[str, tuple[str, ...]] = {}

@@ -117,6 +117,20 @@ def test_what_a_unit_names_goes_too(centre: Centre, unit: Unit) -> None:
     assert centre.rows("SELECT count(*) FROM secrets WHERE patient <> x''") == [(0,)]
 
 
+def test_an_order_names_what_stays_until_the_unit_answers(centre: Centre, unit: Unit) -> None:
+    one, two, three = (unit.visit(f"{PLANTED}{n}") for n in range(3))
+    for duplicate, who in ((two, one), (three, two)):
+        payload: Payload = {Field.DUPLICATE: duplicate, Field.REVISION: 1, Field.REASON: "same card"}
+        unit.append(V, Kind.MERGED, payload, who)
+    centre.take(*whole(unit))
+    order = erase(centre, two)
+    assert (order.stays, order.other) == ((uuid.UUID(bytes=three),), uuid.UUID(bytes=one))
+    assert {patient for (patient,) in centre.rows("SELECT patient FROM patients")} == {one.hex(), three.hex()}
+    says_done(unit, order, two, three)
+    centre.take(unit.batch(Stream.AUDIT, 2, 2))
+    assert centre.rows("SELECT patient FROM patients") == [(one.hex(),)]
+
+
 def test_readings_assigned_from_the_tray_go_with_the_order(centre: Centre, unit: Unit) -> None:
     gone = unit.visit(PLANTED)
     tray = unit.append(
