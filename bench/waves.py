@@ -21,6 +21,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
+from bench import wave_wire
 from drivers.simulation.ecg import Heart
 from edge.agent.audience import Audience
 from edge.agent.commit import OpenStore, StoreRoom
@@ -53,7 +54,7 @@ def run() -> list[dict[str, Any]]:
         1, multiprocessing.get_context("spawn")
     ) as fresh:  # its memory is the day's alone
         a_day = fresh.submit(_day).result()
-    return [*_ratios(), *_speed(), *a_day]
+    return [*_ratios(), *_speed(), *wave_wire.rows(), *a_day]
 
 
 # ── how small, how fast ──────────────────────────────────────────────────────────────────────────
