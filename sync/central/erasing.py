@@ -204,7 +204,7 @@ def _read_keys(files: tuple[Path, Path], keyset: Keyset) -> tuple[bytes, bytes]:
     if not named:
         raise CentreError(
             "This centre's keyset names no keys for erasing.",
-            next_step="it was made by an earlier version: make a centre with this one and enrol its units.",
+            next_step="it is of an earlier version: make them with `qafila central keys add records`.",
             code="centre-key-missing",
         )
     first, second = (_read_key(file, named) for file in files)

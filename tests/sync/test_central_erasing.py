@@ -10,11 +10,13 @@ import pytest
 
 from edge.errors import QafilaError
 from edge.records.fields import Field, Kind, Payload, Stream
-from sync.central import erasing
+from sync.central import erasing, keyring
+from sync.central.home import CentreError
 from sync.central.retention import KEPT_MS, Retention
 from sync.wire import orders
 from sync.wire.errors import EnvelopeRefused
-from tests.sync.central_world import Centre, Unit, make_centre, through
+from sync.wire.keyset import Use
+from tests.sync.central_world import REALM, Centre, Unit, make_centre, through
 
 PLANTED = "Zzyzxplanted"
 CONTROL = "Ouarzazicontrol"
@@ -185,6 +187,28 @@ def test_it_takes_two_people_and_their_keys(
     assert refused.value.stable_code == code
     assert centre.rows("SELECT family FROM patients") == [(PLANTED,)]
     assert erasing.outgoing(centre.connection) == []
+
+
+def test_a_centre_that_was_made_before_erasing_gets_its_keys(centre: Centre, unit: Unit) -> None:
+    gone = unit.visit(PLANTED)
+    centre.take(*whole(unit))
+    for key in centre.home.read_keyset(REALM).of_use(Use.RECORDS):
+        keyring.retire(centre.home, key.kid.hex(), compromised=True)
+    with pytest.raises(CentreError) as refused:
+        erase(centre, gone)
+    assert refused.value.stable_code == "centre-key-missing"
+    assert "central keys add records" in refused.value.next_step
+    before = centre.home.read_keyset(REALM)
+    for path in centre.home.records_keys:
+        path.unlink()
+    keyring.add(centre.home, Use.RECORDS)
+    order = erase(centre, gone)
+    [(_, _, raw)] = erasing.outgoing(centre.connection)
+    with pytest.raises(EnvelopeRefused) as unknown:
+        orders.read(raw, before, "van-07", unit.recv_private)
+    assert unknown.value.refusal == "kid", "units believe it once they have the new keyset"
+    [read] = orders.read(raw, centre.home.read_keyset(REALM), "van-07", unit.recv_private)
+    assert read.erasure == order.erasure.bytes
 
 
 def test_a_patient_nobody_knows_is_not_ordered(centre: Centre, unit: Unit) -> None:
