@@ -358,6 +358,7 @@ def units(home: Home = None, as_json: AsJson = False) -> None:
                 *(str(n) for n in (each.conflicts, each.quarantined, each.lost)),
             ]
             for each in found
+                each.revoked or "",
         ]
         lines = [table(rows, header)]
         for each in found:

@@ -54,6 +54,10 @@ QUARANTINED: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
             "A batch's session key does not open with the key this centre has.",
             "Compare the centre's seal-to key with its backup; the unit seals the range again.",
         ),
+        "key-missing": (
+            "The key message of a batch has not come.",
+            "Nothing to do: the unit is asked for it, or seals the range again.",
+        ),
         "decode": ("A batch opens, and what is inside is not in the one form that is accepted.", _KEPT),
         "schema": ("A batch is written in a schema that this centre does not know.", _NEWER),
         "head": (
