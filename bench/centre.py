@@ -83,7 +83,7 @@ def _time_in_commits() -> Iterator[list[float]]:
     """Seconds that rounds spend between the first statement of their commit and its return."""
     commit, spent = Plan.commit, [0.0]
 
-    def timed(plan: Plan, *arguments: Any) -> list[SignedReceipt]:
+    def timed(plan: Plan, *arguments: Any) -> list[SignedReceipt]:  # noqa: ANN401  as commit has them
         begin = time.monotonic()
         try:
             return commit(plan, *arguments)

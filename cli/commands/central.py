@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cli.commands import (
+    central_copies,
     central_courier,
     central_erasing,
     central_keys,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 central_courier.register(app)
 central_erasing.register(app)
+central_copies.register(app)
 central_keys.register(app)
 central_trust.register(app)
 central_links.register(app)
@@ -350,15 +352,15 @@ def units(home: Home = None, as_json: AsJson = False) -> None:
     def human() -> str:
         if not found:
             return "No unit is enrolled yet."
-        header = ["unit", "epochs", "went back", "copies alive", "conflicts", "quarantined", "lost"]
+        header = ["unit", "epochs", "went back", "copies alive", "conflicts", "quarantined", "lost", "state"]
         rows = [
             [
                 each.unit,
                 *(str(n) for n in (each.epochs, each.went_back, len(each.cloned))),
                 *(str(n) for n in (each.conflicts, each.quarantined, each.lost)),
+                each.revoked or "",
             ]
             for each in found
-                each.revoked or "",
         ]
         lines = [table(rows, header)]
         for each in found:

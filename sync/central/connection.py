@@ -5,7 +5,8 @@ parameters, ``ON CONFLICT (…)`` with its columns, ``RETURNING``, a name for ev
 bytes. No rowid, no PRAGMA, no function that only one of them has.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 
@@ -65,6 +66,21 @@ class Connection(Protocol):
     def tables_with(self, column: str) -> list[str]:
         """The tables that have a column of that name."""
         ...
+
+    def tables(self) -> list[str]:
+        """All tables of the schema."""
+        ...
+
+    def all_of(self, table: str, at_once: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Every row of a table, so many together; inside `one_moment`."""
+        ...
+
+    def one_moment(self) -> AbstractContextManager[None]:
+        """Read in here as one moment has it, whatever is committed meanwhile."""
+        ...
+
+    def resume_numbers(self) -> None:
+        """Count on from the rows that were copied in."""
 
     def empty_log(self) -> None:
         """Leave as little as may be of what was overwritten or deleted."""

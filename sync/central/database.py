@@ -11,7 +11,7 @@ import os
 import urllib.parse
 from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sync.central import schema, trouble
 from sync.central.connection import Connection
@@ -34,19 +34,39 @@ def create(path: Path, place: str | None = None) -> None:
             used or holds a centre already.
     """
     if place is not None:
-        _check(place)
+        create_in(path, place).close()
         note_address(path, place)
-    connection = _open(path)
+        return
+    connection = SqliteConnection(path)
     try:
-        with write(connection):
-            connection.run(schema.TABLES)
-            for step in schema.STEPS.values():
-                connection.run(step)
-            connection.set_version(schema.VERSION)
+        _make_tables(connection)
     finally:
         connection.close()
-    if not connection.sideways:
-        path.chmod(0o600)
+    path.chmod(0o600)
+
+
+def create_in(path: Path, place: str) -> Connection:
+    """Make the tables in PostgreSQL, for the home of this path, which does not name it yet.
+
+    Raises:
+        CentreDatabaseError: PostgreSQL cannot be used, or holds a centre already.
+    """
+    _check(place)
+    connection = _postgres(path, place)
+    try:
+        _make_tables(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make_tables(connection: Connection) -> None:
+    with write(connection):
+        connection.run(schema.TABLES)
+        for step in schema.STEPS.values():
+            connection.run(step)
+        connection.set_version(schema.VERSION)
 
 
 def connect(path: Path) -> Connection:
@@ -143,23 +163,19 @@ def count(connection: Connection, code: str, unit: str, n: int, now_ms: int) -> 
 
 def _open(path: Path) -> Connection:
     place = address(path)
-    if place is None:
-        return SqliteConnection(path)
-    connection: Connection = _postgres().PostgresConnection(place, path.with_name("roots.cbor"))
-    return connection
+    return SqliteConnection(path) if place is None else _postgres(path, place)
 
 
-def _postgres() -> Any:  # noqa: ANN401  a module
-    """What speaks to PostgreSQL; a centre on SQLite needs no psycopg."""
+def _postgres(path: Path, place: str) -> Connection:
     try:
-        from sync.central import postgres
+        from sync.central.postgres import PostgresConnection  # a centre on SQLite needs no psycopg
     except ImportError:
         raise CentreDatabaseError(
             "This installation cannot speak to PostgreSQL.",
             next_step="install Qafila with its extra: qafila[central].",
             code="database-driver-missing",
         ) from None
-    return postgres
+    return PostgresConnection(place, path.with_name("roots.cbor"))
 
 
 def _check(place: str) -> None:

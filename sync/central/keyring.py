@@ -21,7 +21,7 @@ from sync.central.home import CentreError, CentreHome, read_file, write_new
 from sync.wire import cose, keys, sessions
 from sync.wire import keyset as wire_keyset
 from sync.wire.errors import EnvelopeRefused
-from sync.wire.keyset import MAX_KEYS, Key, Keyset, Use
+from sync.wire.keyset import MAX_GENERATIONS, MAX_KEYS, Key, Keyset, Use
 
 PAIRS: Final = frozenset({Use.RECORDS})
 """Uses of which it takes two keys, of two people."""
@@ -166,6 +166,26 @@ def retire(home: CentreHome, kid: str, root: Path | None = None, *, compromised:
             )
         left = tuple(key for key in keyset.keys if key.kid.hex() != kid)
         return _sign(home, dataclasses.replace(keyset, version=keyset.version + 1, keys=left), root)
+
+
+def add_generation(home: CentreHome, beyond: int, root: Path | None = None) -> int:
+    """Name a new generation of the centre, higher than all that were; the centre was put back.
+
+    Args:
+        home: the centre.
+        beyond: the highest that is known elsewhere.
+        root: as in `rotate`.
+
+    Raises:
+        CentreError: the centre's files are not as they should be.
+    """
+    with _alone(home):
+        keyset = home.read_keyset(home.read_settings().realm)
+        generation = max(beyond, *keyset.generations) + 1
+        generations = (*keyset.generations, generation)[-MAX_GENERATIONS:]
+        new = dataclasses.replace(keyset, version=keyset.version + 1, generations=generations)
+        _sign(home, new, root)
+        return generation
 
 
 def _make(home: CentreHome, use: Use, root: Path | None, *, there: bool) -> list[Key]:

@@ -12,7 +12,7 @@ import functools
 import hashlib
 import re
 import weakref
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -190,6 +190,39 @@ class PostgresConnection:
             (column,),
         )
         return [name for (name,) in rows.fetchall()]
+
+    def tables(self) -> list[str]:
+        rows = self.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
+            " AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'qafila_centre'"
+        )
+        return [name for (name,) in rows.fetchall()]
+
+    def all_of(self, table: str, at_once: int) -> Iterator[list[tuple[Any, ...]]]:
+        with _understood(), self.raw.cursor(name="all_of") as cursor:  # the server keeps the rest meanwhile
+            cursor.execute(cast("Any", f"SELECT * FROM {table}"))  # noqa: S608  a table of ours
+            while rows := cursor.fetchmany(at_once):
+                yield rows
+
+    @contextlib.contextmanager
+    def one_moment(self) -> Generator[None]:
+        self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield
+        finally:
+            self.execute("ROLLBACK")
+
+    def resume_numbers(self) -> None:
+        self.execute("SELECT setval('landing_id', coalesce(max(id), 0) + 1, false) FROM landing")
+        rows = self.execute(
+            "SELECT table_name FROM information_schema.columns WHERE table_schema = current_schema()"
+            " AND column_name = 'id' AND is_identity = 'YES'"
+        )
+        for (table,) in rows.fetchall():
+            self.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), coalesce(max(id), 0) + 1, false)"  # noqa: S608
+                f" FROM {table}"
+            )
 
     def empty_log(self) -> None:
         """Give back the place of rows that nobody sees any more; what is in PostgreSQL's log is its own."""

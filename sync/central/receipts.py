@@ -98,19 +98,21 @@ class ReceiptWriter:
     ) -> list[SignedReceipt]:
         """The last receipts of units heard of lately, oldest first.
 
-        What another key has signed is said anew: that one may be believed no more.
+        What another key has signed is said anew, since that one may be believed no more, and what was said in
+        an earlier generation: the unit is to hear that the centre was put back.
         """
         kid = keys.kid(keys.signing_public(self._private))
         rows = connection.execute(
-            "SELECT unit, epoch, raw FROM receipts WHERE level = ? AND made_ms >= ? ORDER BY made_ms",
+            "SELECT unit, epoch, raw, generation FROM receipts WHERE level = ? AND made_ms >= ?"
+            " ORDER BY made_ms",
             (self.level, now_ms - within_ms),
         ).fetchall()
         found: list[SignedReceipt] = []
-        for unit, epoch, raw in rows:
-            if cose.read(raw).kid == kid:
+        for unit, epoch, raw, generation in rows:
+            if cose.read(raw).kid == kid and generation == self._generation:
                 found.append(SignedReceipt(unit, epoch, raw))
                 continue
-            with database.write(connection):
+            with database.write(connection, [unit]):
                 anew = self.write(connection, unit, epoch, now_ms, always=True)
             found += [] if anew is None else [anew]
         return found

@@ -1,7 +1,8 @@
 """SQLite under the centre: one file, one writer at a time, nothing to install."""
 
+import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,6 +94,26 @@ class SqliteConnection:
             (column,),
         )
         return [name for (name,) in rows.fetchall()]
+
+    def tables(self) -> list[str]:
+        rows = self.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+        return [name for (name,) in rows.fetchall()]
+
+    def all_of(self, table: str, at_once: int) -> Iterator[list[tuple[Any, ...]]]:
+        cursor = self.execute(f"SELECT * FROM {table}")  # noqa: S608  a table of ours
+        while rows := cursor.fetchmany(at_once):
+            yield rows
+
+    @contextlib.contextmanager
+    def one_moment(self) -> Generator[None]:
+        self.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.execute("COMMIT")
+
+    def resume_numbers(self) -> None:
+        pass  # it goes by the highest row
 
     def empty_log(self) -> None:
         # Where somebody reads just then it stays for a while, until the next time.

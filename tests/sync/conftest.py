@@ -10,6 +10,7 @@ from tests.sync import central_world
 
 ON_BOTH = {
     "test_central_commit",
+    "test_central_copies",
     "test_central_erasing",
     "test_central_exploding",
     "test_central_history",
@@ -21,6 +22,8 @@ ON_BOTH = {
 }
 """Modules whose centres are made by `central_world.make_centre`."""
 ONLY_A_FILE = {
+    "test_a_copy_goes_into_either_database",
+    "test_nothing_is_put_back_under_a_running_process",
     "test_a_database_of_the_first_schema_is_brought_along",
     "test_a_database_of_another_version_is_refused",
     "test_nothing_of_an_erased_patient_is_left_at_the_centre",
@@ -49,7 +52,7 @@ def centre_database(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    module = metafunc.module.__name__.rpartition(".")[2]
+    module = str(getattr(metafunc.module, "__name__", "")).rpartition(".")[2]
     if module in ON_BOTH and metafunc.function.__name__ not in ONLY_A_FILE:
         metafunc.fixturenames.insert(0, "centre_database")
         metafunc.parametrize("centre_database", ["sqlite", "postgresql"], indirect=True)

@@ -1,0 +1,178 @@
+"""A centre put back from a copy: a new generation, and everything again that the copy has not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cli.rehearsal.cluster import Cluster
+from edge.records.fields import Stream
+from sync.central import copies, database
+from sync.central.copies import CopyRefused
+from sync.central.exclusive import exclusive
+from sync.central.home import CentreError
+from sync.wire import keyset as wire_keyset
+from sync.wire.keyset import Use
+from tests.sync import central_world
+from tests.sync.central_world import Centre, Unit, make_centre
+
+VITALS = Stream.VITALS
+Visit = Callable[[], object]
+
+
+@pytest.fixture
+def centre(tmp_path: Path) -> Centre:
+    return make_centre(tmp_path)
+
+
+@pytest.fixture
+def unit(centre: Centre) -> Unit:
+    return centre.unit()
+
+
+def visit(centre: Centre, unit: Unit) -> None:
+    first = len(unit.journal[VITALS]) + 1 if len(unit.journal[VITALS]) > 1 else 1
+    unit.visit()
+    centre.take(unit.key_message(), unit.batch(VITALS, first, len(unit.journal[VITALS])))
+
+
+def close(centre: Centre) -> None:
+    centre.connection.close()
+    centre.exploder._connection.close()  # pyright: ignore[reportPrivateUsage]  a process that has ended
+
+
+def come_back(centre: Centre) -> None:
+    """The processes start anew; their receipts are of the generation that centre.toml says."""
+    centre.settings = centre.home.read_settings()
+    centre.keyset = centre.home.read_keyset("training")
+    centre.restart()
+
+
+def rows(centre: Centre) -> dict[str, list[object]]:
+    tables = ("entries", "patients", "encounters", "observations", "chains", "spans", "secrets", "units")
+    found: dict[str, list[object]] = {}
+    for table in tables:
+        picked = "*" if table != "entries" else "unit, epoch, stream, seq, leaf, head, payload"
+        found[table] = sorted(centre.rows(f"SELECT {picked} FROM {table}"), key=repr)  # noqa: S608  from above
+    return found
+
+
+def test_the_fleet_refills_a_centre_that_was_put_back(centre: Centre, unit: Unit, tmp_path: Path) -> None:
+    visit(centre, unit)
+    copied = copies.back_up(centre.home, tmp_path / "copy", centre.clock)
+    assert copied.entries == 10
+    assert copied.file.stat().st_mode & 0o777 == 0o600
+    visit(centre, unit)
+    before, numbered = rows(centre), centre.last("opened").rseq
+    close(centre)
+    done = copies.restore(centre.home, copied.file, _elsewhere())
+    assert (done.generation, done.entries) == (2, 10)
+    come_back(centre)
+    assert centre.keyset.generations == (1, 2)
+    assert centre.keyset.version == 2
+    # Each process says at once how far it is: fewer entries, in the new generation.
+    for level, through in (("landed", 10), ("opened", 10)):
+        writer = centre.lander._writer if level == "landed" else centre.exploder._writer  # pyright: ignore[reportPrivateUsage]
+        (said,) = centre._read(writer.recent(centre.connection, centre.clock.now().wall_ms))  # pyright: ignore[reportPrivateUsage]
+        assert (said.generation, said.streams[VITALS].through) == (2, through)
+    # What is beyond comes again, cut as it may be, and no number falls out.
+    centre.take(*unit.batches(VITALS, 7, len(unit.journal[VITALS])))
+    assert rows(centre) == before
+    assert centre.last("opened").generation == 2
+    assert numbered
+    assert centre.value("SELECT count(DISTINCT id) FROM landing") == centre.value(
+        "SELECT count(*) FROM landing"
+    )
+
+
+def _elsewhere() -> str | None:
+    """An empty place, where this test's centres have their database in PostgreSQL."""
+    return central_world.new_place()
+
+
+def test_a_copy_goes_into_either_database(tmp_path: Path, postgresql: Cluster) -> None:
+    centre = make_centre(tmp_path)
+    unit = centre.unit()
+    visit(centre, unit)
+    before = rows(centre)
+    first = copies.back_up(centre.home, tmp_path / "first", centre.clock)
+    close(centre)
+    done = copies.restore(centre.home, first.file, postgresql.new_space())
+    come_back(centre)
+    assert centre.connection.sideways
+    assert done.set_aside is None
+    assert rows(centre) == before
+    visit(centre, unit)  # numbers go on behind those that were copied
+    assert centre.value("SELECT count(*) FROM entries") == 20 - 1
+    second = copies.back_up(centre.home, tmp_path / "second", centre.clock)
+    before = rows(centre)
+    close(centre)
+    (centre.home.directory / database.ADDRESS).unlink()
+    copies.restore(centre.home, second.file)
+    come_back(centre)
+    assert centre.home.database.exists()
+    assert rows(centre) == before
+    assert centre.settings.generation == 3
+
+
+def test_ended_between_two_steps_it_is_done_again(
+    centre: Centre, unit: Unit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit(centre, unit)
+    copied = copies.back_up(centre.home, tmp_path / "copy", centre.clock)
+    before = rows(centre)
+    close(centre)
+    for step in ("_put_back", "_set_aside", "_copy"):
+        with monkeypatch.context() as cut:
+            cut.setattr(copies, step, _power_cut)
+            with pytest.raises(KeyboardInterrupt):
+                copies.restore(centre.home, copied.file, _elsewhere())
+        # Whatever is there now, its receipts are of a generation that no unit has heard of yet.
+        assert centre.home.read_settings().generation > 1
+        assert centre.home.read_settings().generation in centre.home.read_keyset("training").generations
+        if (centre.home.directory / database.ADDRESS).exists() and step == "_set_aside":
+            break  # PostgreSQL has no file to set aside
+    copies.restore(centre.home, copied.file, _elsewhere())
+    come_back(centre)
+    assert rows(centre) == before
+
+
+def _power_cut(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_is_no_copy_of_this_centre_is_refused(centre: Centre, tmp_path: Path) -> None:
+    other = make_centre(tmp_path / "other")
+    foreign = copies.back_up(other.home, tmp_path / "foreign", centre.clock)
+    (tmp_path / "text").write_bytes(b"")
+    for file, code in (
+        (tmp_path / "nowhere", "file-missing"),
+        (tmp_path / "text", "copy-unknown"),
+        (foreign.file, "copy-of-another"),
+    ):
+        with pytest.raises(CopyRefused) as raised:
+            copies.restore(centre.home, file, _elsewhere())
+        assert raised.value.stable_code == code
+    assert centre.home.read_settings().generation == 1
+    with pytest.raises(CopyRefused) as raised:
+        copies.back_up(centre.home, foreign.file, centre.clock)
+    assert raised.value.stable_code == "file-exists"
+
+
+def test_nothing_is_put_back_under_a_running_process(centre: Centre, tmp_path: Path) -> None:
+    copied = copies.back_up(centre.home, tmp_path / "copy", centre.clock)
+    lock = centre.home.key_file(Use.LANDED).with_suffix(".lock")
+    with exclusive(lock, "collector"), pytest.raises(CentreError) as raised:
+        copies.restore(centre.home, copied.file)
+    assert raised.value.stable_code == "already-running"
+
+
+def test_put_back_by_postgresql_itself_only_the_generation_is_new(centre: Centre, unit: Unit) -> None:
+    visit(centre, unit)
+    before = rows(centre)
+    close(centre)
+    assert copies.restore(centre.home, None).generation == 2
+    come_back(centre)
+    assert rows(centre) == before
+    raw = centre.home.keyset.read_bytes()
+    assert wire_keyset.read(raw, centre.home.read_roots(), "training").generations == (1, 2)
