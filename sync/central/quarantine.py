@@ -51,8 +51,8 @@ def batches(home: CentreHome, unit: str | None = None) -> list[Quarantined]:
     connection = database.connect(home.database)
     try:
         rows = connection.execute(
-            "SELECT id, unit, epoch, stream, first, last, state, coalesce(code, 'key-missing'), found_ms FROM landing"
-            " LEFT JOIN quarantine ON batch = id WHERE settled = 0 AND state <> 'waiting'"
+            "SELECT id, unit, epoch, stream, first, last, state, coalesce(code, 'key-missing'), found_ms"
+            " FROM landing LEFT JOIN quarantine ON batch = id WHERE settled = 0 AND state <> 'waiting'"
             " ORDER BY unit, epoch, stream, first, id"
         ).fetchall()
     finally:
