@@ -39,6 +39,10 @@ def register(app: typer.Typer) -> None:
     app.command(
         "message", epilog="Example: qafila central message van-07 --text - --from 'Coordination, Azilal'"
     )(message)
+    app.command(
+        "expect",
+        epilog="Example: qafila central expect van-07 PATIENT --days 14 --note 'blood pressure again'",
+    )(expect)
     app.command("messages", epilog="Example: qafila central messages --unit van-07 --json")(messages)
 
 
@@ -126,6 +130,50 @@ def message(
         clock=SystemClock(),
     )
     _tell(said, as_json=as_json)
+
+
+def expect(
+    unit: Annotated[str, typer.Argument(help="Which unit.")],
+    patients: Annotated[
+        list[str] | None,
+        typer.Argument(help="Whom to expect, by the id that `central patients --json` shows."),
+    ] = None,
+    no_more: Annotated[
+        list[str] | None, typer.Option(help="Whom to expect no more; may be given often.", metavar="PATIENT")
+    ] = None,
+    days: Annotated[int, typer.Option(help="For how long.")] = 30,
+    note: Annotated[str, typer.Option(help="Why, for the crew.")] = "",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell a unit whom to expect; it finds them by name and enters them under their identity here."""
+    from cli.output import emit
+    from edge.clock import SystemClock
+    from sync.central import expecting
+
+    told = expecting.expect(
+        _centre(home),
+        unit,
+        [_uuid(each) for each in patients or ()],
+        no_more=[_uuid(each) for each in no_more or ()],
+        days=days,
+        note=note,
+        clock=SystemClock(),
+    )
+    emit(
+        {
+            "message": str(told.message),
+            "unit": told.unit,
+            "expected": told.expected,
+            "no_more": told.no_more,
+            "until_ms": told.until_ms,
+        },
+        as_json=as_json,
+        human=lambda: (
+            f"{unit} is told to expect {told.expected}, and {told.no_more} no more."
+            f"\nNext: qafila central messages --unit {unit}"
+        ),
+    )
 
 
 def messages(

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from edge.agent import advice, view
+from edge.agent import advice, expecting, view
 from edge.agent.audience import Audience
 from edge.agent.capture import Capture
 from edge.agent.card import CardWatch
@@ -114,6 +114,7 @@ class Agent:
         self._keeper = Keeper(parts.periods)
         self._downs = Downs()
         advice.register(self._downs)
+        expecting.register(self._downs)
         self._link_read: bytes | None = None
         self._looks = 0
         self._troubled = False

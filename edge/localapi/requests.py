@@ -54,9 +54,13 @@ class PatientSaid(Message):
 
 
 class Register(PatientSaid):
-    """Enter a new patient, with what was agreed to; see PatientSaid."""
+    """Enter a new patient, with what was agreed to; see PatientSaid.
+
+    ``expected``: it is this one whom the centre expects, and the identity is theirs.
+    """
 
     consents: Annotated[tuple[ConsentSaid, ...], Field(max_length=4)] = ()
+    expected: uuid.UUID | None = None
 
 
 class CorrectPatient(PatientSaid):

@@ -19,7 +19,7 @@ from edge.errors import QafilaError
 from edge.ports.orders import ErasureOrder
 from edge.records.fields import Field, Kind, Stream
 from edge.records.uuid7 import RANDOM_BYTES, uuid7
-from sync.central import database, received
+from sync.central import database, expecting, received
 from sync.central.database import Connection
 from sync.central.grants import Families
 from sync.central.home import CentreError, CentreHome, read_file
@@ -250,14 +250,15 @@ def _check_words(reason: str, by: tuple[str, str]) -> None:
 
 
 def _units_of(connection: Connection, patient: str) -> list[str]:
-    """Who has sent something of a patient, and who goes on with the store of one that has."""
+    """Who has sent something of a patient or was told of them, and who goes on with the store of one."""
     rows = connection.execute(
         "SELECT unit FROM entries WHERE patient = ? UNION SELECT unit FROM secrets WHERE patient = ?"
         " ORDER BY 1",
         (patient, bytes.fromhex(patient)),
     )
     families = Families(connection)
-    return sorted({each for (unit,) in rows.fetchall() for each in families.of(unit)})
+    known = {*(unit for (unit,) in rows.fetchall()), *expecting.units_told(connection, patient)}
+    return sorted({each for unit in known for each in families.of(unit)})
 
 
 def _write_orders(connection: Connection, unit: str, privates: tuple[bytes, bytes], realm: str) -> None:
@@ -296,6 +297,7 @@ def _erase_patient(connection: Connection, patient: str) -> None:
         (Stream.VITALS.word, patient),
     ).fetchall()
     _erase_entries(connection, assigned)
+    expecting.leave_out(connection, patient)
     for table in _tables(connection, "patient"):
         connection.execute(f'DELETE FROM "{table}" WHERE patient = ?', (patient,))  # noqa: S608  our tables
     connection.execute(

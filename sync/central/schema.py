@@ -407,6 +407,7 @@ STEPS: Final = {
     10: schema_trust.TRUST,
     11: schema_waves.PREVIEWS,
     12: schema_down.DOWN,
+    13: schema_down.PEOPLE,
 }
 """The statements that make each schema of the one before."""
 

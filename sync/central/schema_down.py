@@ -85,3 +85,12 @@ CREATE TABLE outbox_sealed (        -- each time one of them was sealed
 CREATE INDEX outbox_sealed_by_message ON outbox_sealed (message);
 CREATE INDEX outbox_sealed_not_done ON outbox_sealed (state) WHERE state <> 'done';
 """
+
+PEOPLE: Final = """
+CREATE TABLE outbox_people (        -- whom a unit was told to expect, by the message that said so
+    message TEXT NOT NULL,
+    patient TEXT NOT NULL,
+    PRIMARY KEY (message, patient)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX outbox_people_by_patient ON outbox_people (patient);
+"""

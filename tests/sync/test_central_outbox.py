@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from edge.errors import QafilaError
 from edge.records.expertise import RequestEvent, RequestState
 from edge.records.fields import Field, Kind, Payload, Stream
 from sync.boxend.down import BoxDownReader
-from sync.central import database, erasing, outbox, requests
+from sync.central import database, erasing, expecting, outbox, requests
 from sync.wire import down
 from sync.wire.keyset import Use
 from tests.sync.central_world import Centre, Unit, make_centre
@@ -270,3 +271,47 @@ def test_words_and_names_are_checked_before_anything_is_said(centre: Centre, uni
         with pytest.raises(QafilaError):
             requests.say_to(centre.home, name, sender="Dr", text="?", patient=patient, clock=centre.clock)
     assert requests.messages(centre.home) == []
+
+
+def told(centre: Centre, *patients: bytes) -> expecting.Expected:
+    return expecting.expect(
+        centre.home, "van-07", [uuid.UUID(bytes=each) for each in patients],
+        no_more=[], days=14, note="tension", clock=centre.clock,
+    )  # fmt: skip
+
+
+def test_a_unit_is_told_whom_to_expect(centre: Centre, unit: Unit) -> None:
+    patient = unit.visit("Benali")
+    everything(centre, unit)
+    done = told(centre, patient)
+    read = BoxDownReader("van-07", unit.keyset).read(at_broker(centre)[1], unit.recv_private, None)
+    assert (read.use, read.kind, read.message) == ("command", "expect", done.message.bytes)
+    body: Any = read.body
+    until, [person], gone = body[:3]
+    assert (until, gone) == (centre.clock.wall_ms + 14 * 86_400_000, [])
+    assert person[:7] == [patient, "Benali", "Amina", "", "", "female", "1980-02-03"]
+    for patients in ((), (uuid.uuid4().bytes,)):
+        with pytest.raises(requests.RequestRefused):
+            told(centre, *patients)
+
+
+def test_who_is_erased_is_left_out_of_the_list_and_the_unit_is_ordered(centre: Centre, unit: Unit) -> None:
+    other = centre.unit("van-08")
+    stays, gone = other.visit("Naciri"), other.visit("Zzyzxgone")
+    everything(centre, unit)
+    centre.take(other.key_message(), *(other.batch(s, 1, len(other.journal[s])) for s in Stream))
+    told(centre, stays, gone)
+    assert 1 in at_broker(centre)
+    ordered = erasing.order(
+        centre.home, uuid.UUID(bytes=gone), "asked", by=("hakim", "leila"),
+        key_files=centre.home.records_keys, clock=centre.clock,
+    )  # fmt: skip
+    assert set(ordered.units) == {"van-07", "van-08"}
+    found = b"".join(file.read_bytes() for file in centre.home.directory.glob("central.db*"))
+    assert b"Zzyzx" not in found
+    assert seal(centre) == 1
+    lying = at_broker(centre)
+    assert lying[1] == b""
+    read = BoxDownReader("van-07", unit.keyset).read(lying[2], unit.recv_private, None)
+    body: Any = read.body
+    assert [person[1] for person in body[1]] == ["Naciri"]

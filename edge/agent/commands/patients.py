@@ -75,14 +75,16 @@ class PatientCommands:
         given_arabic: str | None,
         birth_estimated: bool,
         consents: Sequence[Mapping[str, str | None]],
+        expected: uuid.UUID | None,
     ) -> Answer:
         """Enter a new patient, with what they agreed to.
 
         Raises:
             IdentifierTaken: another patient has an identifier.
+            Unknown: nobody of this identity is expected, or they are entered already.
             NameRefused, IdentifierRefused, BirthRefused, ConsentRefused: see `_payload`, `_decisions`.
         """
-        id_ = self._ledger.new_id()
+        id_ = self._ledger.new_id() if expected is None else expected
         stamp = self._ledger.stamp(call)
         said = _Said(
             *(family, given, family_arabic or "", given_arabic or "", sex),
@@ -93,6 +95,8 @@ class PatientCommands:
             raise ConsentRefused("One thing is decided twice.", next_step="Decide each once.")
 
         def work(tx: Transaction, store: Store) -> Answer:
+            if expected is not None:
+                _check_expected(store, expected)
             tx.append(Stream.VITALS, Kind.PATIENT, entry, patient=id_.bytes)
             for each in consents:
                 _decide(tx, store, id_.bytes, stamp, each)
@@ -277,6 +281,15 @@ class PatientCommands:
             call, read, lambda seen: [each.patient for each in seen[0]] or [None]
         )
         return answer
+
+
+def _check_expected(store: Store, expected: uuid.UUID) -> None:
+    if expected.bytes not in {patient for patient, _, _ in store.expected(0)}:
+        raise Unknown(
+            "Nobody of this identity is expected, or they are entered already.",
+            next_step="Find the patient, or enter them without it.",
+            code="not-expected",
+        )
 
 
 def existing(store: Store, patient: uuid.UUID, *, or_merged: bool = False) -> Patient:

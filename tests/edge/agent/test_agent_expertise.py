@@ -152,3 +152,28 @@ async def test_while_the_store_is_locked_what_comes_waits_for_the_next_who_signs
         [message] = (await nurse.ask("inbox.list"))["messages"]
         whole = await nurse.ask("inbox.read", message=message["message"])
         assert whole["text"] == "Rentrez avant la neige."
+
+
+async def test_who_is_expected_is_found_and_entered_under_their_own_identity(world: World) -> None:
+    one, two = UUID(int=21), UUID(int=22)
+    people = [
+        [one.bytes, "Aït Ali", "Itto", "", "", "female", "1980", [["cin", "AB12"]], "tension"],
+        [two.bytes, "Naciri", "Omar", "", "", "male", None, [], ""],
+    ]
+    async with world.nurse() as nurse:
+        says(world, "expect", 2**42, people, [], use=Use.COMMAND)
+        says(world, "expect", 5, [[UUID(int=23).bytes, *people[1][1:]]], [], use=Use.COMMAND, dseq=2)
+        await until(lambda: not any(each.name.startswith("down") for each in (world.home / "in").iterdir()))
+        found = (await nurse.ask("expected.list"))["expected"]
+        assert [each["family"] for each in found] == ["Aït Ali", "Naciri"]
+        [found] = (await nurse.ask("expected.list", text="ait"))["expected"]
+        assert (found["patient"], found["note"]) == (str(one), "tension")
+        named = {"family": "Aït Ali", "given": "Itto", "sex": "female"}
+        answer = await nurse.ask("patient.register", **named, expected=str(one))
+        assert answer["patient"] == str(one)
+        assert await code_of(nurse, "patient.register", **named, expected=str(one)) == "not-expected"
+        assert await code_of(nurse, "patient.register", **named, expected=str(UUID(int=9))) == "not-expected"
+        says(world, "expect", 2**42, [], [two.bytes], use=Use.COMMAND, dseq=3)
+        await until(lambda: not any(each.name.startswith("down") for each in (world.home / "in").iterdir()))
+        assert (await nurse.ask("expected.list"))["expected"] == []
+        assert (await nurse.ask("inbox.list"))["messages"] == []
