@@ -15,9 +15,11 @@ ON_BOTH = {
     "test_central_exploding",
     "test_central_history",
     "test_central_landing",
+    "test_central_keyring",
     "test_central_losses",
     "test_central_people",
     "test_central_quarantine",
+    "test_central_revoking",
     "test_central_waves",
 }
 """Modules whose centres are made by `central_world.make_centre`."""
