@@ -38,6 +38,7 @@ def _human(status: dict[str, Any]) -> str:
         f"store     {_lock(status)}",
         f"centre    {'enrolled' if status['enrolled'] else 'not enrolled: nothing can be sent'}",
         f"link      {'connected' if link['connected'] else 'no connection'}",
+        *([explained(link["code"], "no-link")] if link.get("code") else []),
         *link_waits(say, link),
         f"clock     quality {clock['quality']}{_off(clock.get('off_ms'))}",
     ]

@@ -13,6 +13,7 @@ from edge.spool import SpoolName, parse
 _MOST_NAMES: Final = 10_000
 _MOST_NUMBER: Final = 2**53
 _PROFILE: Final = re.compile(r"[a-z0-9]{1,16}", re.ASCII)
+_CODE: Final = re.compile(r"[a-z][a-z-]{1,39}", re.ASCII)
 _STREAMS: Final = {stream.word: stream for stream in Stream}
 
 
@@ -39,6 +40,7 @@ class Link:
         since_ms: when the present connection began, or the last one ended.
         sent: spans of files written whole to the present connection, by stream.
         waiting: what has no receipt yet, None where the note does not say.
+        code: why there is no connection, or what somebody should look after while there is one.
     """
 
     connected: bool = False
@@ -46,6 +48,7 @@ class Link:
     broker: str | None = None
     sent: tuple[tuple[Stream, tuple[Span, ...]], ...] = ()
     waiting: Waiting | None = None
+    code: str | None = None
 
     def sent_of(self, stream: Stream) -> tuple[Span, ...]:
         """The spans of one stream that are on their way; `NO_LINK` has none."""
@@ -66,7 +69,9 @@ def read_link(raw: bytes | None, counts: Callable[[SpoolName], bool] = lambda _:
             return NO_LINK
         since_ms = note["since_ms"] if type(note.get("since_ms")) is int else None
         if note.get("connected") is not True:
-            return Link(since_ms=since_ms, waiting=_waiting(note))  # how long it has been gone
+            return Link(
+                since_ms=since_ms, waiting=_waiting(note), code=_code(note)
+            )  # how long it has been gone
         broker, names = note.get("broker"), note.get("sent", [])
         return Link(
             connected=True,
@@ -74,9 +79,15 @@ def read_link(raw: bytes | None, counts: Callable[[SpoolName], bool] = lambda _:
             broker=broker if isinstance(broker, str) and len(broker) <= 16 else None,
             sent=_spans(names[:_MOST_NAMES], counts) if isinstance(names, list) else (),
             waiting=_waiting(note),
+            code=_code(note),
         )
     except (ValueError, RecursionError):
         return NO_LINK
+
+
+def _code(note: dict[str, Any]) -> str | None:
+    code = note.get("code")
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else None
 
 
 def _waiting(note: dict[str, Any]) -> Waiting | None:

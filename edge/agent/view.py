@@ -219,6 +219,7 @@ def link(shown: Link) -> dict[str, Json]:
         "since_ms": shown.since_ms,
         "broker": shown.broker,
         "waiting": None if shown.waiting is None else dataclasses.asdict(shown.waiting),
+        "code": shown.code,
     }
 
 

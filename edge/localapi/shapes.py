@@ -328,12 +328,16 @@ class WaitingShown(Message):
 
 
 class LinkShown(Message):
-    """What the uplink notes of its connection: a hint, never evidence."""
+    """What the uplink notes of its connection: a hint, never evidence.
+
+    ``code``: why there is none, or what somebody should look after while there is one.
+    """
 
     connected: bool
     since_ms: int | None
     broker: str | None
     waiting: WaitingShown | None = None
+    code: str | None = None
 
 
 class ClockShown(Message):

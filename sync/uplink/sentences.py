@@ -50,6 +50,10 @@ LINK: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
             "This unit has no certificate to show, or not its key.",
             "Run qafila unit renew-link, have the centre answer, then qafila unit enrol.",
         ),
+        "certificate-due": (
+            "This unit's certificate ends soon, and no new one has come.",
+            "Ask the centre to renew it: qafila central renew.",
+        ),
         "certificate-ended": (
             "This unit's certificate has ended; measuring goes on, and everything is kept.",
             "Have the centre answer qafila unit csr again, carry the answer here, then qafila unit enrol.",

@@ -263,7 +263,7 @@ class Uplink:
                     connection=name,
                     sent=tuple(flight.handed),
                     broker=connection.protocol,
-                    code="",
+                    code="certificate-due" if self._credentials.due else "",
                     waiting=self._estimates.look(self._outgoing.unreceipted),
                 )
             if now_s - begin_s > STEADY_S and not self._telling.of_overdue:

@@ -37,3 +37,20 @@ async def test_what_waits_is_told_and_follows_what_the_uplink_says(role: str) ->
         agent.say(LinkShown(connected=False, since_ms=NOW_MS, broker=None, waiting=WAITING))
         await settled(pilot)
         assert "il y a une liaison" in " ".join(text(pilot).split())
+
+
+@pytest.mark.parametrize("connected", [True, False])
+async def test_what_is_wrong_with_the_link_is_told_with_what_to_do(*, connected: bool) -> None:
+    agent = FakeAgent()
+    agent.role = "technician"
+    async with app(agent, capture=False).run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        said = LinkShown(connected=connected, since_ms=NOW_MS, broker=None, code="certificate-ended")
+        agent.say(said)
+        await settled(pilot)
+        shown = " ".join(text(pilot).split())
+        assert "Le certificat de cette unité a pris fin" in shown
+        assert "qafila unit enrol" in shown
+        agent.say(said.model_copy(update={"code": "starting"}))  # no trouble, so no words
+        await settled(pilot)
+        assert "certificat" not in " ".join(text(pilot).split())

@@ -21,11 +21,17 @@ MOVE_KEYS = {key: f"scroll('{key}')" for key in MOVES}
 
 
 def link_words(hub: Hub) -> str:
-    """What waits for the link and how long it will take; a line of its own, or nothing when nobody knows."""
+    """What is wrong with the link, what waits for it and for how long; lines of their own, or nothing."""
     link = hub.situation.link
-    if link is None or link.waiting is None or not hub.present:
+    if link is None or not hub.present:
         return ""
-    return f"\n{hub.say('waits.title')}: {waits(hub.say, link.waiting, connected=link.connected)}"
+    wrong = ""
+    if link.code:
+        sentence, next_step = hub.say.error(link.code, "", "")
+        wrong = f"\n{sentence} {next_step}" if sentence and next_step else ""
+    if link.waiting is None:
+        return wrong
+    return f"{wrong}\n{hub.say('waits.title')}: {waits(hub.say, link.waiting, connected=link.connected)}"
 
 
 def place_words(hub: Hub) -> str:

@@ -47,3 +47,14 @@ def test_odd_numbers_say_nothing_and_take_nothing_else_away(odd: dict[str, objec
     link = read_link(json.dumps({**NOTE, **odd}).encode())
     assert link.waiting is None
     assert link.connected
+
+
+@pytest.mark.parametrize("connected", [True, False])
+@pytest.mark.parametrize(
+    ("code", "read"),
+    [("certificate-ended", "certificate-ended"), ("", None), ("\x1b[31m", None), (3, None), ("x" * 99, None)],
+)
+def test_what_is_wrong_is_known_by_a_code_and_nothing_else(
+    *, connected: bool, code: object, read: str | None
+) -> None:
+    assert read_link(json.dumps({**NOTE, "connected": connected, "code": code}).encode()).code == read
