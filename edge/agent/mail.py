@@ -25,6 +25,8 @@ from edge.store.rows import Fork
 from edge.store.store import Store
 
 DOWN: Final = "down"
+REFUSED: Final = "mail.refused"
+"""The action of the audit entries about what came and was not believed; the object is how often."""
 _LEVELS: Final = (LANDED, OPENED)
 _LOG: Final = logging.getLogger(__name__)
 
@@ -34,12 +36,20 @@ class Refusals:
     """How often something was refused, by stable code, since the agent started."""
 
     counts: Counter[str] = dataclasses.field(default_factory=Counter[str])
+    told: dict[str, int] = dataclasses.field(default_factory=dict[str, int])
 
     def count(self, code: str) -> None:
         """Count one; the first of each code is logged."""
         if code not in self.counts:
             _LOG.warning("refused", extra={"code": code})
         self.counts[code] += 1
+
+    def due(self) -> dict[str, int]:
+        """What the audit trail is to hear of: each code at its first, tenth, hundredth … time.
+
+        A flood is told, and does not become a flood of entries.
+        """
+        return {code: n for code, n in self.counts.items() if len(str(n)) > len(str(self.told.get(code, "")))}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,6 +102,22 @@ def take_mail(
     for _ in range(inbox.refused - removed_before):
         refusals.count("mail-unreadable")
     return dataclasses.replace(news, came=tuple(came))
+
+
+def note_refused(opened: OpenStore, refusals: Refusals, moment: Moment) -> None:
+    """Write into the audit trail what was refused.
+
+    Raises:
+        StoreError: nothing was written; it is tried at the next look.
+    """
+    due = refusals.due()
+    if not due:
+        return
+    with opened.write() as tx:
+        for code, n in sorted(due.items()):
+            entry = payloads.stamp(moment, None) | payloads.access(f"{REFUSED}:{code}", str(n))
+            tx.append(Stream.AUDIT, Kind.ACCESS, entry)
+    refusals.told.update(due)
 
 
 def _take_orders(

@@ -38,7 +38,7 @@ from edge.agent.keysets import note_pinned, take_keysets
 from edge.agent.ledger import Ledger
 from edge.agent.link import read_link
 from edge.agent.locks import Locks
-from edge.agent.mail import News, Refusals, take_mail
+from edge.agent.mail import News, Refusals, note_refused, take_mail
 from edge.agent.parts import Parts
 from edge.agent.permissions import WITHOUT_SESSION, may
 from edge.agent.refusals import NotAllowed, SignInNeeded, StoreLocked
@@ -417,6 +417,7 @@ class Agent:
                 *(opened, self._parts.inbox, self._pinned.present, self._parts.clock.now(), self._refusals),
                 *(self._keeper, self._downs),
             )
+        note_refused(opened, self._refusals, self._parts.clock.now())
         now_s = self._parts.clock.monotonic_s()
         more = self._keeper.keep_up(opened, self._parts.clock.now(), now_s)
         return opened.sealing.upkeep(now_s) or more, news

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from edge import cbor
 from edge.localapi.client import connect
 from edge.ports.sealing import Nack
-from edge.records.fields import Stream
+from edge.records.fields import Field, Stream
 from sync.wire import batches, keys
 from sync.wire.cose import Purpose
 from tests.edge.agent.agent_world import Centre, Nurse, World, until
@@ -212,3 +213,31 @@ async def test_the_keyset_of_another_centre_is_not_believed(world: World) -> Non
         world.deliver(world.receipt_for("landed"), "landed")
         await until_taken(world)
         assert (await streams(nurse))["vitals"]["landed"] == 2
+
+
+async def test_what_was_refused_stands_in_the_audit_trail_and_a_flood_in_few_entries(world: World) -> None:
+    def told() -> list[tuple[str, str]]:
+        store = world.store()
+        try:
+            payloads = [
+                entry.payload for entry in store.entries(Stream.AUDIT, 1, store.tips().seqs[Stream.AUDIT])
+            ]
+        finally:
+            store.close()
+        found = [fields for raw in payloads if raw and isinstance(fields := cbor.decode(raw), dict)]
+        return [
+            (str(fields[Field.ACTION]), str(fields[Field.OBJECT]))
+            for fields in found
+            if str(fields.get(Field.ACTION, "")).startswith("mail.refused")
+        ]
+
+    async with world.nurse() as nurse:
+        world.deliver(bent(world), "landed")
+        await until(lambda: told() == [("mail.refused:receipt-signature", "1")])
+        for number in range(120):
+            world.deliver(bent(world), "", f"landed-{0:016d}-1-{number:012d}")
+        await until_taken(world)
+        await until(lambda: len(told()) >= 2)
+        assert await refusals(nurse) == {"receipt-signature": 121}
+        assert len(told()) <= 3
+        assert (await nurse.ask("store.verify"))["valid"] is True
