@@ -18,9 +18,9 @@ from edge.store.schema import (
     ADDED_IN_5,
     ADDED_IN_6,
     ADDED_IN_7,
-    ADDED_IN_8,
     VERSION,
 )
+from edge.store.schema_down import ADDED_IN_8
 
 OLDEST: Final = 1
 

@@ -35,7 +35,7 @@ NAMELESS: Final = "?"
 _AS_THEY_ARE: Final = ("requests", "raw_frames", "device_secrets", "erasures")
 """Tables that no entry makes, taken over row by row."""
 _WANTED: Final = frozenset(
-    {"meta", "epochs", "streams", "journal", "patient_chains", "patients", "encounters"}
+    {"meta", "epochs", "streams", "journal", "patient_chains", "patients", "encounters", "inbox"}
     | {EPOCHS_BY_NAME, JOURNAL_BY_PLACE, *_AS_THEY_ARE}
 )
 _REPORT_EVERY: Final = 1000
@@ -219,6 +219,20 @@ class _Salvage:
         else:
             with _or_nothing(new):
                 project(new, self._epoch, found.kind, row, {**found.payload})
+            if found.kind is Kind.RECEIVED:
+                self._put_content(tx, entry, found.payload)
+
+    def _put_content(self, tx: Transaction, entry: Entry, payload: Payload) -> None:
+        """What a message said, where that still reads and is what came; else it is lost and not shown."""
+        for values in self._wreck.tables["inbox"]:
+            match values:
+                case (_, message, _, _, _, _, _, bytes(content), bytes(signer), int(made_ms), *_) if (
+                    message == payload.get(Field.MESSAGE)
+                ):
+                    with contextlib.suppress(StoreError):
+                        tx.keep_content(entry, content, signer, made_ms)
+                case _:
+                    pass  # another message, or one without content
 
     def _make_room(self, new: sqlite.Connection, tx: Transaction, kind: Kind, payload: Payload) -> None:
         """See to it that patient and visit, which an entry names, are there."""

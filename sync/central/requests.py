@@ -251,7 +251,20 @@ def _unit_of(connection: Connection, id_: uuid.UUID) -> tuple[str, str]:
         raise RequestRefused(
             "No unit has asked this.", next_step="see qafila central requests.", code="request-unknown"
         )
-    return str(row[0]), str(row[1])
+    return _present(connection, str(row[0])), str(row[1])
+
+
+def _present(connection: Connection, unit: str) -> str:
+    """Who goes on with what a unit has written: itself, or the box that was granted its backup."""
+    seen = {unit}
+    while True:
+        row = connection.execute(
+            "SELECT unit FROM grants WHERE former = ? ORDER BY granted_ms DESC LIMIT 1", (unit,)
+        ).fetchone()
+        if row is None or row[0] in seen:
+            return unit
+        unit = str(row[0])
+        seen.add(unit)
 
 
 def _asked(connection: Connection, request: str) -> Asked:

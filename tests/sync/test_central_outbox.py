@@ -315,3 +315,16 @@ def test_who_is_erased_is_left_out_of_the_list_and_the_unit_is_ordered(centre: C
     read = BoxDownReader("van-07", unit.keyset).read(lying[2], unit.recv_private, None)
     body: Any = read.body
     assert [person[1] for person in body[1]] == ["Naciri"]
+
+
+def test_the_answer_goes_to_the_box_that_took_the_place_of_the_one_that_asked(
+    centre: Centre, unit: Unit
+) -> None:
+    ask(unit, unit.visit())
+    everything(centre, unit)
+    centre.unit("van-19")
+    with database.write(centre.connection, ["van-19"]):
+        centre.connection.execute(
+            "INSERT INTO grants VALUES ('van-19', 'van-07', 'ab', 'unit-lost', 'hakim', 1)"
+        )
+    assert reply(centre).unit == "van-19"

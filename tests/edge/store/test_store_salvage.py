@@ -319,3 +319,34 @@ def tamper(store: Store, *statements: str) -> None:
         store._connection.execute(f"DROP TRIGGER {trigger}")
     for statement in ("PRAGMA foreign_keys = OFF", *statements):
         store._connection.execute(statement)
+
+
+def test_what_was_asked_and_answered_is_taken_out_with_its_words(
+    store: Store, database: Path, key: bytes, tmp_path: Path
+) -> None:
+    patient, request, content = bytes(15) + b"\x01", bytes(15) + b"\x02", b"what was said"
+    asked: Payload = {
+        Field.EXPERTISE: request, Field.SPECIALTY: "cardiology", Field.URGENCY: "urgent",
+        Field.ACT: "tele-expertise", Field.BASIS: "consent", Field.QUESTION: "?",
+    }  # fmt: skip
+    received: Payload = {
+        Field.DSEQ: 1, Field.DOWN_KIND: "reply", Field.OUTCOME: "applied", Field.EXPERTISE: request,
+        Field.DIGEST: hashlib.sha256(content).digest(),
+    }  # fmt: skip
+    with store.write() as tx:
+        tx.append(Stream.VITALS, Kind.PATIENT, {Field.REVISION: 1, Field.FAMILY: "B"}, patient=patient)
+        tx.append(Stream.ALERT, Kind.REQUESTED, asked, patient=patient)
+        for number in (3, 4):
+            whole = received | {Field.MESSAGE: bytes(15) + bytes([number])}
+            entry = tx.append(Stream.VITALS, Kind.RECEIVED, whole, patient=patient)
+            if number == 3:
+                tx.keep_content(entry, content, bytes(8), 7)
+    wreck = crashed(store, database, tmp_path / "wreck")
+    take_out(wreck, key, tmp_path / "new" / "qafila.db")
+    new = Store.open(tmp_path / "new" / "qafila.db", key)
+    assert new.verify().valid
+    found = new.expertise(request)
+    assert found is not None
+    assert found.state == "answered"
+    assert [each.content for each in new.messages_about(request)] == [content, None]
+    new.close()
