@@ -81,7 +81,9 @@ def open_batch(journal: Journal, signed: SignedBatch, session_key: bytes, known:
     try:
         wire_entries = batches.open_batch(signed, session_key)
     except EnvelopeRefused as refused:
-        raise Refused(refused.refusal if refused.refusal in {"key", "schema"} else "decode", refused.refusal) from None
+        raise Refused(
+            refused.refusal if refused.refusal in {"key", "schema"} else "decode", refused.refusal
+        ) from None
     brought: dict[bytes, bytes] = {}
     leaves = list(_leaves(journal, wire_entries, known.secret_of, brought))
     for head_before in known.heads_before:
