@@ -1,15 +1,17 @@
 #!/bin/sh
 # Tests speak to real parts that Debian has and PyPI has not: a Mosquitto, a D-Bus daemon, a tmux, a tracer
-# of system calls. Bring in what is missing where that is allowed; say what is missing where it is not. On
+# of system calls, a PostgreSQL. Bring in what is missing where that is allowed; say what is missing where it is not. On
 # CI a missing part is a failure, never a skip.
 set -u
 PATH="$PATH:/usr/sbin"
+for folder in /usr/lib/postgresql/*/bin; do PATH="$PATH:$folder"; done  # Debian leaves it out of PATH
 
 # command, Debian package, what needs it
 PARTS="mosquitto mosquitto broker
 dbus-daemon dbus Bluetooth
 tmux tmux screen
-strace strace torture"
+strace strace torture
+postgres postgresql centre"
 
 missing() {
     echo "$PARTS" | while read -r command package reason; do

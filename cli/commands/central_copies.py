@@ -35,8 +35,8 @@ def backup(
         as_json=as_json,
         human=lambda: (
             f"Copied {made.entries} entries, {made.size / 1e6:.1f} MB, into {made.file}.\n"
-            "Its patients stand there in the clear: keep it under lock, on an encrypted medium. The centre's\n"
-            "keys are not in it; they were copied when they were made."
+            "Its patients stand there in the clear: keep it under lock, on an encrypted medium. The\n"
+            "centre's keys are not in it; they were copied when they were made."
         ),
     )
 

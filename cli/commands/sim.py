@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.commands import sim_fleet
 from cli.commands.demo import Broker
 from cli.options import Anywhere, AsJson, Home
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from edge.config import Places
 
 app = typer.Typer(no_args_is_help=True)
+sim_fleet.register(app)
 
 
 @app.callback()
