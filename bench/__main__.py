@@ -11,8 +11,8 @@ import sys
 from typing import Any, Final
 
 ROOMS: Final = (
-    "decode", "wire", "store", "backup", "search", "centre", "uplink", "tls", "link", "thin", "radio",
-    "reconnect", "ecg", "qrs", "waves", "everything", "commands", "screen", "latency", "day", "year",
+    "decode", "wire", "store", "backup", "search", "centre", "uplink", "tls", "link", "drain", "thin",
+    "radio", "reconnect", "ecg", "qrs", "waves", "everything", "commands", "screen", "latency", "day", "year",
 )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def _measure(batch: int, entries: int) -> list[dict[str, Any]]:
         places = Places.at(home)
         broker_port, link_port = rehearsal_broker.free_port(), rehearsal_broker.free_port()
         _enrolled(home, broker_port, link_port)
-        vitals = _fill(places, batch, entries)
+        vitals = fill(places, batch, entries)
         stack.enter_context(_process(rehearsal_broker.command("mosquitto", broker_port, home), home))
         _until(lambda: rehearsal_broker.listening(broker_port), "the broker")
         cutter = stack.enter_context(
@@ -93,7 +93,7 @@ def _enrolled(home: Path, broker_port: int, link_port: int) -> None:
     _qafila(home, "unit", "enrol", str(bundle))
 
 
-def _fill(places: Places, batch: int, entries: int) -> int:
+def fill(places: Places, batch: int, entries: int) -> int:
     """Commit visits as the agent would, a visit a transaction, then seal everything in batches."""
     key = Slots.load(places.slots, device_secret.read(places.device_secret)).unlock("bench", PIN)
     store = Store.open(places.database, key)

@@ -1,6 +1,6 @@
 """How long an attempt may take."""
 
-from sync.uplink.knocking import REFUSED_PAUSE_S, SHORT_S, SILENT_PAUSE_S, WHOLE_EVERY, Knocking
+from sync.uplink.knocking import CYCLE, REFUSED_PAUSE_S, SHORT_S, SILENT_PAUSE_S, Knocking
 from sync.uplink.settings import Patience
 
 PATIENCE = Patience(connect_s=30.0)
@@ -21,8 +21,8 @@ def test_the_first_attempts_get_the_whole_time() -> None:
 def test_where_somebody_was_reached_short_attempts_follow_one_another() -> None:
     knocking = Knocking(PATIENCE)
     knocking.opened(0.05)
-    found = waits(knocking, 2 * WHOLE_EVERY)
-    assert found == [*[SHORT_S] * (WHOLE_EVERY - 1), 30.0] * 2
+    found = waits(knocking, 2 * CYCLE)
+    assert found == [*[SHORT_S] * (CYCLE - 2), 3 * SHORT_S, 30.0] * 2
     assert knocking.pause_s == SILENT_PAUSE_S
 
 
