@@ -1,6 +1,7 @@
 #!/bin/sh
 # Tests speak to real parts that Debian has and PyPI has not: a Mosquitto, a D-Bus daemon, a tmux, a tracer
-# of system calls, a PostgreSQL. Bring in what is missing where that is allowed; say what is missing where it is not. On
+# of system calls, a PostgreSQL. Bring in what is missing where that is allowed; say what is missing where it
+# is not. On
 # CI a missing part is a failure, never a skip.
 set -u
 PATH="$PATH:/usr/sbin"
