@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Any, NoReturn
 
-from cli.unit_setup import installed
+from cli.unit_setup import BUNDLE_FILE, installed
 from edge.config import Places, UnitConfig, load
 from edge.errors import QafilaError
 
@@ -45,6 +45,8 @@ def become_uplink(places: Places, *, backoff_max_s: float, json_log: bool = Fals
         "notes": str(places.uplink),
         "brokers": [{"host": b.host, "port": b.port, "tls": b.tls} for b in enrolled.brokers],
         "keyset": enrolled.keyset_raw.hex(),
+        "bundle": str(places.pinned / BUNDLE_FILE),
+        "again": [sys.executable, *sys.orig_argv[1:]],
         "certificate": enrolled.certificate_raw.hex(),
         "roots": [root.hex() for root in enrolled.roots],
         **link_settings(config),

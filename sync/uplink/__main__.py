@@ -42,7 +42,8 @@ def main() -> int:
         return _refuse(refused.sentence, refused.next_step, refused.stable_code)
     except OSError as error:
         return _refuse(f"The settings cannot be read: {error.strerror}.", "", SettingsRefused.code)
-    Uplink(settings, SystemClock()).run()
+    if Uplink(settings, SystemClock()).run() and settings.again:
+        os.execv(settings.again[0], settings.again)  # noqa: S606  a list, no shell
     return 0
 
 

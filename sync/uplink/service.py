@@ -19,6 +19,7 @@ from sync.uplink import sentences
 from sync.uplink.connection import OTHER_PROTOCOL, Connection, Limits, LinkDown, Protocol
 from sync.uplink.coverage import Coverage
 from sync.uplink.credentials import Credentials
+from sync.uplink.enrolled import Watch
 from sync.uplink.estimates import Estimates
 from sync.uplink.flight import Flight
 from sync.uplink.incoming import Incoming
@@ -56,6 +57,10 @@ LANDED: Final = "landed"
 
 class _Stopping(Exception):
     """SIGTERM or SIGINT came."""
+
+
+class _EnrolledAnew(_Stopping):
+    """The unit has another bundle: begin again with it."""
 
 
 class _NotAccepted(LinkDown):
@@ -98,6 +103,7 @@ class Uplink:
         self._knocking = Knocking(settings.patience)
         self._spoke_5: set[Broker] = set()
         self._namesakes = Namesakes()
+        self._enrolled = Watch(settings.bundle, clock)
         self._asked_s = float("-inf")
         self._unanswered: frozenset[str] = frozenset()
         self._vain = 0
@@ -112,8 +118,8 @@ class Uplink:
         # stands in for it once it has rung: saying goodbye takes a moment more
         self._silent, self._silence = socket.socketpair()
 
-    def run(self) -> None:
-        """Work until SIGTERM or SIGINT."""
+    def run(self) -> bool:
+        """Work until SIGTERM or SIGINT, or until the unit is enrolled anew: then give True."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
@@ -125,8 +131,10 @@ class Uplink:
                 broker = self._settings.brokers[turn % len(self._settings.brokers)]
                 turn += 1
                 self._pause(self._attempt(broker))
-        except _Stopping:
-            _LOG.info("stopped")
+        except _Stopping as why:
+            anew = isinstance(why, _EnrolledAnew)
+            _LOG.info("enrolled anew" if anew else "stopped")
+            return anew
         finally:
             signal.set_wakeup_fd(-1)
             self._note_down("stopped")
@@ -363,6 +371,8 @@ class Uplink:
     def _check_stop(self) -> None:
         if self._stopping:
             raise _Stopping
+        if self._enrolled.changed():
+            raise _EnrolledAnew
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True

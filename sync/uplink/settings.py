@@ -82,6 +82,8 @@ class Settings:
         day_bytes: what the link may carry in a day, 0 without bound.
         certificate: what enrolment gave the unit to connect with over TLS, verified against the roots; its
             private key lies in ``notes``.
+        bundle: the file that enrolment writes; when it becomes another, the uplink is started anew.
+        again: with these words.
     """
 
     unit: str
@@ -96,6 +98,8 @@ class Settings:
     profile: str = USUAL
     day_bytes: int = 0
     certificate: Certificate | None = None
+    bundle: Path | None = None
+    again: tuple[str, ...] = ()
 
 
 def parse(text: str | bytes) -> Settings:
@@ -107,6 +111,7 @@ def parse(text: str | bytes) -> Settings:
         spool_out, spool_in, notes   absolute paths of directories
         brokers                      [{"host": …, "port": …, "tls": false}, …], tried in turn
         keyset, roots                the signed keyset and the pinned roots, in hex
+        bundle, again                optional; a file, and the words that start this anew when it changes
         certificate                  optional; the signed right to connect, in hex
         profile                      optional; a name of `PROFILES`
         day_bytes                    optional; null for the profile's, 0 for no bound
@@ -140,6 +145,8 @@ def parse(text: str | bytes) -> Settings:
             str(values.get("profile", USUAL)),
             _day_bytes(values.get("day_bytes"), profile),
             _certificate(values.get("certificate", ""), roots, unit, realm),
+            _directory(values["bundle"]) if values.get("bundle") else None,
+            tuple(str(word) for word in values.get("again", ())),
         )
     except EnvelopeRefused as refused:
         raise SettingsRefused(

@@ -6,6 +6,7 @@ import datetime
 import json
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -345,6 +346,31 @@ def test_a_renewed_certificate_comes_over_the_link_and_is_used(world: TlsWorld) 
     assert van.bundle.certificate is not None
     assert used.issued_ms > van.bundle.certificate.issued_ms
     assert used.chain != van.bundle.certificate.chain
+
+
+def test_an_answer_by_stick_is_taken_up_by_an_uplink_that_runs(world: TlsWorld, tmp_path: Path) -> None:
+    """Its certificate has ended; the technician brings another, and does nothing more."""
+    van = world.van()
+    good, van.bundle = van.bundle, world.enrol(van.request, now_ms() - 400 * DAY_MS)
+    uplink = van.uplink(world.own.port)
+    bundle, settings = tmp_path / "bundle.cbor", tmp_path / "settings.json"
+    bundle.write_bytes(b"the first")
+    words = [sys.executable, "-c", _AGAIN, str(settings)]
+    uplink.settings |= {"bundle": str(bundle), "again": words}
+    with uplink:
+        until(lambda: uplink.link().get("code") == "certificate-ended")
+        settings.write_text(json.dumps(uplink.settings | {"certificate": good.certificate_raw.hex()}))
+        bundle.write_bytes(b"the second")
+        until(lambda: uplink.link().get("connected"))
+        assert len(uplink.lines("enrolled anew")) == 1
+
+
+_AGAIN = """\
+import os, sys
+descriptor = os.open(sys.argv[1], os.O_RDONLY)
+os.set_inheritable(descriptor, True)
+os.execv(sys.executable, [sys.executable, "-m", "sync.uplink", "--fd", str(descriptor)])
+"""
 
 
 def test_a_certificate_that_no_root_signed_changes_nothing(world: TlsWorld) -> None:
