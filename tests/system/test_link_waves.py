@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 RUNNER = str(Path(__file__).with_name("agent_waves_runner.py"))
 PIN = "482913"
 CHUNKS_A_LIFE = 6
-LIVES = max(2, int(os.environ.get("QAFILA_WAVE_LIVES", "2")))
+LIVES = max(1, int(os.environ.get("QAFILA_WAVE_LIVES", "1")))
 
 
 @pytest.fixture
