@@ -5,6 +5,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import cbor2
 import pytest
 
 from edge.cbor import Value
@@ -197,16 +198,15 @@ def test_what_was_journalled_again_is_not_sent_again(centre: Centre, unit: Unit)
     everything(centre, unit)
     put(centre, 1)
     seal(centre)
-    message = received(unit, at_broker(centre)[1])
+    received(unit, at_broker(centre)[1])
     everything(centre, unit)
     at = len(unit.journal[V])
+    said: Any = cbor2.loads(unit.journal[V][-1].payload or b"")
     child = child_of(unit, at - 1)
-    said: Payload = {
-        Field.MESSAGE: message, Field.DOWN_KIND: "x", Field.OUTCOME: "applied",
-        Field.ORIGIN: [unit.epoch, int(V), at],
-    }  # fmt: skip
-    child.append(V, Kind.RECEIVED, said)
+    child.wall_ms = said[Field.WALL_MS] - 1000
+    child.append(V, Kind.RECEIVED, said | {Field.ORIGIN: [unit.epoch, int(V), at]})
     everything(centre, child)
+    assert centre.value("SELECT count(*) FROM down_news") == 1
     assert seal(centre) == 0
 
 

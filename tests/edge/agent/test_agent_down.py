@@ -199,6 +199,8 @@ def test_it_is_journalled_again_after_a_fork_and_still_the_same_message(box: Box
     assert box.store.verify().valid
     (found,) = box.store.messages_about(REQUEST)
     assert found.content is not None
+    moved = "SELECT DISTINCT epoch FROM journal WHERE id IN (SELECT entry FROM inbox)"
+    assert box.store._rows(moved) == [(2,)]
     asked = box.store.expertise(REQUEST)
     assert asked is not None
     assert (asked.state, asked.earlier) == (RequestState.ANSWERED, False)
