@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 LATER ?=
 
-.PHONY: help demo screen test check fix bench torture chaos soak test-bluez requirements clean
+.PHONY: help demo screen test check fix bench torture chaos soak test-bluez bench-peers requirements clean
 
 help:
 	@echo 'make demo      the whole path on this machine, ending with a proof (ARGS="--seed 7")'
@@ -14,6 +14,7 @@ help:
 	@echo 'make check     all that CI runs'
 	@echo 'make fix       repairs what a machine can: formatting and simple findings'
 	@echo 'make bench     the figures, each beside its goal'
+	@echo 'make bench-peers  others that carry records over a link, beside us in one run'
 	@echo 'make torture   kills, power cuts and rotten disks, counted (ROUNDS=20000 ARGS="--seed 7")'
 	@echo 'make chaos     units, links, broker and centre broken at random, counted (ROUNDS=2000 ARGS="--seed 7")'
 	@echo 'make soak      the long versions; results are kept in docs/evidence/'
@@ -60,6 +61,16 @@ bench: $(VENV)/dev.stamp
 	@sh requirements/packages.sh
 	$(BIN)/python -m bench $(ARGS)
 
+# The others live in an environment of their own; nothing of them is shipped or imported.
+build/peers/peers.stamp: $(BIN)/uv requirements/peers.txt
+	$(PYTHON) -m venv build/peers
+	$(BIN)/uv pip install --system-certs --quiet --python build/peers/bin/python --require-hashes -r requirements/peers.txt
+	@touch $@
+
+bench-peers: $(VENV)/dev.stamp build/peers/peers.stamp
+	@sh requirements/packages.sh
+	$(BIN)/python -m bench.peers --environment build/peers $(ARGS)
+
 torture: $(VENV)/dev.stamp
 	@sh requirements/packages.sh
 	@$(BIN)/python -m torture $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
@@ -81,6 +92,7 @@ UV_COMPILE = $(BIN)/uv pip compile --system-certs --quiet --universal --python-v
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 requirements: $(BIN)/uv
 	$(UV_COMPILE) requirements/uv.in -o requirements/uv.txt
+	$(UV_COMPILE) requirements/peers.in -o requirements/peers.txt
 	$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/unit.txt
 	$(UV_COMPILE) pyproject.toml requirements/build.in --extra central --extra training -o requirements/training.txt
 	$(UV_COMPILE) pyproject.toml requirements/build.in --all-extras -o requirements/dev.txt

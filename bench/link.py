@@ -49,7 +49,7 @@ def _measure(batch: int, entries: int) -> list[dict[str, Any]]:
         home = Path(folder)
         places = Places.at(home)
         broker_port, link_port = rehearsal_broker.free_port(), rehearsal_broker.free_port()
-        _enrolled(home, broker_port, link_port)
+        enrolled(home, broker_port, link_port)
         vitals = fill(places, batch, entries)
         stack.enter_context(_process(rehearsal_broker.command("mosquitto", broker_port, home), home))
         _until(lambda: rehearsal_broker.listening(broker_port), "the broker")
@@ -82,7 +82,8 @@ def _measure(batch: int, entries: int) -> list[dict[str, Any]]:
         ]
 
 
-def _enrolled(home: Path, broker_port: int, link_port: int) -> None:
+def enrolled(home: Path, broker_port: int, link_port: int) -> None:
+    """Make a unit and a centre that know one another."""
     request, bundle = home / "unit.request", home / "unit.bundle"
     unit = ["--realm", "training", "--id", "bench-1", "--user", "bench", "--pin-stdin"]
     link = ["--broker", f"127.0.0.1:{link_port}"]
@@ -93,8 +94,12 @@ def _enrolled(home: Path, broker_port: int, link_port: int) -> None:
     _qafila(home, "unit", "enrol", str(bundle))
 
 
-def fill(places: Places, batch: int, entries: int) -> int:
-    """Commit visits as the agent would, a visit a transaction, then seal everything in batches."""
+def fill(places: Places, batch: int, entries: int, *, sealed: bool = True) -> int:
+    """Commit visits as the agent would, a visit a transaction, then seal everything in batches.
+
+    Returns:
+        How many entries stand in the stream of vitals.
+    """
     key = Slots.load(places.slots, device_secret.read(places.device_secret)).unlock("bench", PIN)
     store = Store.open(places.database, key)
     try:
@@ -102,6 +107,8 @@ def fill(places: Places, batch: int, entries: int) -> int:
             with store.write() as tx:
                 for kind, payload in visit:
                     tx.append(Stream.VITALS, kind, {k: v for k, v in payload.items() if k != Field.SALT})
+        if not sealed:
+            return store.tips().seqs[Stream.VITALS]
         pinned = read_bundle(
             (places.pinned / "bundle.cbor").read_bytes(), (places.pinned / "request.cbor").read_bytes()
         )
@@ -112,8 +119,8 @@ def fill(places: Places, batch: int, entries: int) -> int:
         outbox.publish(outbox.prepare(sealer.key_message(tips)))
         for stream, tip in zip(Stream, tips.seqs, strict=True):
             for first in range(1, tip + 1, batch):
-                sealed = sealer.seal(store.entries(stream, first, min(tip, first + batch - 1)), tips)
-                outbox.publish(outbox.prepare(sealed))
+                file = sealer.seal(store.entries(stream, first, min(tip, first + batch - 1)), tips)
+                outbox.publish(outbox.prepare(file))
         return tips.seqs[Stream.VITALS]
     finally:
         store.close()
