@@ -22,6 +22,7 @@ ON_BOTH = {
     "test_central_quarantine",
     "test_central_revoking",
     "test_central_waves",
+    "test_central_work",
 }
 """Modules whose centres are made by `central_world.make_centre`."""
 ONLY_A_FILE = {
