@@ -98,6 +98,7 @@ class Bench:
             given_arabic=None,
             birth_estimated=False,
             consents=(),
+            expected=None,
         )
         patient = uuid.UUID(str(registered["patient"]))
         opened = await self.visits.open(self.call("encounter.open"), patient=patient)

@@ -48,6 +48,7 @@ def test_a_technician_meets_no_patient() -> None:
     assert allowed - of_devices - {"recording.open"} == {
         *("sign-out", "lock", "snapshot", "subscribe", "users.list", "pin.change", "present", "store.verify"),
         *("break-glass", "store.backup", "site.list", "site.arrive"),
+        *("sync.now", "sync.quarantine", "sync.retry"),
     }
     assert of_devices < allowed
     assert not any(may_follow(Role.TECHNICIAN, topic) for topic in PATIENT_TOPICS)
