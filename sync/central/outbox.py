@@ -156,22 +156,25 @@ def _seal_for(
     if epoch is None:
         return 0
     _forget_unbelieved(connection, unit, keyset)
-    rows = connection.execute(
-        "SELECT message, use FROM outbox WHERE unit = ? AND (epoch IS NULL OR epoch <> ?) ORDER BY message",
-        (unit, epoch),
-    ).fetchall()
-    due = [(message, Use(use)) for message, use in rows]
-    if not due:
+    if not _due(connection, unit, epoch):
         return 0
     sealed = 0
     with database.write(connection, [unit]):
-        for message, use in due:
+        for message, use in _due(connection, unit, epoch):  # again: another process may have sealed meanwhile
             if _is_there(connection, unit, epoch, message):
                 connection.execute("UPDATE outbox SET epoch = ? WHERE message = ?", (epoch, message))
             elif use in privates:
                 _seal(connection, unit, epoch, message, keyset, privates[use], now_ms)
                 sealed += 1
     return sealed
+
+
+def _due(connection: Connection, unit: str, epoch: str) -> list[tuple[str, Use]]:
+    rows = connection.execute(
+        "SELECT message, use FROM outbox WHERE unit = ? AND (epoch IS NULL OR epoch <> ?) ORDER BY message",
+        (unit, epoch),
+    ).fetchall()
+    return [(message, Use(use)) for message, use in rows]
 
 
 def _forget_unbelieved(connection: Connection, unit: str, keyset: Keyset) -> None:

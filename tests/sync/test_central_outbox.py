@@ -328,3 +328,22 @@ def test_the_answer_goes_to_the_box_that_took_the_place_of_the_one_that_asked(
             "INSERT INTO grants VALUES ('van-19', 'van-07', 'ab', 'unit-lost', 'hakim', 1)"
         )
     assert reply(centre).unit == "van-19"
+
+
+def test_two_processes_seal_one_message_once(
+    centre: Centre, unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything(centre, unit)
+    put(centre, 1)
+    genuine, other, between = database.write, database.connect(centre.home.database), [True]
+
+    def write(*words: Any) -> Any:  # noqa: ANN401  as it came
+        if between:
+            between.clear()
+            assert outbox.seal_due(other, *centre.home.read_down_keys(), centre.clock.wall_ms) == 1
+        return genuine(*words)
+
+    monkeypatch.setattr(database, "write", write)
+    assert seal(centre) == 0
+    assert list(at_broker(centre)) == [1]
+    other.close()

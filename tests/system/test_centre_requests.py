@@ -19,7 +19,9 @@ from cli.rehearsal import broker
 from cli.rehearsal.processes import Keeper, qafila
 from edge.config import Places
 from edge.localapi.client import connect
+from tests.system import test_store_courier
 from tests.system.test_link_reseal import PIN, enrolled_unit, rows, until
+from torture.unit import Agent
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(200)]
 
@@ -47,7 +49,7 @@ class World:
         async with connect(self.places.socket) as api:
             await api.call("sign-in", user="fatima", pin=PIN)
             agreed = [{"scope": "tele-expertise", "decision": "given"}]
-            named = {"family": "Benali", "given": "Zoé", "sex": "female"}
+            named: dict[str, Any] = {"family": "Benali", "given": "Zoé", "sex": "female"}
             patient = (await api.call("patient.register", **named, consents=agreed))["patient"]
             visit = (await api.call("encounter.open", patient=patient))["encounter"]
             await api.call("observe", encounter=visit, values=[{"code": "spo2", "value": "96"}])
@@ -187,3 +189,38 @@ async def came(world: World) -> list[dict[str, Any]]:
                 return list(found)
             await asyncio.sleep(0.05)
     raise AssertionError("nothing came in a minute")
+
+
+async def test_by_stick_alone_a_question_is_answered_and_the_answer_is_read(tmp_path: Path) -> None:
+    """No link at all: question, answer and that it was read are carried."""
+    by_stick = test_store_courier.World(tmp_path)
+    agent = Agent(by_stick.van)
+    answer = tmp_path / "answer.txt"
+    answer.write_text("Repos.")
+
+    def carried() -> None:
+        by_stick.out()
+        by_stick.at_the_centre("import", str(by_stick.stick))
+        by_stick.at_the_centre("explode", "--once")
+
+    try:
+        async with agent.signed_in() as api:
+            agreed = [{"scope": "tele-expertise", "decision": "given"}]
+            named: dict[str, Any] = {"family": "Benali", "given": "Zahra", "sex": "female"}
+            patient = (await api.call("patient.register", **named, consents=agreed))["patient"]
+            asked: dict[str, Any] = {"patient": patient, "specialty": "dermatology", "question": "?"}
+            request = str((await api.call("request.ask", **asked))["request"])
+            await asyncio.to_thread(carried)
+            sent = ("reply", request, "--text", str(answer), "--from", "Dr Leila")
+            assert by_stick.at_the_centre(*sent)["state"] == "sent"
+            by_stick.at_the_centre("export-receipts", str(by_stick.stick))
+            by_stick.back_in()
+            async with asyncio.timeout(60):
+                while not (inbox_ := await api.call("inbox.list"))["messages"]:
+                    await asyncio.sleep(0.05)
+            whole = await api.call("inbox.read", message=inbox_["messages"][0]["message"])
+            assert whole["text"] == "Repos."
+            await asyncio.to_thread(carried)
+        assert by_stick.at_the_centre("requests", request)["said"][0]["state"] == "read"
+    finally:
+        agent.kill()
