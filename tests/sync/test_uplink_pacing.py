@@ -14,6 +14,8 @@ class Line:
     """A line of so many bytes a second, and how long a receipt takes beside, with enough to send.
 
     Attributes:
+        lost_every: so many files, the last of which is sent again a round trip later, and those behind it
+            wait for it, as in TCP.
         out: bytes on their way, after each receipt.
         delivered: bytes that receipts have covered.
     """
@@ -22,6 +24,7 @@ class Line:
     beside_s: float
     size: int
     window: Window = dataclasses.field(default_factory=Window)
+    lost_every: int = 0
     now_s: float = 0.0
     free_s: float = 0.0
     delivered: int = 0
@@ -30,6 +33,7 @@ class Line:
     def __post_init__(self) -> None:
         self._way: list[tuple[float, int, float, Mark]] = []
         self._numbers = itertools.count()
+        self._latest_s = 0.0
 
     def run(self, seconds: float) -> float:
         """Let it work; returns which share of the line was used."""
@@ -49,7 +53,11 @@ class Line:
         ):  # fmt: skip
             mark = self.window.mark(self.now_s, idle=not self._way)
             self.free_s = max(self.free_s, self.now_s) + self.size / self.rate
-            heapq.heappush(self._way, (self.free_s + self.beside_s, next(self._numbers), self.now_s, mark))
+            number = next(self._numbers)
+            lost = self.lost_every and number % self.lost_every == self.lost_every - 1
+            there_s = self.free_s + self.beside_s * (2 if lost else 1)
+            self._latest_s = max(self._latest_s, there_s)
+            heapq.heappush(self._way, (self._latest_s, number, self.now_s, mark))
 
 
 def opened(most_files: int = MOST_FILES) -> Window:
@@ -113,6 +121,14 @@ def test_it_fills_the_line_and_keeps_little_more_on_its_way(rate: float, beside_
     queued_s = (max(line.out) - 2 * size) / rate - beside_s
     assert queued_s <= 2.5
     assert line.window.rate == pytest.approx(rate, rel=0.15)
+
+
+@pytest.mark.parametrize("lost_every", [4, 7, 12])
+def test_what_arrives_at_once_behind_a_lost_packet_was_no_quicker(lost_every: int) -> None:
+    line = Line(5_000.0, 0.7, 2_700, lost_every=lost_every)
+    for _ in range(60):
+        line.run(2)
+        assert line.window.rate <= 5_000.0 * 1.1
 
 
 def test_what_an_alert_waits_behind_falls_when_the_line_becomes_slow() -> None:
