@@ -296,7 +296,11 @@ class Centre:
         return [receipts.verify(receipt.raw, self.keyset, receipt.unit) for receipt in signed]
 
 
-new_place: Callable[[], str | None] = lambda: None
+def _own_file() -> str | None:
+    return None
+
+
+new_place: Callable[[], str | None] = _own_file
 """Where the next centre has its database: at an address of PostgreSQL, or in its own file."""
 
 

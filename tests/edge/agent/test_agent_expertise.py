@@ -156,7 +156,7 @@ async def test_while_the_store_is_locked_what_comes_waits_for_the_next_who_signs
 
 async def test_who_is_expected_is_found_and_entered_under_their_own_identity(world: World) -> None:
     one, two = UUID(int=21), UUID(int=22)
-    people = [
+    people: list[list[Any]] = [
         [one.bytes, "Aït Ali", "Itto", "", "", "female", "1980", [["cin", "AB12"]], "tension"],
         [two.bytes, "Naciri", "Omar", "", "", "male", None, [], ""],
     ]
@@ -166,8 +166,8 @@ async def test_who_is_expected_is_found_and_entered_under_their_own_identity(wor
         await until(lambda: not any(each.name.startswith("down") for each in (world.home / "in").iterdir()))
         found = (await nurse.ask("expected.list"))["expected"]
         assert [each["family"] for each in found] == ["Aït Ali", "Naciri"]
-        [found] = (await nurse.ask("expected.list", text="ait"))["expected"]
-        assert (found["patient"], found["note"]) == (str(one), "tension")
+        [itto] = (await nurse.ask("expected.list", text="ait"))["expected"]
+        assert (itto["patient"], itto["note"]) == (str(one), "tension")
         named = {"family": "Aït Ali", "given": "Itto", "sex": "female"}
         answer = await nurse.ask("patient.register", **named, expected=str(one))
         assert answer["patient"] == str(one)

@@ -72,7 +72,15 @@ async def test_sent_is_a_hint_that_falls_back_when_the_connection_ends(world: Wo
         note = LinkNote(world.home / "in")
 
         def say(*, connected: bool) -> None:
-            note.write(connected=connected, since_ms=1, connection="a", sent=names, broker="mqtt5", code="")
+            note.write(
+                connected=connected,
+                since_ms=1,
+                connection="a",
+                sent=names,
+                broker="mqtt5",
+                code="",
+                waiting={},
+            )
 
         say(connected=True)
         assert await patient_state(nurse, "sent") == "sent"
