@@ -1,6 +1,8 @@
 """A fault counts only when it struck something at work; at a real link, with a real process behind it."""
 
 import asyncio
+import contextlib
+import json
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -37,7 +39,10 @@ class Way:
         self.story = home / "rehearsal" / "story.txt"
         self._execute("CREATE TABLE landing (first)")
         self.stage = Stage(home, write(3, 1), "embedded", keeper)
-        self._port = 0
+        self._port = self._connections = 0
+        self._asking: asyncio.Task[None] | None = None
+        self._note = home / "spool" / "in" / "link"
+        self._note.parent.mkdir(parents=True)
 
     async def build(self) -> None:
         self._keeper.start("echo", [sys.executable, "-c", ECHO])
@@ -49,15 +54,33 @@ class Way:
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
-        """A unit on the link, which has had an answer."""
+        """A unit on the link, which has had an answer and goes on asking."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+
+        async def ask() -> None:
+            with contextlib.suppress(ConnectionError):  # the link is cut
+                while True:  # the first answers are a greeting, and prove nothing
+                    writer.write(b"anybody there? " * 2)
+                    await reader.read(100)
+                    await asyncio.sleep(0.05)
+
+        writer.write(b"it is me")
+        await reader.read(100)
+        self._connections += 1
+        self._note.write_text(json.dumps({"connected": True, "connection": str(self._connections)}))
         try:
-            writer.write(b"anybody there? " * 2)
-            await reader.read(100)
-            yield
+            async with asyncio.TaskGroup() as group:
+                self._asking = group.create_task(ask())
+                yield
+                self._asking.cancel()
         finally:
             writer.transport.abort()
             await asyncio.sleep(0.2)  # the link hears of it
+
+    def fall_silent(self) -> None:
+        """The unit has no more to ask, and gets no more answers."""
+        assert self._asking is not None
+        self._asking.cancel()
 
     def land(self) -> None:
         """A batch arrives at the centre."""
@@ -115,8 +138,18 @@ async def test_a_cut_waits_for_the_unit_and_is_counted_once_something_arrived(
     assert way.stage.breakages == Breakages(link_cuts=1)
 
 
-async def test_what_arrived_before_the_last_fault_does_not_count_for_the_next(way: Way) -> None:
+async def test_what_arrived_before_the_last_fault_does_not_count_for_the_next(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await way.build()
+    begin_again = way.stage._begin_again_from_acknowledgements
+
+    async def in_silence() -> None:
+        way.fall_silent()
+        await asyncio.sleep(0.2)  # what is on its way back comes
+        await begin_again()
+
+    monkeypatch.setattr(way.stage, "_begin_again_from_acknowledgements", in_silence)
     async with way.connected():
         way.land()
         await way.stage.do(Fault.KILL_COLLECTOR)
