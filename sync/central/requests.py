@@ -185,7 +185,7 @@ def messages(home: CentreHome, unit: str | None = None) -> list[Said]:
     try:
         with trouble.understood():
             rows = connection.execute(
-                "SELECT message FROM outbox WHERE ? IS NULL OR unit = ? ORDER BY message DESC", (unit, unit)
+                "SELECT message FROM outbox WHERE unit = coalesce(?, unit) ORDER BY message DESC", (unit,)
             ).fetchall()
             return [_said(connection, message) for (message,) in rows]
     finally:

@@ -29,9 +29,12 @@ ONLY_A_FILE = {
     "test_a_copy_goes_into_either_database",
     "test_nothing_is_put_back_under_a_running_process",
     "test_a_database_of_the_first_schema_is_brought_along",
-    "test_a_database_of_another_version_is_refused",
+    "test_a_database_of_another_schema_is_refused",
+    "test_every_insert_fits_its_table",
+    "test_what_a_unit_names_goes_too",
+    "test_who_goes_on_with_a_lost_units_store_is_told_and_speaks_for_it",
     "test_nothing_of_an_erased_patient_is_left_at_the_centre",
-    "test_the_database_is_durable_and_private",
+    "test_the_database_is_durable_and_owned",
 }
 """What is said of SQLite's file alone."""
 
@@ -45,10 +48,10 @@ def postgresql() -> Iterator[Cluster]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def centre_database(request: pytest.FixtureRequest) -> Iterator[None]:
     """Where the centres of this test keep what they have."""
-    if request.param == "postgresql":
+    if getattr(request, "param", "") == "postgresql":
         running: Cluster = request.getfixturevalue("postgresql")
         central_world.new_place = running.new_space
     yield
@@ -58,5 +61,4 @@ def centre_database(request: pytest.FixtureRequest) -> Iterator[None]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     module = str(getattr(metafunc.module, "__name__", "")).rpartition(".")[2]
     if module in ON_BOTH and metafunc.function.__name__ not in ONLY_A_FILE:
-        metafunc.fixturenames.insert(0, "centre_database")
         metafunc.parametrize("centre_database", ["sqlite", "postgresql"], indirect=True)
