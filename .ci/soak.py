@@ -177,7 +177,10 @@ def _pytest(what: str, marker: str, count: int, more: Mapping[str, str], *words:
     seed = int(time.monotonic_ns() % 10**6)
     command = [str(BIN / "python"), "-m", "pytest", "-q", "-m", marker, "-o", "timeout=0", *words]
     done = _run(command, {**more, "QAFILA_SEED": str(seed), "QAFILA_FUZZ_SEED": str(seed)})
-    last = (done.stdout.strip().splitlines() or ["nothing"])[-1]
+    lines = done.stdout.strip().splitlines() or ["nothing"]
+    # of a failure also what was wrong: nobody runs an hour again to read it
+    wrong = [] if done.returncode == 0 else [line for line in lines if line.startswith("E  ")][:4]
+    last = " ".join([lines[-1], *wrong]).replace("|", "/")
     return _told(f"{what}, {count:,} each", seed, began, done.returncode == 0, last)
 
 

@@ -89,9 +89,11 @@ def hostile_broker(port: int, units: list[str], material: Material, dice: random
         time.sleep(_LISTEN_S)
         for _ in range(HARM):
             topic, raw = material.harm()
-            if dice.random() < 0.3:
-                _, unit, *_ = topic.split("/")[1:]
-                topic = topic.replace(unit, dice.choice(units))
+            known = topics.parse(topic)
+            if known is None:  # seen in a spool, where it had a file's name
+                topic = topics.receipt(dice.choice(units), dice.choice(topics.LEVELS))
+            elif dice.random() < 0.3:
+                topic = topic.replace(known.unit, dice.choice(units))
             client.publish(topic, raw, qos=1, retain="/up/" not in topic)
         for unit in units:  # the last receipts are held back, and keys of a stranger offered in their place
             client.publish(topics.receipt(unit, dice.choice(topics.LEVELS)), b"", qos=1, retain=True)

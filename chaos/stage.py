@@ -111,7 +111,9 @@ class Stage:
             case Fault.HOSTILE_UPLINK:
                 await asyncio.to_thread(van.deceive, self._material)
             case Fault.TIME_PASSES:
-                self._days.write_text(str(int(self._days.read_text()) + WEEKS_DAYS))
+                later = self._days.with_suffix(".next")  # exploders read it at any moment
+                later.write_text(str(int(self._days.read_text()) + WEEKS_DAYS))
+                later.replace(self._days)
 
     async def close(self) -> None:
         """Let go of the links, and wait until nothing goes through them any more."""

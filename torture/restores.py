@@ -45,7 +45,7 @@ COPIES: Final = 4
 """So many are kept; any of them may be put back, also one from before an earlier time."""
 _BACKED_UP: Final = 0.25
 """How many of them are backups, put back by the command; the others are copies of files."""
-_PATIENCE_S: Final = 60.0
+_PATIENCE_S: Final = 180.0
 _PROJECTED: Final = """
 SELECT e.request, count(*) FROM entries AS e JOIN (
     SELECT unit, epoch, stream, seq, leaf FROM patients
