@@ -54,6 +54,7 @@ async def test_a_battery_a_new_device_and_one_that_is_given_up() -> None:
             DeviceEvent(key="scale-1", state="starting", code=None, kind="sig-scale"),
             DeviceEvent(key="of-tomorrow", state="present", code=None),
         )
+        await settled(pilot)
         clock.s += 1.1  # the page is drawn once a second
         await settled(pilot)
         shown = text(pilot)
@@ -62,6 +63,7 @@ async def test_a_battery_a_new_device_and_one_that_is_given_up() -> None:
         assert "scale-1" in shown
         assert "of-tomorrow" not in shown, "what its kind is nobody has said"
         agent.say(DeviceForgotten(key="scale-1"))
+        await settled(pilot)
         clock.s += 1.1
         await settled(pilot)
         assert "scale-1" not in text(pilot)
