@@ -41,7 +41,8 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Any) -> None:  # noqa: A
 def test_what_lands_while_somebody_looks_is_looked_at_again(
     centre: Centre, unit: Unit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    centre.land(unit.key_message(), unit.batch(Stream.VITALS, 1, 4))
+    centre.take(unit.key_message(), unit.batch(Stream.VITALS, 1, 2))  # so that nothing else is a reason
+    centre.land(unit.batch(Stream.VITALS, 3, 4))
     meanwhile(monkeypatch, lambda: centre.land(unit.batch(Stream.VITALS, 5, 10)))
     centre.exploder.round()
     assert through(centre) == 4

@@ -19,7 +19,7 @@ from tests.system.test_centre_processes import Process, Van, until
 pytestmark = pytest.mark.system
 ROUNDS = max(3, int(os.environ.get("QAFILA_KILL_ROUNDS", "30")) // 10)
 SEED = int(os.environ.get("QAFILA_SEED", "7"))
-VISITS = 4 * ROUNDS
+VISITS = 2 * ROUNDS
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_any_of_them_is_killed_at_any_time_and_nothing_is_lost_or_doubled(
     centre: Centre, broker: Broker, postgresql: Cluster
 ) -> None:
     chance = random.Random(SEED)  # noqa: S311  a test's own chance
-    units = [centre.unit(f"van-{number:02}") for number in range(6)]
+    units = [centre.unit(f"van-{number:02}") for number in range(4)]
     for unit in units:
         for _ in range(VISITS):
             unit.visit()
