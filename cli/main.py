@@ -26,6 +26,7 @@ _GROUPS: Final[dict[str, tuple[str, str]]] = {
 }
 _COMMANDS: Final[dict[str, str]] = {
     "demo": "cli.commands.demo",
+    "doctor": "cli.commands.doctor",
     "score": "cli.commands.score",
     "status": "cli.commands.status",
     "tui": "cli.commands.tui",

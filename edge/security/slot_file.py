@@ -126,6 +126,17 @@ def read(path: Path, device_secrets: Sequence[bytes]) -> tuple[Content, bytes]:
     )
 
 
+def whole_copies(path: Path, device_secrets: Sequence[bytes]) -> int:
+    """How many of the two copies open under one of these secrets and are of the higher generation."""
+    found = [
+        max(opened)
+        for each in copies_of(path)
+        if (raw := _content(each)) is not None
+        and (opened := [got.generation for key in device_secrets if (got := _open(raw, key)) is not None])
+    ]
+    return found.count(max(found)) if found else 0
+
+
 def names(raw: bytes, device_secrets: Sequence[bytes]) -> bool | None:
     """Whether a slot file says that it is sealed under one of these secrets; None when it is no slot file."""
     if not raw.startswith(_MAGIC) or len(raw) <= _HEADER_BYTES:
