@@ -236,7 +236,7 @@ class CentreHome:
         if public not in named:
             raise CentreError(
                 f"{path} is not the key that the keyset names for {use}.",
-                next_step="restore it from a backup; units believe no other.",
+                next_step=f"restore it from a backup, or make one with `qafila central keys rotate {use}`.",
                 code="centre-key-wrong",
             )
         return private

@@ -142,10 +142,10 @@ def retire(home: CentreHome, kid: str, root: Path | None = None, *, compromised:
         home: the centre.
         kid: which key, in hexadecimal.
         root: as in `rotate`.
-        compromised: somebody else has it: it goes although it is the only one of its use.
+        compromised: somebody else has it: it goes although nothing is left that works without it.
 
     Raises:
-        KeysRefused: the keyset names no such key, or it is the only one of its use.
+        KeysRefused: the keyset names no such key, or it is the only one of its use, or the one that is used.
         CentreError: the centre's files are not as they should be.
     """
     with _alone(home):
@@ -161,6 +161,12 @@ def retire(home: CentreHome, kid: str, root: Path | None = None, *, compromised:
         if len(keyset.of_use(use)) - len(gone) < (2 if use in PAIRS else 1) and not compromised:
             raise KeysRefused(
                 f"Without this key nothing is left for {use}.",
+                next_step=f"first make another with `qafila central keys rotate {use}`.",
+                code="key-needed",
+            )
+        if _is_used(home, use, kid) and not compromised:
+            raise KeysRefused(
+                f"This is the key that the centre itself uses for {use}; without it its processes stop.",
                 next_step=f"first make another with `qafila central keys rotate {use}`.",
                 code="key-needed",
             )
@@ -254,6 +260,15 @@ def _places(home: CentreHome, use: Use) -> tuple[Path, ...]:
         return (home.key_file(use),)
     except KeyError:  # nothing of this version signs with it
         return (home.directory / f"{use.value}.key",)
+
+
+def _is_used(home: CentreHome, use: Use, kid: str) -> bool:
+    """Whether a process of this centre signs or opens with it; a former one may lie beside it."""
+    if use in PAIRS or use is Use.RECOVERY:
+        return False
+    with contextlib.suppress(OSError, ValueError):  # not here, or not for us to read
+        return any(keys.kid(_public(use, path.read_bytes())).hex() == kid for path in _places(home, use))
+    return False
 
 
 def _new_private(use: Use) -> bytes:

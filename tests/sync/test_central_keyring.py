@@ -120,6 +120,26 @@ def test_every_use_is_rotated_and_retired(centre: Centre, use: Use) -> None:
     assert centre.home.read_keyset(REALM).of_use(use) == tuple(made)
 
 
+@pytest.mark.parametrize("use", [Use.LANDED, Use.OPENED, Use.SEAL_TO, Use.ADVICE])
+def test_the_key_that_the_centre_uses_is_not_taken_from_it_by_mistake(centre: Centre, use: Use) -> None:
+    if not centre.keyset.of_use(use):
+        keyring.add(centre.home, use)
+    [former] = centre.home.read_keyset(REALM).of_use(use)
+    [used] = keyring.rotate(centre.home, use)
+    with pytest.raises(KeysRefused) as refused:
+        keyring.retire(centre.home, used.kid.hex())
+    assert refused.value.stable_code == "key-needed"
+    assert centre.home.read_keyset(REALM).of_use(use) == (used, former)
+    centre.home.read_key(use, REALM)
+
+    keyring.retire(centre.home, used.kid.hex(), compromised=True)
+    with pytest.raises(CentreError, match=use.value) as stopped:
+        centre.home.read_key(use, REALM)
+    assert "keys rotate" in stopped.value.next_step
+    keyring.rotate(centre.home, use)
+    centre.home.read_key(use, REALM)
+
+
 def test_a_root_that_is_none_of_ours_changes_nothing(centre: Centre, tmp_path: Path) -> None:
     before = centre.home.keyset.read_bytes()
     stranger = tmp_path / "stranger.key"
