@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from cli.signed_in import unlocked
-from cli.unit_secret import name_media
+from cli.unit_secret import name_media, on_a_medium
 from edge.agent import payloads
 from edge.clock import SystemClock
 from edge.config import Places, load
@@ -58,9 +58,10 @@ def renew(places: Places, user: str, pin: str, file: Path, remove: str | None) -
 
     Raises:
         RenewalRefused: the medium is the present one.
+        SecretNotKept: there is no such folder.
         NotAllowed, AgentRunning, SecurityError, StoreError: the unit opens as before.
     """
-    target = file.absolute()
+    target = on_a_medium(file)
     with unlocked(places, user, pin, RENEW) as (slots, store, key):
         store.close()
         config = load(places.config)

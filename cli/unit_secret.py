@@ -12,7 +12,7 @@ from edge.clock import SystemClock
 from edge.config import Places, UnitConfig, load
 from edge.errors import QafilaError
 from edge.security import device_secret
-from edge.security.errors import DeviceSecretWrong, SlotsDamaged
+from edge.security.errors import DeviceSecretWrong, SecretNotKept, SlotsDamaged
 from edge.security.secret_sources import SecretSources
 from edge.security.slots import Slots
 
@@ -102,6 +102,44 @@ def _check_media(places: Places, text: str, words: Mapping[str, Path | None]) ->
         )
 
 
+def on_a_medium(file: Path) -> Path:
+    """Where a secret shall lie. A folder is never made for it: that would lie on the unit's own disk.
+
+    Raises:
+        SecretNotKept: there is no folder; most often the medium is not mounted.
+    """
+    target = file.absolute()
+    if not target.parent.is_dir():
+        raise SecretNotKept(
+            f"There is no folder {target.parent}: nothing was written.",
+            next_step="Put the medium in, see that it is mounted, and name a file on it.",
+        )
+    return target
+
+
+def check_copy(file: Path, first: Path) -> None:
+    """Refuse a place for the second copy before anything is done for the first.
+
+    Raises:
+        CopyRefused, SecretNotKept: it would lie on the first, or on something else, or nowhere.
+    """
+    target = on_a_medium(file)
+    if target == first.absolute() or target.exists() or target.is_symlink():
+        raise CopyRefused(
+            f"{target} is taken: the second copy cannot lie there.",
+            next_step="Name a file on another medium that is not there yet.",
+        )
+
+
+def beside_the_store(places: Places, file: Path) -> str:
+    """What to say of a secret that whoever takes the card has too; else nothing."""
+    try:
+        same = file.stat().st_dev == places.store.stat().st_dev
+    except OSError:
+        return ""
+    return f"{file} lies on the same disk as the store: whoever takes that disk has both.\n" if same else ""
+
+
 def make_copy(places: Places, file: Path) -> dict[str, Any]:
     """Write the second copy and name it in ``unit.toml``.
 
@@ -110,7 +148,7 @@ def make_copy(places: Places, file: Path) -> dict[str, Any]:
         SecurityError: the secret cannot be read, or the medium does not take it.
     """
     config = load(places.config)
-    target = file.absolute()
+    target = on_a_medium(file)
     if config.security.device_secret_copy is not None:
         raise CopyRefused(
             f"{places.config} names a second copy already.",

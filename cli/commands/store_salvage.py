@@ -60,7 +60,10 @@ def human(answer: dict[str, Any]) -> str:
         lines.append("The unit's own keys were lost: it has new ones.")
         lines.append("Next: enrol it again (qafila unit csr), then start the agent and sign in.")
     elif answer["set_aside"]:
-        lines.append("Next: start the agent and sign in. Compare what is lost with paper.")
+        compare = (
+            " Compare what is lost with paper." if answer["entries_lost"] or answer["chunks_lost"] else ""
+        )
+        lines.append(f"Next: start the agent and sign in.{compare}")
     else:
         lines.append("Next: keep the file; to use it on this unit, salvage again without --to.")
     return "\n".join(lines)

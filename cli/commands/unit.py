@@ -123,15 +123,17 @@ def copy_secret(
 ) -> None:
     """Make the second copy of the device secret, and note in unit.toml where it is."""
     from cli.output import emit
-    from cli.unit_secret import make_copy
+    from cli.unit_secret import beside_the_store, make_copy
     from edge.config import Places
 
-    made = make_copy(Places.at(home), file)
+    places = Places.at(home)
+    made = make_copy(places, file)
     emit(
         made,
         as_json=as_json,
         human=lambda: (
             f"The second copy is {made['device_secret_copy']}.\n"
+            f"{beside_the_store(places, Path(made['device_secret_copy']))}"
             "Keep its medium away from the unit, and put it in once a month: qafila status says when it was\n"
             "not seen for 30 days. A running agent takes it up at its next start."
         ),
@@ -158,25 +160,35 @@ def renew_secret(
     The agent must be stopped and both media in. Nobody's PIN changes. It needs as much free space as the
     store takes. Cut short, the unit opens as long as both media are in; the same command goes on.
     """
-    from cli.output import emit, read_secrets
+    from cli.output import emit, read_secrets, warn
     from cli.secret_renewal import renew
-    from cli.unit_secret import make_copy
+    from cli.unit_secret import beside_the_store, check_copy, make_copy
     from edge.config import Places
+    from edge.errors import QafilaError
 
     (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
     places = Places.at(home)
-    done = renew(places, user, pin, file, remove)
     if copy is not None:
-        done |= make_copy(places, copy)
+        check_copy(copy, file)
+    done = renew(places, user, pin, file, remove)
+    not_copied: QafilaError | None = None
+    if copy is not None:
+        try:
+            done |= make_copy(places, copy)
+        except QafilaError as error:  # the renewal is done, and has to be told as that
+            not_copied = error
+            done["copy_refused"] = error.stable_code
 
     def human() -> str:
         lines = [f"The device secret is {done['device_secret']}, and the store has a new key."]
+        secrets = [Path(done[each]) for each in ("device_secret", "device_secret_copy") if each in done]
+        lines += [line for each in secrets for line in beside_the_store(places, each).splitlines()]
         if done["removed"]:
             lines.append(f"{done['removed']} signs in no more.")
         elif remove is not None:
             lines.append(f"{remove} may still sign in: qafila users disable {remove} --by {user}.")
         lines.append(f"Destroy what holds the old one: {', '.join(done['former']) or 'the old medium'}.")
-        if copy is None:
+        if "device_secret_copy" not in done:
             lines.append("Next: make its second copy with qafila unit copy-secret, on another new medium.")
         lines.append(
             "Backups made before still open with the old medium and a PIN of then: make a new one with"
@@ -185,6 +197,9 @@ def renew_secret(
         return "\n".join(lines)
 
     emit(done, as_json=as_json, human=human)
+    if not_copied is not None:
+        warn(not_copied)
+        raise SystemExit(1)
 
 
 @app.command("renew-link", epilog="Example: qafila unit renew-link /media/usb/van-07.request --user fatima")

@@ -114,14 +114,15 @@ class IdentifierTaken(StoreError):
     code: ClassVar[str] = "identifier-taken"
 
 
-_SALVAGE: Final = (
+CAN_BE_READ: Final = (
     "Call the technician: `qafila store salvage` takes out what can be read. The rest of the store can still"
     " be read here."
 )
+"""The next step in a store that is open."""
 
 _BY_EXTENDED_CODE: Final[dict[int, tuple[type[StoreError], str, str]]] = dict.fromkeys(
     (sqlite.IOERR_READ, sqlite.IOERR_SHORT_READ),
-    (StorePageUnreadable, "The disk does not give back a page of the store.", _SALVAGE),
+    (StorePageUnreadable, "The disk does not give back a page of the store.", CAN_BE_READ),
 )
 
 _BY_PRIMARY_CODE: Final[dict[int, tuple[type[StoreError], str, str]]] = {
@@ -158,12 +159,12 @@ _BY_PRIMARY_CODE: Final[dict[int, tuple[type[StoreError], str, str]]] = {
     sqlite.NOTADB: (
         StoreDamaged,
         "A page of the store does not read back as it was written.",
-        _SALVAGE,
+        CAN_BE_READ,
     ),
     sqlite.CORRUPT: (
         StoreDamaged,
         "A page of the store does not read back as it was written.",
-        _SALVAGE,
+        CAN_BE_READ,
     ),
     sqlite.CONSTRAINT: (
         StoreRefused,

@@ -16,7 +16,7 @@ from edge.store.connection import connect, reconnect
 from edge.store.consents import ConsentReads
 from edge.store.creation import create_file
 from edge.store.devices import DeviceReads
-from edge.store.errors import StoreDamaged, StoreError, translated
+from edge.store.errors import CAN_BE_READ, StoreDamaged, StoreError, translated
 from edge.store.expertise import ExpertiseReads
 from edge.store.fork import begin_after
 from edge.store.identity import Identity
@@ -73,14 +73,24 @@ class Store(
         Raises:
             StoreMissing, WrongKey, StoreDamaged, StoreUnprotected, StoreTooOld, StoreNewer.
         """
-        connection = connect(path, key)
         try:
-            with translated():
-                bring_up_to_date(connection)
-                store = Store(connection, *_whose(connection))
-        except BaseException:
-            connection.close()
-            raise
+            connection = connect(path, key)
+            try:
+                with translated():
+                    bring_up_to_date(connection)
+                    store = Store(connection, *_whose(connection))
+            except BaseException:
+                connection.close()
+                raise
+        except StoreDamaged as error:
+            if error.next_step != CAN_BE_READ:
+                raise
+            raise type(error)(
+                error.sentence,
+                next_step="Stop the agent, then take out what can be read: qafila store salvage. "
+                "Or put a backup back: qafila store restore.",
+                code=error.stable_code,
+            ) from None
         store._connect_again = lambda: reconnect(path, key)
         return store
 

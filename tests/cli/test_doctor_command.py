@@ -99,6 +99,7 @@ def test_one_file_of_the_slots_that_is_damaged(home: Path) -> None:
 def test_the_second_copy_is_looked_at_and_not_noted(home: Path) -> None:
     places = Places.at(home)
     copy = home / "second" / "device.secret"
+    copy.parent.mkdir()
     done = qafila_here("unit", "copy-secret", str(copy), home=home)
     assert done.returncode == 0, done.stderr
     seen = places.store / "secret-copy.seen"

@@ -98,6 +98,8 @@ def test_the_old_medium_and_the_old_key_open_nothing_and_nobodys_pin_changes(
 ) -> None:
     before = Before(home)
     new, second = tmp_path / "new" / "device.secret", tmp_path / "second" / "device.secret"
+    new.parent.mkdir()
+    second.parent.mkdir()
     done = renew(home, new, "--copy", str(second), "--remove", "sami")
     assert done == {
         "device_secret": str(new),
@@ -122,12 +124,35 @@ def test_what_is_not_a_new_medium_is_refused_and_nothing_changes(home: Path, tmp
     assert renew(home, places.device_secret) == "secret-not-renewed"
     assert renew(home, strange) == "device-secret-exists"
     assert renew(home, Path("/proc/device.secret")) == "security-not-saved"
+    assert renew(home, tmp_path / "not-mounted" / "device.secret") == "security-not-saved"
+    assert not (tmp_path / "not-mounted").exists(), "a folder on the card, where a medium should be"
+    for copy in (tmp_path / "new", strange):
+        assert renew(home, tmp_path / "new", "--copy", str(copy)) == "secret-copy-refused"
+    assert (
+        renew(home, tmp_path / "new", "--copy", str(tmp_path / "not-mounted" / "copy"))
+        == "security-not-saved"
+    )
     assert renew(home, tmp_path / "new", "--remove", "nobody") == "no-such-user"
     assert renew(home, tmp_path / "new", "--remove", "fatima") == "last-supervisor"
     with agent(home):
         assert renew(home, tmp_path / "new") == "agent-running"
     assert (places.config.read_bytes(), places.slots.read_bytes()) == (text, slots)
     assert strange.read_text() == "somebody else's"
+    assert opens(home, "fatima", PIN)
+
+
+def test_a_second_copy_that_fails_does_not_hide_that_the_secret_is_new(home: Path, tmp_path: Path) -> None:
+    done = qafila_here(
+        *("unit", "renew-secret", str(tmp_path / "new"), "--copy", "/proc/device.secret", "--user", "fatima"),
+        "--pin-stdin",
+        stdin=PIN + "\n",
+        home=home,
+    )
+    assert done.returncode == 1
+    assert "Destroy what holds the old one" in done.stdout
+    assert "qafila unit copy-secret" in done.stdout
+    assert "lies on the same disk as the store" in done.stdout
+    assert "security-not-saved" in done.stderr
     assert opens(home, "fatima", PIN)
 
 
@@ -141,6 +166,7 @@ def test_killed_at_any_step_it_opens_and_the_same_command_goes_on(
     while not ended:
         there = shutil.copytree(home, memory / f"van-{nth}")
         new = there / "new" / "device.secret"
+        new.parent.mkdir()
         ended = _killed(partial(renew_here, there, new), nth)
         if ended or nth % 8 == 0:  # the same command that goes on opens it, too
             assert opens_settled(there), f"killed at step {nth}"
@@ -168,6 +194,7 @@ def test_the_new_medium_alone_is_not_enough_until_it_is_done_and_no_key_is_lost(
 ) -> None:
     """Slots under the new secret, their second copy under the old, and only the old medium in."""
     places, new = Places.at(home), tmp_path / "new" / "device.secret"
+    new.parent.mkdir()
     old = places.slots.read_bytes()
 
     def cut_short(_: Path) -> None:

@@ -96,6 +96,9 @@ def test_people_come_change_and_go(home: Path, *, running: bool) -> None:
 
 def test_the_second_copy_of_the_secret_opens_the_unit_and_is_asked_for(home: Path, tmp_path: Path) -> None:
     second = tmp_path / "other medium" / "device.secret"
+    refused = qafila_here("unit", "copy-secret", str(second), "--json", home=home)
+    assert error_of(refused)["code"] == "security-not-saved", "no folder is made where no medium is mounted"
+    second.parent.mkdir()
     assert json.loads(qafila_here("unit", "show", "--json", home=home).stdout)["notes"] == [
         "secret-copy-not-made"
     ]

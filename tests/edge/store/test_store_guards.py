@@ -280,8 +280,10 @@ def test_a_damaged_first_page_is_damage_and_not_a_wrong_key(
     content[200] ^= 1
     database.write_bytes(content)
     assert key_fits(database, key)
-    with pytest.raises(StoreDamaged):
+    with pytest.raises(StoreDamaged) as refused:
         Store.open(database, key)
+    assert "salvage" in refused.value.next_step
+    assert "can still be read here" not in refused.value.next_step
 
 
 def test_the_errors_of_the_driver_never_quote_data(store: Store) -> None:
