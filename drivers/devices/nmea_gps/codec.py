@@ -39,6 +39,7 @@ _TIME: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(?:\.(\d{1,6}))?")
 _DATE: Final = re.compile(r"(\d\d)(\d\d)(\d\d)")
 _COORDINATE: Final = re.compile(r"(\d{2,3})(\d\d(?:\.\d{1,8})?)")
 _NUMBER: Final = re.compile(r"-?(?:\d{1,7}(?:\.\d{0,6})?|\.\d{1,6})")
+_COUNT: Final = re.compile(r"\d{1,3}")
 _HEXADECIMAL: Final = b"0123456789ABCDEFabcdef"
 _PLACES: Final = Decimal("1e-7")
 """About a centimetre, and what entries hold."""
@@ -176,8 +177,10 @@ def _gga(fields: list[str]) -> Gga:
     time, latitude, north, longitude, east, quality, satellites, dilution, altitude, metres = fields[:10]
     if quality not in {*"012345678", "9", ""}:
         raise ValueError("quality")
-    counted = int(satellites) if satellites else None
+    counted = _count(satellites)
     hdop = _number(dilution)
+    if hdop is not None and hdop < 0:
+        raise ValueError("dilution")
     said_time = _time(time)
     if quality in {"0", ""}:
         return Gga(said_time, NoPosition.NO_FIX, counted, hdop)
@@ -216,6 +219,14 @@ def _number(field: str) -> Decimal | None:
     if _NUMBER.fullmatch(field) is None:
         raise ValueError("number")
     return Decimal(field)
+
+
+def _count(field: str) -> int | None:
+    if not field:
+        return None
+    if _COUNT.fullmatch(field) is None:
+        raise ValueError("count")
+    return int(field)
 
 
 def _position(latitude: str, north: str, longitude: str, east: str, altitude_m: Decimal | None) -> Located:

@@ -10,6 +10,7 @@ from drivers.decoding import UNKNOWN_CHARACTERISTIC, Chunk, Decoded, Refused
 from drivers.devices.omron_hem.codec import (
     CHANNEL_BYTES,
     FROM_CUFF,
+    SHORTEST,
     TOO_SHORT,
     UNLOCK,
     Assembler,
@@ -167,10 +168,13 @@ _TYPES: Final = frozenset({int(type_) for type_ in Type} | {type_ | 0x8000 for t
 def _begins_packet(raw: bytes) -> bool:
     """Whether this can be the beginning of a packet.
 
-    No record looks like it: where a packet has its type, a record has a pressure above 150 beside a year or
-    pulse of nothing.
+    A little-endian record of 129 mmHg and 192 a minute, or of no diastolic and no pulse, has a packet's type
+    in its bytes; so among bytes as long as a record the count has to fit the length too, as in no record of a
+    pressure above 80.
     """
-    return len(raw) > 2 and int.from_bytes(raw[1:3], "big") in _TYPES
+    if len(raw) < 3 or int.from_bytes(raw[1:3], "big") not in _TYPES:
+        return False
+    return layout_of(len(raw)) is None or raw[5] == raw[0] - SHORTEST
 
 
 def _pressure(sent: int, meant: int) -> Measured:

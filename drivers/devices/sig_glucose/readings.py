@@ -44,6 +44,8 @@ _FAULTS: Final = (
 )
 """With any of these the test was none, whatever number stands beside it."""
 _FAULT_BITS: Final = sum(bit for bit, _ in _FAULTS)
+_BEYOND_BITS: Final = Status.ABOVE_RANGE | Status.BELOW_RANGE
+"""Both at once contradict each other, so they say neither."""
 _NOTES: Final = ((Status.LOW_BATTERY, "low-battery"), (Status.TIME_FAULT, "device-time-fault"))
 _SAMPLES: Final = {
     Sample.CAPILLARY_BLOOD: "capillary-whole-blood",
@@ -235,6 +237,7 @@ def _measured(said: Glucose) -> Measured:
     reasons = (
         (_is_control(said), MissingReason.TEST),
         (_status(said) & _FAULT_BITS, MissingReason.INVALID),
+        (_status(said) & _BEYOND_BITS == _BEYOND_BITS, MissingReason.INVALID),
         (_status(said) & Status.ABOVE_RANGE or value is Special.PLUS_INFINITY, MissingReason.ABOVE_RANGE),
         (_status(said) & Status.BELOW_RANGE or value is Special.MINUS_INFINITY, MissingReason.BELOW_RANGE),
         (value is None, MissingReason.NOT_MEASURED),

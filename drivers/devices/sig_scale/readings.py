@@ -139,7 +139,9 @@ def _weight(said: Weight, raw: bytes, host: datetime.datetime | None) -> Reading
     converted: _Converted = []
     _add_weight(values, converted, said.weight, imperial=said.imperial)
     if said.bmi:
-        values.append((Code.BMI, Quantity(said.bmi * TENTH, Unit.KILOGRAM_PER_SQUARE_METRE)))
+        # Of a weight that was not found none can have been computed, whatever stands there.
+        found = Quantity(said.bmi * TENTH, Unit.KILOGRAM_PER_SQUARE_METRE)
+        values.append((Code.BMI, _UNSUCCESSFUL if said.weight is None else found))
     if said.height:
         _add_height(values, converted, said.height, imperial=said.imperial)
     at = None if said.time is None else said.time.plausible(host)
