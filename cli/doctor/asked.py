@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import os
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from edge.i18n.catalogue import load
 from edge.localapi.client import AgentUnreachable, connect
 
 WITHIN_S: Final = 1.0
+_NOT_FOR_US: Final = "not-for-this-user"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ def ask(places: Places) -> Asked:
         async with asyncio.timeout(WITHIN_S), connect(places.socket) as api:
             return await api.call("status", within_s=WITHIN_S)
 
+    if not _may_be_asked(places):
+        return Asked(None, _NOT_FOR_US)
     try:
         return Asked(asyncio.run(once()))
     except AgentUnreachable as error:
@@ -51,8 +55,17 @@ def ask(places: Places) -> Asked:
         return Asked(None, "agent-silent")
     except QafilaError as error:
         return Asked(None, error.stable_code)
-    except OSError as error:
-        return Asked(None, "agent-refuses" if isinstance(error, PermissionError) else "agent-unreachable")
+
+
+def _may_be_asked(places: Places) -> bool:
+    """Whether this user may use the agent's socket; one that is not there may be."""
+    try:
+        places.socket.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return os.access(places.socket, os.R_OK | os.W_OK)
 
 
 def judge_agent(asked: Asked, version: str) -> list[Finding]:
@@ -64,9 +77,9 @@ def judge_agent(asked: Asked, version: str) -> list[Finding]:
         return [
             warned(
                 "agent",
-                "Not known: an agent is there and does not answer ({code}).",
+                "Not known: this user may not ask it, or it does not answer ({code}).",
                 "Run it as root or as a user of its group; if that does not help look at its log.",
-                code=code(asked.why),
+                code=Word(asked.why) if asked.why == _NOT_FOR_US else code(asked.why),
             )
         ]
     if problem := status["problem"]:

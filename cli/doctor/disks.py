@@ -55,16 +55,18 @@ def look_at_disk(folder: Path, always_there: Path) -> Disk | None:
     """See the file system of ``folder``; None when it is not there or may not be seen."""
     try:
         seen = os.statvfs(folder)
-        tried = os.access(always_there, os.R_OK | os.W_OK)
-        read_only = bool(seen.f_flag & os.ST_RDONLY)
     except OSError:
         return None
+    try:
+        there = always_there.exists()
+    except OSError:
+        there = False
     return Disk(
         seen.f_bavail * seen.f_frsize,
         seen.f_favail if seen.f_files else None,
-        read_only,
-        card.what_is_wrong(always_there) if always_there.exists() else None,
-        tried,
+        bool(seen.f_flag & os.ST_RDONLY),
+        card.what_is_wrong(always_there) if there else None,
+        tried=there and os.access(always_there, os.R_OK | os.W_OK),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from cli.doctor.finding import Finding, Word, warned
 
-WITHIN_S: Final = 3.3
+WITHIN_S: Final = 3.1
 """For the slowest; with the program's own start and the question to the agent less than five seconds."""
 
 

@@ -191,7 +191,7 @@ def test_store_and_chain(name: str, seen: Files, answer: Asked, judged: Result) 
         (asked(version="0"), WARN),
         (NOBODY, FAIL),
         (Asked(None, "agent-silent"), WARN),
-        (Asked(None, "agent-refuses"), WARN),
+        (Asked(None, "not-for-this-user"), WARN),
     ],
 )
 def test_agent(answer: Asked, judged: Result) -> None:

@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import os
 import re
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -187,6 +190,36 @@ def test_all_that_hang_together_take_less_than_five_seconds(
     silent = {each.name for each in found if "no answer" in each.text}
     assert silent == {*stores.NAMES, *media.NAMES, *broker.NAMES}
     assert WITHIN_S <= took_s < 5 + 20 * busy_s, "on a machine that has other work it may take as much longer"
+
+
+AS_NOBODY: Final = """
+import json, os, sys
+from pathlib import Path
+from cli.doctor import examination
+from edge.config import Places
+places = Places.at(Path(sys.argv[1]))
+examination.examine(places)  # loads what this user could not
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+print(json.dumps({each.name: each.shown() for each in examination.examine(places)}))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_who_may_see_little_is_told_so_and_no_pass() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = make_unit(Path(folder) / "unit")
+        for path in (Path(folder), home):
+            path.chmod(0o755)
+        done = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, str(home)], capture_output=True, text=True, check=True, cwd=ROOT
+        )
+    found = json.loads(done.stdout)
+    assert not [each for each in found.values() if "the check itself" in each["detail"]]
+    unseen = {"agent", "disk", "store", "store-lock", "slots", "device-secret", "chain", "core-dumps"}
+    assert {name for name, each in found.items() if each["detail"].startswith("Not known")} >= unseen - {
+        "disk"
+    }
+    assert {found[name]["result"] for name in unseen} == {"warn"}
 
 
 def test_the_systems_bus_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
