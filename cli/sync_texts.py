@@ -5,7 +5,7 @@ from typing import Any
 
 from cli.link_texts import link_waits
 from cli.output import table
-from edge.i18n.catalogue import load
+from edge.i18n.catalogue import Catalogue, load
 from edge.spool.files import names_in
 from edge.spool.names import parse
 
@@ -37,20 +37,16 @@ def status_text(answer: dict[str, Any]) -> str:
         f"centre    {'enrolled' if answer['enrolled'] else 'not enrolled: nothing can be sent'}"
         + (f", keys version {answer['keyset_version']}" if answer["keyset_version"] else ""),
         f"link      {'connected' if link['connected'] else 'no connection'}",
+        *_why(say, link.get("code")),
         *link_waits(say, link),
     ]
     total = sum(each["bytes"] for each in answer["waiting"].values())
     files = sum(each["files"] for each in answer["waiting"].values())
     lines.append(f"spool     {files} sealed files, {total / 1000:.1f} kB" if files else "spool     empty")
     for code, count in answer["refusals"].items():
-        sentence, next_step = say.error(code, "", "")
-        lines += [
-            f"refused   {code}: {count}",
-            *([f"          {sentence} Next: {next_step}"] if sentence else []),
-        ]
+        lines += [f"refused   {code}: {count}", *_why(say, code)]
     if answer["problem"]:
-        sentence, next_step = say.error(answer["problem"], "", "")
-        lines += [f"problem   {answer['problem']}", f"          {sentence} Next: {next_step}"]
+        lines += [f"problem   {answer['problem']}", *_why(say, answer["problem"])]
     if answer["locked"]:
         lines.append("store     locked: how far the streams have come is known when somebody signs in")
     rows = [
@@ -60,6 +56,12 @@ def status_text(answer: dict[str, Any]) -> str:
     if rows:
         lines += ["", table(rows, ["stream", "saved", "arrived", "received", "stopped"])]
     return "\n".join(lines)
+
+
+def _why(say: Catalogue, code: str | None) -> list[str]:
+    """A line with what a code means and what to do next; none for a code that has no words."""
+    sentence, next_step = say.error(code or "", "", "")
+    return [f"          {sentence} Next: {next_step}"] if sentence else []
 
 
 def quarantine_text(ranges: list[dict[str, Any]]) -> str:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
 import typer
@@ -19,6 +19,11 @@ Sender = Annotated[
 TextFile = Annotated[
     Path, typer.Option("--text", help="What to say: a text file, or - for standard input.", metavar="FILE")
 ]
+
+_LOST: Final = (
+    "\nrequest-unknown: the unit went back in time and does not have the request any more."
+    "\nNext: write it with qafila central message UNIT"
+)
 
 
 class Answer(StrEnum):
@@ -196,7 +201,10 @@ def messages(
             ]
             for each in found
         ]
-        return table(rows, ["message", "unit", "kind", "from", "state", "read by"]) if rows else "Nothing."
+        if not rows:
+            return "Nothing."
+        lost = any(each.outcome == "request-unknown" for each in found)
+        return table(rows, ["message", "unit", "kind", "from", "state", "read by"]) + (_LOST if lost else "")
 
     emit([each.as_json() for each in found], as_json=as_json, human=human)
 

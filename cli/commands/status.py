@@ -54,7 +54,8 @@ def _human(status: dict[str, Any]) -> str:
     if forked := status.get("forked"):
         lines += [_history(forked), explained(forked["reason"], "internal")]
     for code, count in status["refusals"].items():
-        lines += [f"refused   {code}: {count}", explained(code, "receipt-refused")]
+        family = "down-refused" if code.startswith("down-") else "receipt-refused"
+        lines += [f"refused   {code}: {count}", explained(code, family)]
     if status["problem"]:
         lines += [f"problem   {status['problem']}", explained(status["problem"], "internal")]
     for note in status.get("notes", ()):

@@ -81,11 +81,7 @@ def renew(home: CentreHome, units: list[str], clock: Clock, *, only_due: bool = 
     home.read_settings()
     requests = dict(_requests(home))
     if unknown := sorted(set(units) - set(requests)):
-        raise authorities.CertificateRefused(
-            f"No unit {unknown[0]} is enrolled here.",
-            next_step="see `qafila central units`.",
-            code="unit-unknown",
-        )
+        raise _unknown(unknown[0])
     due = {each.unit for each in held(home, clock) if not each.revoked and (each.due or not only_due)}
     root, done = read_file(home.hot_key), list[str]()
     for unit in units or sorted(due):
@@ -103,9 +99,15 @@ def revoke(home: CentreHome, unit: str, clock: Clock) -> Revoked:
     """Take a unit's right to connect away: it cannot come back, and is out now.
 
     What it has signed is still believed as far as the landing says; a courier stick still carries it.
+
+    Raises:
+        CertificateRefused: no such unit is enrolled here, nor ever got a certificate.
+        CentreError: one of the centre's files is not as it should be.
     """
     settings = home.read_settings()
     n = authorities.revoke(home, unit)
+    if not n and unit not in dict(_requests(home)):
+        raise _unknown(unit)
     (certificate_sender.folder(home) / unit).unlink(missing_ok=True)
     if not mosquitto.folder(home).is_dir():
         return Revoked(unit, n, told=False, ended=False)
@@ -115,6 +117,14 @@ def revoke(home: CentreHome, unit: str, clock: Clock) -> Revoked:
     # In this order: who is put out comes back at once, and by then must not be let in.
     ended = told and mosquitto.end_connection(home, unit, place.host, place.port)
     return Revoked(unit, n, told=told, ended=ended)
+
+
+def _unknown(unit: str) -> authorities.CertificateRefused:
+    return authorities.CertificateRefused(
+        f"No unit {unit} is enrolled here.",
+        next_step="see `qafila central units`.",
+        code="unit-unknown",
+    )
 
 
 def _stand(home: CentreHome, unit: str, newest: x509.Certificate | None, now_ms: int) -> Held:

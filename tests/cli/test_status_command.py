@@ -40,7 +40,7 @@ TROUBLED: Final[dict[str, Any]] = {
     "enrolled": True,
     "link": {"connected": False, "since_ms": None, "broker": None},
     "visit_open": False,
-    "refusals": {"receipt-signature": 3},
+    "refusals": {"receipt-signature": 3, "down-kid": 1},
     "problem": "store-full",
     "forked": {"reason": "beyond-tip", "at_ms": 1_790_000_000_000, "again": 31},
 }
@@ -97,6 +97,7 @@ def test_every_code_is_followed_by_its_sentence_and_next_step(
         ("device    oximeter-1: contec-cms50, gone (port-missing)", "port-missing"),
         ("device    oximeter-2: contec-cms50, gone (of-tomorrow)", "device-error"),
         ("refused   receipt-signature: 3", "receipt-signature"),
+        ("refused   down-kid: 1", "down-refused"),
         ("history   went back in time (beyond-tip); journalled again: 31", "beyond-tip"),
         ("problem   store-full", "store-full"),
         ("stopped   head-mismatch", "head-mismatch"),

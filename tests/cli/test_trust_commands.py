@@ -124,3 +124,9 @@ def test_what_was_not_opened_is_listed_and_tried_again(tmp_path: Path) -> None:
     assert told(home, "central", "quarantine", "list") == "Nothing is quarantined.\n"  # until it was tried
     world.explode()
     assert "has not come" in told(home, "central", "quarantine", "list")
+
+
+def test_who_is_not_known_is_not_said_to_be_put_out(tmp_path: Path) -> None:
+    _, centre = enrolled(tmp_path)
+    assert asked(centre, "central", "disconnect", "van-70") == "unit-unknown"
+    assert asked(centre, "central", "disconnect", "van-07")["unit"] == "van-07"
