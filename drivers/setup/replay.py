@@ -70,6 +70,7 @@ class _ReplayLine:
         self._awaited = collections.deque(_awaited(session))
         self._made: collections.Counter[tuple[What, str]] = collections.Counter()
         self._moved = asyncio.Event()
+        self._late_at_s: float | None = None
 
     def has(self, channel: str) -> bool:
         said = [event for event in self._events if event.what is What.HAS and event.channel == channel]
@@ -125,14 +126,17 @@ class _ReplayLine:
     async def _until_made(self, gate: Event) -> None:
         """Wait until the driver has done what was done here, or will not do it any more."""
         key = gate.what, gate.channel
+        if self._late_at_s is None:  # a driver that gives up now and then to look at a clock waits on
+            self._late_at_s = self._now_s() + LATE_S
         try:
-            async with asyncio.timeout(LATE_S):
+            async with asyncio.timeout_at(self._late_at_s):
                 while not self._made[key]:
                     self._moved.clear()
                     await self._moved.wait()
             self._made[key] -= 1
         except TimeoutError:
             self._differs()
+        self._late_at_s = None
         self._awaited.popleft()
 
     async def _until_its_time(self, event: Event) -> None:

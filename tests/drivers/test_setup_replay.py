@@ -263,6 +263,22 @@ async def test_a_driver_that_writes_otherwise_hears_the_same_and_is_counted(
     assert player.differences == 2
 
 
+async def test_a_driver_that_looks_at_its_clock_meanwhile_waits_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(replay_module, "LATE_S", 0.05)
+    trace = stream(Event(0.0, What.WROTE, STREAM, b"a"), Event(0.1, What.HEARD, STREAM, b"1"))
+    player = ReplayLines(trace)
+    heard: tuple[str, bytes] | None = None
+    async with playing(player) as line, asyncio.timeout(30):
+        while heard is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    heard = await line.hear()
+    assert heard == (STREAM, b"1")
+    assert player.differences == 1
+
+
 async def test_what_is_written_again_and_again_holds_up_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay_module, "LATE_S", 3600.0)
     alive = Event(0.0, What.WROTE, STREAM, b"keep")
