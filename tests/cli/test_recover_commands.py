@@ -60,3 +60,10 @@ def test_a_unit_is_opened_by_telephone(tmp_path: Path) -> None:
     )
     assert json.loads(verified.stdout)["valid"] is True
     assert json.loads((centre / "central" / "recoveries.log").read_text())["by"] == "hakim"
+
+
+def test_who_makes_a_centre_is_told_all_that_the_recovery_key_reads(tmp_path: Path) -> None:
+    said = qafila_here("central", "init", "--realm", "training", home=tmp_path / "centre").stdout
+    told = said.split("recovery.key:")[1].split("records-1.key")[0]
+    assert "every backup" in told
+    assert "device secret" in told
