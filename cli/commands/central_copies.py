@@ -88,8 +88,8 @@ def restore(
             + ("" if done.entries is None else f", with {done.entries} entries")
             + ".\n"
             + (f"What was there lies in {done.set_aside}.\n" if done.set_aside else "")
-            + "Units that were enrolled, and patients ordered to be erased, after the copy was made\n"
-            "are to be enrolled and ordered again.\n"
+            + "Units that were enrolled or revoked, and patients ordered to be erased, after the copy was\n"
+            "made are to be enrolled, revoked and ordered again; until then a revoked one is believed.\n"
             "Next: start collect and explode; units hear the new keyset and send what is missing"
         ),
     )
