@@ -32,6 +32,9 @@ def _seen(text: str) -> str:
     ):
         message = "a control character"
         raise ValueError(message)
+    if text and (text[0] in _JOINERS or unicodedata.category(text[0]).startswith("M")):
+        message = "a mark or a joiner before any letter: by itself not seen, or seen on what stands before it"
+        raise ValueError(message)
     return text
 
 
