@@ -18,7 +18,7 @@ from unittest import mock
 import pytest
 
 from cli import main
-from cli.doctor import bluetooth, broker, examination, media, stores
+from cli.doctor import bluetooth, broker, examination, machine, media, ports, stores
 from cli.doctor.asked import ask
 from cli.doctor.finding import Finding, Word, passed, warned
 from cli.doctor.side_by_side import WITHIN_S
@@ -233,6 +233,38 @@ def test_the_systems_bus_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_
     seen = bluetooth.look(config)
     assert seen is not None
     assert not seen.bus
+
+
+def test_serial_ports_and_their_rules_are_looked_at(tmp_path: Path) -> None:
+    mine, device = os.openpty()
+    try:
+        blocks = [
+            {"key": key, "kind": "contec-cms50", "port": port}
+            for key, port in (
+                ("there", os.ttyname(device)),
+                ("gone", "/dev/serial/by-id/usb-none-if00"),
+                ("a-file", str(tmp_path)),
+            )
+        ]
+        config = UnitConfig.model_validate({"unit": {"id": "van-07", "realm": "training"}, "device": blocks})
+        rule = 'SUBSYSTEM=="tty", SYMLINK+="qafila/gone", GROUP="qafila"'
+        (tmp_path / "70-qafila-gone.rules").write_text(rule)
+        seen = {each.key: (each.there, each.lasting, each.ruled) for each in ports.look(config, [tmp_path])}
+    finally:
+        os.close(mine)
+        os.close(device)
+    assert seen == {
+        "there": (True, False, False),
+        "gone": (False, True, True),
+        "a-file": (False, False, False),
+    }
+
+
+def test_system_units_are_found_where_systemd_has_them(tmp_path: Path) -> None:
+    for name in ("qafila-agent.service", "qafila-@.service", "other.service"):
+        (tmp_path / name).touch()
+    assert list(machine.look_at_units({"here": tmp_path})) == ["qafila-agent.service"]
+    assert machine.look_at_units({"here": tmp_path / "none"}) == {}
 
 
 def test_a_running_uplink_is_believed_and_a_dead_one_is_not(home: Path) -> None:
