@@ -158,10 +158,8 @@ def played_for_people(answer: Mapping[str, Any]) -> str:
     if not answer["whole"]:
         lines += ["The recording was cut short; this is as far as it goes."]
     if answer["differences"]:
-        often = answer["differences"]
-        lines += [
-            f"The driver wrote otherwise than the recorded one {often} times: where it sets a clock it does."
-        ]
+        often = "once" if answer["differences"] == 1 else f"{answer['differences']} times"
+        lines += [f"The driver wrote otherwise than the recorded one {often}: where it sets a clock it does."]
     if answer["ended"] != "recording-over":
         lines += [f"The driver ended with an error. (code: {answer['ended']})"]
     return "\n".join(lines)
