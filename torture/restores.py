@@ -46,7 +46,6 @@ COPIES: Final = 4
 _BACKED_UP: Final = 0.25
 """How many of them are backups, put back by the command; the others are copies of files."""
 _PATIENCE_S: Final = 180.0
-_PURGE_LOOKS: Final = 50
 _PROJECTED: Final = """
 SELECT e.request, count(*) FROM entries AS e JOIN (
     SELECT unit, epoch, stream, seq, leaf FROM patients
@@ -206,11 +205,12 @@ class Van:
             self.forks += noticed is not None
             await self._work(api, VISITS)
             await self._deliver_all(api)
-            self._centre.clock.leap(40)
             purges = self._purges()
-            await self._work(api, 1)
-            await self._deliver_all(api)
-            await self._time_to_purge(purges)
+            for days in (2, 40):  # once a day is noted what has been opened by then; periods count from there
+                self._centre.clock.leap(days)
+                await self._work(api, 1)
+                await self._deliver_all(api)
+            await _until(lambda: self._purges() > purges, "the agent to purge")
             self._delivered = {each.request for each in self._told}
             if not (await api.call("store.verify"))["valid"]:
                 self.broken.append(f"round {self._round}: the chain does not verify")
@@ -218,13 +218,6 @@ class Van:
         for old, _ in self._copies[:-COPIES]:
             shutil.rmtree(old)
         del self._copies[:-COPIES]
-
-    async def _time_to_purge(self, before: int) -> None:
-        """The battery would otherwise die before the agent has looked what is due; often nothing is."""
-        for _ in range(_PURGE_LOOKS):
-            if self._purges() > before:
-                return
-            await asyncio.sleep(0.1)
 
     def _purges(self) -> int:
         """How often its agents said that they purged."""
