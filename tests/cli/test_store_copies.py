@@ -149,6 +149,7 @@ def test_a_flipped_bit_in_the_slots_of_a_backup_is_damage_whatever_key_there_is_
 ) -> None:
     """Slots are what a backup of before a new key is opened with; nothing else in the manifest tells."""
     folder = backed_up(van)
+    (tmp_path / "new").mkdir()
     assert renew(van, "fatima", PIN, tmp_path / "new" / "device.secret", None)["former"]
     manifest, slots = folder / "manifest", van.base / "slots of then"
     whole = manifest.read_bytes()
