@@ -83,8 +83,12 @@ def test_any_of_them_is_killed_at_any_time_and_nothing_is_lost_or_doubled(
             each.wait_for("broker-connected", 1)
         for round_ in range(ROUNDS):
             send(vans, chance, "landed")
-            one_dies(centre, vans, crews[chance.randrange(len(crews))])
+            victim = crews[chance.randrange(len(crews))]
+            before = victim.said().count("broker-connected")
+            one_dies(centre, vans, victim)
             if round_ == ROUNDS // 2:
+                # who finds no database at its very first look says so and ends
+                victim.wait_for("broker-connected", before + 1)
                 postgresql.kill()
                 postgresql.start()
                 centre.restart()
