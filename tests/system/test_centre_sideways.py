@@ -79,16 +79,15 @@ def test_any_of_them_is_killed_at_any_time_and_nothing_is_lost_or_doubled(
     try:
         collectors.start()
         exploders.start()
-        for each in crews:
-            each.wait_for("broker-connected", 1)
+        lives = dict.fromkeys(crews, 1)
+        all_at_work(lives)
         for round_ in range(ROUNDS):
             send(vans, chance, "landed")
             victim = crews[chance.randrange(len(crews))]
-            before = victim.said().count("broker-connected")
+            lives[victim] = victim.said().count("broker-connected") + 1
             one_dies(centre, vans, victim)
             if round_ == ROUNDS // 2:
-                # who finds no database at its very first look says so and ends
-                victim.wait_for("broker-connected", before + 1)
+                all_at_work(lives)  # who finds no database at its very first look says so and ends
                 postgresql.kill()
                 postgresql.start()
                 centre.restart()
@@ -99,12 +98,19 @@ def test_any_of_them_is_killed_at_any_time_and_nothing_is_lost_or_doubled(
             time.sleep(0.3)
         check(centre, units, tips)
         newest_are_retained(vans, tips)
+        all_at_work(lives)
         assert [each.stop() for each in crews] == [0] * 5
     finally:
         collectors.kill()
         exploders.kill()
         for van in vans:
             van.disconnect()
+
+
+def all_at_work(lives: dict[Process, int]) -> None:
+    """Each has come to the broker as often as it should have by now."""
+    for process, times in lives.items():
+        process.wait_for("broker-connected", times)
 
 
 def one_dies(centre: Centre, vans: list[Van], victim: Process) -> None:
