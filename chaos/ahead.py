@@ -1,6 +1,7 @@
-"""The shipped exploder at a centre where weeks pass at once, so that units purge while things break.
+"""The shipped collector and exploder of a centre where weeks pass at once, so that units purge meanwhile.
 
-``python -m chaos.ahead HOME DAYS_FILE``: the file holds how many days the centre's time is ahead.
+``python -m chaos.ahead collect|explode HOME DAYS_FILE``: the file holds how many days the centre's time is
+ahead.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ from types import FrameType
 
 from edge import logs
 from edge.clock import Moment, SystemClock
-from sync.central import explode
+from sync.central import collect, explode
 from sync.central.home import CentreHome
 
 _DAY_MS = 86_400_000
@@ -32,8 +33,8 @@ class AheadClock(SystemClock):
 
 
 def main() -> None:
-    """Explode until told to stop."""
-    home, days = (Path(word) for word in sys.argv[1:3])
+    """Collect or explode until told to stop."""
+    home, days = (Path(word) for word in sys.argv[2:4])
     logs.to_stderr("centre")
     stop = threading.Event()
 
@@ -42,7 +43,8 @@ def main() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    explode.run(CentreHome(home), AheadClock(days), stop, backoff_max_s=_BACKOFF_MAX_S)
+    run = {"collect": collect.run, "explode": explode.run}[sys.argv[1]]
+    run(CentreHome(home), AheadClock(days), stop, backoff_max_s=_BACKOFF_MAX_S)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from torture.unit import PIN, USER
 
 REALM: Final = "training"
 WEEKS_DAYS: Final = 40
-_BACKOFF_MAX_S: Final = "1"
 _LONG: Final = 0.03
 """The part of the outages that last long enough for a dead link to be noticed by itself."""
 
@@ -69,13 +68,10 @@ class Stage:
         address = f"{broker.LOOPBACK}:{self._port}"
         await self._run(self.centre, "central", "init", "--realm", REALM, "--broker", address, *where)
         await self._start_broker()
-        for name in self._collectors:
-            self._keeper.start(
-                name, qafila(self.centre, "central", "collect", "--backoff-max", _BACKOFF_MAX_S)
-            )
-        for name in self._exploders:
-            home = str(Places.at(self.centre).central)
-            self._keeper.start(name, [sys.executable, "-m", "chaos.ahead", home, str(self._days)])
+        home = str(Places.at(self.centre).central)
+        for word, names in (("collect", self._collectors), ("explode", self._exploders)):
+            for name in names:
+                self._keeper.start(name, [sys.executable, "-m", "chaos.ahead", word, home, str(self._days)])
         for number in range(self._units):
             self.vans.append(await self._make_van(f"van-{number + 1:02}"))
         for van in self.vans:

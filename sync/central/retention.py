@@ -44,7 +44,10 @@ class Retention:
         return False
 
     def _drop_keys(self, now_ms: int) -> None:
-        """The key messages of sessions of which nothing waits any more."""
+        """The key messages of sessions of which nothing waits any more.
+
+        They count as missing from then on: should more of such a session come, it is asked for again.
+        """
         old = (now_ms - KEPT_MS,)
         where = (
             "raw IS NOT NULL AND since_ms < ? AND NOT EXISTS (SELECT 1 FROM landing"
@@ -52,4 +55,5 @@ class Retention:
         )
         if self._connection.execute(f"SELECT 1 FROM sessions WHERE {where} LIMIT 1", old).fetchone():  # noqa: S608  ours
             with database.write(self._connection, ()):
-                self._connection.execute(f"UPDATE sessions SET raw = NULL WHERE {where}", old)  # noqa: S608  ours
+                gone = "UPDATE sessions SET raw = NULL, state = 'missing' WHERE "
+                self._connection.execute(gone + where, old)

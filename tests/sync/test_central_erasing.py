@@ -245,6 +245,26 @@ def test_sealed_batches_are_destroyed_after_thirty_days(centre: Centre, unit: Un
     assert centre.value("SELECT count(*) FROM sessions WHERE raw IS NULL") == 1
 
 
+def test_a_key_that_was_destroyed_is_asked_for_again_when_more_of_its_session_comes(
+    centre: Centre, unit: Unit
+) -> None:
+    unit.visit()
+    centre.take(*whole(unit))
+    while Retention(centre.connection).look(centre.clock.wall_ms + KEPT_MS + 1):
+        pass
+    unit.visit()
+    (receipt,) = centre.land(unit.batch(V, 11, 12))
+    assert unit.sealer.session not in receipt.sessions_landed
+    assert receipt.sessions_needed == (unit.sealer.session,)
+    # an exploder that was started since has not kept the key either
+    centre.restart(key_grace_ms=0)
+    centre.explode()
+    assert centre.value("SELECT count(*) FROM landing WHERE state = 'key'") == 1
+    centre.take(unit.key_message())
+    assert centre.value("SELECT count(*) FROM landing WHERE settled = 0") == 0
+    assert centre.value("SELECT max(seq) FROM entries WHERE stream = 'vitals'") == 12
+
+
 def test_an_order_says_who_and_when(centre: Centre, unit: Unit) -> None:
     gone = unit.visit(PLANTED)
     centre.take(*whole(unit))
