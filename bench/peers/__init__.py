@@ -1,5 +1,5 @@
 """Others that carry records over a link, beside us: same records, same link, same machine, one run.
 
 ``make bench-peers`` installs the ThingsBoard IoT Gateway in an environment of its own, configures a
-Mosquitto bridge, and prints the table that stands in ``docs/reference/peers.md``.
+Mosquitto bridge, and prints a table.
 """

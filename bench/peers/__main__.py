@@ -1,4 +1,4 @@
-"""``make bench-peers [ARGS="--records 100000 --kills 20"]``: the table of ``docs/reference/peers.md``.
+"""``make bench-peers [ARGS="--records 100000 --kills 20"]``: all of them in one run, and a table.
 
 For each contestant: the link is cut, the records are handed over until they are stored, the link is opened
 and the clock runs until all of them are behind it. For the others *behind it* is the memory of a sink that
