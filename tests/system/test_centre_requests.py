@@ -105,6 +105,9 @@ async def test_an_urgent_question_is_answered_and_the_answer_is_read(world: Worl
     assert (asked["urgency"], asked["question"]) == ("urgent", "Douleur ?\nDepuis hier.")
     assert [value[:2] for value in asked["values"]] == [["spo2", "96"]]
 
+    async with connect(world.places.socket) as api:  # a command leaves the store open for a moment
+        await api.call("sign-in", user="fatima", pin=PIN)
+        await api.call("lock")
     answer = tmp_path / "answer.txt"
     answer.write_text("Aspirine 250 mg.\nTransférer à Béni Mellal.\n")
     sent = ("reply", request, "--text", str(answer), "--from", "Dr Leila Amrani, cardiologie")
