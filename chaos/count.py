@@ -13,19 +13,11 @@ from chaos.van import Van
 from cli.rehearsal.oracle import STREAMS
 from edge.store import Store
 from torture.nurse import Identity
+from torture.restores import PROJECTED
 from torture.unit import store_key
 
 _ENTRIES = "SELECT unit, epoch, stream, seq, kind, payload FROM entries"
 _LOSSES = "SELECT unit, epoch, stream, first, last FROM losses"
-_PROJECTED = """
-SELECT e.request, count(*) FROM entries AS e JOIN (
-    SELECT unit, epoch, stream, seq, leaf FROM patients
-    UNION ALL SELECT unit, epoch, stream, seq, leaf FROM encounters
-    UNION ALL SELECT unit, epoch, stream, seq, leaf FROM observations
-    UNION ALL SELECT unit, epoch, stream, seq, leaf FROM alerts
-) AS p ON p.unit = e.unit AND p.epoch = e.epoch AND p.stream = e.stream AND p.seq = e.seq AND p.leaf = e.leaf
-WHERE e.request IS NOT NULL GROUP BY e.request
-"""
 
 
 class Reads(Protocol):
@@ -107,7 +99,7 @@ def _kept(van: Van) -> dict[Identity, tuple[int, bytes | None]]:
 
 def _doubled(centre: Reads, told: Mapping[str, frozenset[Identity]]) -> int:
     """Rows of care beyond those that each request was told it made."""
-    projected = {request: int(n) for request, n in centre.read(_PROJECTED)}
+    projected = {request: int(n) for request, n in centre.read(PROJECTED)}
     return sum(max(0, n - len(told[request])) for request, n in projected.items() if request in told)
 
 

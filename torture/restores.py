@@ -46,14 +46,16 @@ COPIES: Final = 4
 _BACKED_UP: Final = 0.25
 """How many of them are backups, put back by the command; the others are copies of files."""
 _PATIENCE_S: Final = 180.0
-_PROJECTED: Final = """
+PROJECTED: Final = """
 SELECT e.request, count(*) FROM entries AS e JOIN (
     SELECT unit, epoch, stream, seq, leaf FROM patients
     UNION ALL SELECT unit, epoch, stream, seq, leaf FROM encounters
     UNION ALL SELECT unit, epoch, stream, seq, leaf FROM observations
     UNION ALL SELECT unit, epoch, stream, seq, leaf FROM alerts
-) USING (unit, epoch, stream, seq, leaf) WHERE e.request IS NOT NULL GROUP BY 1
+) AS p ON p.unit = e.unit AND p.epoch = e.epoch AND p.stream = e.stream AND p.seq = e.seq AND p.leaf = e.leaf
+WHERE e.request IS NOT NULL GROUP BY e.request
 """
+"""How many rows of care there are for each request, on either database."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class Centre:
 
     def projected(self) -> Counter[str]:
         """How many rows there are for each request."""
-        return Counter(dict(self._connection.execute(_PROJECTED).fetchall()))
+        return Counter(dict(self._connection.execute(PROJECTED).fetchall()))
 
     def _answer(self, answers: list[SignedReceipt]) -> None:
         for answer in answers:

@@ -1,14 +1,13 @@
 """Class tables: a measure, or the higher of two, falls on one rung of a ladder."""
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from edge.scoring.given import Fact, Inputs, Result, RuleNotForPatient
 from edge.scoring.intervals import Interval, check_complete, parse
-from edge.scoring.tables import TableRefused
+from edge.scoring.tables import TableRefused, read_strictly
 
 _TOP: Final = {"rule", "version", "source", "confirmed", "ages_months", "other_ages", "ladder", "numbers"}
 
@@ -97,12 +96,7 @@ def read(text: str) -> ClassTable:
     Raises:
         TableRefused: not TOML, an unknown word, a gap or an overlap.
     """
-    try:
-        return _table(tomllib.loads(text))
-    except TableRefused:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
-        raise TableRefused(f"{type(error).__name__}: {error}") from error
+    return read_strictly(text, _table)
 
 
 def _table(raw: dict[str, Any]) -> ClassTable:

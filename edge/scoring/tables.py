@@ -16,9 +16,9 @@ of one, with the same rule's name. What stands in it:
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from edge.scoring.intervals import Interval, check_complete, parse
 
@@ -26,6 +26,9 @@ _TOP: Final = {
     *("rule", "version", "source", "confirmed", "valid_for", "input", "context", "band", "alert"),
     *("colours", "trigger"),
 }
+
+
+T = TypeVar("T")
 
 
 class TableRefused(ValueError):
@@ -116,8 +119,17 @@ def read(text: str) -> Table:
     Raises:
         TableRefused: not TOML, an unknown word, a gap or an overlap.
     """
+    return read_strictly(text, _table)
+
+
+def read_strictly(text: str, make: Callable[[dict[str, Any]], T]) -> T:
+    """What ``make`` makes of a TOML text.
+
+    Raises:
+        TableRefused: not TOML, or ``make`` met something that it does not take.
+    """
     try:
-        return _table(tomllib.loads(text))
+        return make(tomllib.loads(text))
     except TableRefused:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
