@@ -159,7 +159,11 @@ class Proof:
             ("too early", len(self.too_early), f"of {self.claims} times it said arrived or received"),
             ("chain", "valid" if self.chain_valid else "BROKEN", "hashed again from the first entry"),
             ("in the clear", self.plaintext_hits, f"names, identifiers or the PIN; {control}"),
-            ("on the link", self.bytes_per_entry, "bytes an entry: small live batches, keys and resends too"),
+            (
+                "on the link",
+                self.bytes_per_entry,
+                "bytes an entry: ECG, small live batches, keys and resends too",
+            ),
         ]
         title = (
             f"A morning of {self.patients} synthetic patients in {self.seconds:.0f} s"
