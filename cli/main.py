@@ -11,6 +11,7 @@ from edge.errors import QafilaError
 
 _GROUPS: Final[dict[str, tuple[str, str]]] = {
     "unit": ("cli.commands.unit", "Make this box a unit, and enrol it with a centre."),
+    "config": ("cli.commands.config", "The configuration of this unit: what it says, and what holds."),
     "users": ("cli.commands.users", "The people who may sign in on this unit."),
     "patients": ("cli.commands.patients", "Patients of this unit: who they are, and who was entered twice."),
     "requests": ("cli.commands.requests", "What specialists are asked about patients, and their answers."),

@@ -117,7 +117,7 @@ def agent_parts(
         realm=realm,
         version=metadata.version("qafila"),
         clock=clock,
-        devices=[_device(section, workshop) for section in config.device],
+        devices=[device(section, workshop) for section in config.device],
         open_store=lambda key: open_settled(places.database, key),
         database=places.database,
         load_slots=lambda: load_slots(places, config),
@@ -217,7 +217,12 @@ class Pinned:
         return moment.wall_ms if moment.quality >= ClockQuality.NTP else None
 
 
-def _device(section: DeviceSection, workshop: UnitWorkshop) -> Device:
+def device(section: DeviceSection, workshop: UnitWorkshop) -> Device:
+    """A configured device, not opened.
+
+    Raises:
+        ConfigRefused: its kind is unknown, or does not take such an option.
+    """
     kind = KINDS.get(section.kind)
     if kind is None and (refused := KINDS.refusal(section.kind)) is not None:
         from drivers.offered import RefusedDriver  # only here: it reads all packages' entry points

@@ -1,15 +1,17 @@
 """Reading ``unit.toml``: which line is wrong, and what was probably meant."""
 
-import difflib
-import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 from pydantic import ValidationError
 
+from edge.config import mistakes
+from edge.config.mistakes import Mistake
 from edge.config.refusals import ConfigMissing, ConfigRefused
 from edge.config.unit import UnitConfig
+
+_MOST_BYTES: Final = 1_000_000
 
 
 def load(path: Path) -> UnitConfig:
@@ -19,8 +21,37 @@ def load(path: Path) -> UnitConfig:
         ConfigMissing: there is none.
         ConfigRefused: it is no TOML, a key is unknown or missing, or a value is not allowed.
     """
+    found = examine(read_text(path))
+    if isinstance(found, UnitConfig):
+        return found
+    first = found[0]
+    at = f"{path}, line {first.line}" if first.line else str(path)
+    raise ConfigRefused(f"{at}: {first.sentence}", next_step=first.next_step)
+
+
+def examine(text: str) -> UnitConfig | list[Mistake]:
+    """The configuration that a text is, or everything that is wrong with it, what to mend first at first."""
     try:
-        text = path.read_text(encoding="utf-8")
+        raw = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return [mistakes.in_the_form(text, error)]
+    try:
+        return UnitConfig.model_validate(raw)
+    except ValidationError as error:
+        return mistakes.in_the_values(text, UnitConfig, error.errors(include_url=False))
+
+
+def read_text(path: Path) -> str:
+    """The text of a configuration.
+
+    Raises:
+        ConfigMissing: there is none.
+        ConfigRefused: it cannot be read, is no text, or is far too long.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+        text = raw.decode("utf-8")
     except FileNotFoundError as error:
         raise ConfigMissing(
             f"There is no configuration at {path}.",
@@ -28,70 +59,12 @@ def load(path: Path) -> UnitConfig:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigRefused(
-            f"The configuration at {path} cannot be read.", next_step="Check that it is a readable text file."
+            f"The configuration at {path} cannot be read.",
+            next_step="Check that it is a readable text file (UTF-8).",
         ) from error
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigRefused(f"{path} is not TOML: {error}.", next_step="Correct that line.") from error
-    try:
-        return UnitConfig.model_validate(raw)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        # A misspelt key is a missing one too; its spelling is what helps.
-        first = min(found, key=lambda each: each["type"] != "extra_forbidden")
-        raise _refused(path, text, first["loc"], first["type"], first["msg"]) from error
-
-
-def _refused(path: Path, text: str, where: tuple[int | str, ...], kind: str, message: str) -> ConfigRefused:
-    name = ".".join(str(part) for part in where)
-    line = _line_of(text, where)
-    at = f"{path}, line {line}" if line else str(path)
-    if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(where[-1]), _known_keys(where[:-1]), n=1, cutoff=0.5)
-        return ConfigRefused(
-            f"{at}: the key `{name}` is unknown.",
-            next_step=f"Did you mean `{near[0]}`?" if near else "Remove it.",
+    if len(raw) > _MOST_BYTES:
+        raise ConfigRefused(
+            f"{path} is longer than a megabyte: it is no configuration.",
+            next_step="Put the right file there.",
         )
-    if kind == "missing":
-        return ConfigRefused(f"{at}: the key `{name}` is missing.", next_step="Add it.")
-    reason = message.removeprefix("Value error, ")
-    subject = f"`{name}`: {reason}" if name else reason
-    return ConfigRefused(f"{at}: {subject}.", next_step="Correct the value.")
-
-
-def _known_keys(section: tuple[int | str, ...]) -> list[str]:
-    """The keys allowed in a section, followed through the models."""
-    model: Any = UnitConfig
-    for part in section:
-        if isinstance(part, int):
-            continue
-        annotation = model.model_fields[part].annotation
-        arguments = getattr(annotation, "__args__", ())
-        model = arguments[0] if arguments else annotation
-    return list(model.model_fields)
-
-
-def _line_of(text: str, where: tuple[int | str, ...]) -> int | None:
-    """The line that names the last key of ``where``, as far as a look at the text can tell."""
-    names = [part for part in where if isinstance(part, str)]
-    nth = next((part for part in where if isinstance(part, int)), 0)
-    if not names:
-        return None
-    header = re.compile(rf"^\s*\[\[?\s*{re.escape(names[0])}\s*\]\]?")
-    starts = [number for number, line in enumerate(text.splitlines(), 1) if header.match(line)]
-    if len(names) == 1:
-        return starts[0] if starts else _find_key(text, names[0], 0)
-    if nth >= len(starts):
-        return None
-    return _find_key(text, names[-1], starts[nth]) or starts[nth]
-
-
-def _find_key(text: str, key: str, after: int) -> int | None:
-    pattern = re.compile(rf"^\s*\"?{re.escape(key)}\"?\s*=")
-    for number, line in enumerate(text.splitlines(), 1):
-        if number > after and pattern.match(line):
-            return number
-        if number > after and after and line.lstrip().startswith("["):
-            return None
-    return None
+    return text
