@@ -20,7 +20,7 @@ from cli.unit_secret import load_slots, secret_sources
 from cli.unit_setup import BUNDLE_FILE, KEYSET_FILE, installed
 from cli.workshop import UnitWorkshop
 from drivers.registry import KINDS
-from edge import logs
+from edge import logs, notify
 from edge.agent.parts import Device, Enrolled, Pace, Parts, Periods
 from edge.agent.portions import Sizes
 from edge.agent.service import run
@@ -124,6 +124,7 @@ def agent_parts(
         lockout=Lockout(places.store / "lockout", clock.monotonic_s),
         enrolled=Pinned(places, clock),
         keysets=PinnedKeyset(places),
+        service=notify.Service(clock.monotonic_s),
         outbox=Outbox(places.spool_out),
         inbox=Inbox(places.spool_in),
         serve=lambda handlers: serve(

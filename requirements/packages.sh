@@ -1,6 +1,6 @@
 #!/bin/sh
 # Tests speak to real parts that Debian has and PyPI has not: a Mosquitto, a D-Bus daemon, a tmux, a tracer
-# of system calls, a PostgreSQL. Bring in what is missing where that is allowed; say what is missing where it
+# of system calls, a PostgreSQL, systemd's own check of units. Bring in what is missing where that is allowed; say what is missing where it
 # is not. On
 # CI a missing part is a failure, never a skip.
 set -u
@@ -12,7 +12,8 @@ PARTS="mosquitto mosquitto broker
 dbus-daemon dbus Bluetooth
 tmux tmux screen
 strace strace torture
-postgres postgresql centre"
+postgres postgresql centre
+systemd-analyze systemd units"
 
 missing() {
     echo "$PARTS" | while read -r command package reason; do

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from edge.agent.portions import Sizes
 from edge.clock import Clock
 from edge.errors import QafilaError
+from edge.notify import Service
 from edge.ports.caller import Handler
 from edge.ports.down import DownReader
 from edge.ports.driver import Driver
@@ -138,6 +139,7 @@ class Parts:
         begins_anew: asked after a lock why this process could not begin anew, such as a configuration that
             would be refused; None where the one who runs the agent does not begin it again.
         keysets: pins the centre's public keys as they come; None where none are taken.
+        service: hears that the agent is ready and that it lives; by itself nobody does.
     """
 
     unit: str
@@ -166,3 +168,4 @@ class Parts:
     workshop: Workshop | None = None
     begins_anew: Callable[[], QafilaError | None] | None = None
     keysets: KeysetKeeper | None = None
+    service: Service = dataclasses.field(default_factory=lambda: Service(lambda: 0.0, {}))

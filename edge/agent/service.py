@@ -45,6 +45,7 @@ from edge.agent.refusals import NotAllowed, SignInNeeded, StoreLocked
 from edge.agent.supervisor import Supervisor
 from edge.agent.unit_news import UnitNews
 from edge.agent.unlocking import Pinned, Unlocking
+from edge.notify import STOPPING
 from edge.ports.caller import Answer, Call, Handler, Json
 from edge.ports.driver import DeviceEvent
 from edge.store.errors import StoreError
@@ -254,6 +255,7 @@ class Agent:
     def _stop(self, stop: asyncio.Event) -> None:
         """Somebody wants the agent to end, also while it ends only to begin anew."""
         self._told_to_stop, self._anew = True, False
+        self._parts.service.tell(STOPPING)
         stop.set()
 
     async def _watch_locks(self, stop: asyncio.Event) -> None:
@@ -361,6 +363,7 @@ class Agent:
 
     async def _heartbeat(self) -> None:
         while True:
+            self._parts.service.alive()
             beat: Mapping[str, Json] = {
                 "wall_ms": self._parts.clock.now().wall_ms,
                 "problem": self._room.saves.problem,

@@ -6,11 +6,13 @@ It may be killed between any two steps. What was not committed is still in the v
 committed and not receipted comes again and is answered again.
 """
 
+import dataclasses
 import logging
 import threading
 from typing import Final
 
 from edge.clock import Clock
+from edge.notify import Service
 from sync.central import station, trouble
 from sync.central.connection import Connection
 from sync.central.home import CentreHome
@@ -52,13 +54,14 @@ def run(
         CentreError: a file is missing, the broker may not be reached, or a collector runs here already.
         CentreDatabaseError: the database cannot be used.
     """
-    here = station.prepare(home, PROCESS, Use.LANDED, broker)
+    service = Service(clock.monotonic_s)
+    here = dataclasses.replace(station.prepare(home, PROCESS, Use.LANDED, broker), service=service)
 
     def serve(connection: Connection) -> None:
         with trouble.understood(), here.alone("collector"):
             _collect(here, home, clock, stop, connection, backoff_max_s)
 
-    station.on_database(home, stop, serve)
+    station.on_database(home, stop, service, serve)
 
 
 def _collect(
@@ -78,6 +81,7 @@ def _collect(
     spoken_to = 0
     try:
         while not stop.is_set():
+            here.service.alive()
             messages = link.poll(WAIT_S, gather_s=GATHER_S, quiet_s=QUIET_S)
             if link.connections != spoken_to and link.connected:
                 spoken_to = link.connections

@@ -7,11 +7,13 @@ last receipts are published again when it is back. It subscribes to nothing and 
 broker.
 """
 
+import dataclasses
 import logging
 import threading
 from typing import Final
 
 from edge.clock import Clock
+from edge.notify import Service
 from sync.central import database, erasing, station, trouble
 from sync.central.broker import Link
 from sync.central.certificate_sender import CertificateSender
@@ -87,13 +89,14 @@ def run(
         CentreError: a file is missing, the broker may not be reached, or an exploder runs here already.
         CentreDatabaseError: the database cannot be used.
     """
-    here = station.prepare(home, PROCESS, Use.OPENED, broker)
+    service = Service(clock.monotonic_s)
+    here = dataclasses.replace(station.prepare(home, PROCESS, Use.OPENED, broker), service=service)
 
     def serve(connection: Connection) -> None:
         with trouble.understood(), here.alone("exploder"):
             _explode(here, home, clock, stop, connection, backoff_max_s, key_grace_ms)
 
-    station.on_database(home, stop, serve)
+    station.on_database(home, stop, service, serve)
 
 
 def _explode(
@@ -119,6 +122,7 @@ def _explode(
     lead = Lead(connection, "explode", clock)
     try:
         while not stop.is_set():
+            here.service.alive()
             if watch.changed(clock.monotonic_s()):
                 writer.sign_with(home.read_key(Use.OPENED, settings.realm))
                 exploder.open_with(home.read_seal_to_keys(settings.realm))

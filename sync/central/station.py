@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.clock import Clock
+from edge.notify import Service
 from sync.central import authorities, database, sentences
 from sync.central.broker import Link, client_id
 from sync.central.connection import Connection
@@ -59,6 +60,7 @@ class Station:
         name: what the broker calls this process.
         lock: held while it runs, where there is one of its kind in a centre; None where there are several.
         tls: what it connects with, where the broker is reached with TLS.
+        service: hears that the process is ready and that it lives; by itself nobody does.
     """
 
     settings: Settings
@@ -67,6 +69,7 @@ class Station:
     name: str
     lock: Path | None
     tls: ssl.SSLContext | None = None
+    service: Service = dataclasses.field(default_factory=lambda: Service(lambda: 0.0, {}))
     sent: dict[tuple[str, str], bytes] = dataclasses.field(default_factory=dict[tuple[str, str], bytes])
     """Receipts that another's may have overtaken."""
 
@@ -142,7 +145,9 @@ def prepare(home: CentreHome, process: str, use: Use, broker: Broker | None) -> 
     )
 
 
-def on_database(home: CentreHome, stop: threading.Event, serve: Callable[[Connection], None]) -> None:
+def on_database(
+    home: CentreHome, stop: threading.Event, service: Service, serve: Callable[[Connection], None]
+) -> None:
     """Serve on a connection to the database; where PostgreSQL goes away meanwhile, again once it is back.
 
     Raises:
@@ -164,5 +169,6 @@ def on_database(home: CentreHome, stop: threading.Event, serve: Callable[[Connec
             if not away:
                 _LOG.warning("database-away", extra=sentences.said(sentences.DATABASE, error.stable_code))
             away = True
+        service.alive()
         stop.wait(wait_s)
         wait_s = min(wait_s * 2, _BACKOFF_MAX_S)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
+from edge import notify
 from edge.clock import Clock
 from edge.ports.sealing import Receipt
 from sync.uplink import sentences
@@ -111,6 +112,7 @@ class Uplink:
         self._down_since_ms: int | None = None
         self._telling = Telling()
         self._rest_until_s = 0.0
+        self._service = notify.Service(clock.monotonic_s)
         self._stopping = False
         self._blocked = False
         self._wake, self._waker = socket.socketpair()
@@ -369,6 +371,7 @@ class Uplink:
                 return
 
     def _check_stop(self) -> None:
+        self._service.alive()
         if self._stopping:
             raise _Stopping
         if self._enrolled.changed():
@@ -376,6 +379,7 @@ class Uplink:
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
+        self._service.tell(notify.STOPPING)
         if self._blocked:
             raise _Stopping
 
