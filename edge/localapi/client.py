@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from edge.errors import QafilaError
-from edge.localapi.lines import MAX_ANSWER_BYTES, read_object, to_line
+from edge.localapi.lines import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, read_object, to_line
 from edge.localapi.messages import VERSION
 from edge.localapi.unix import short_path
 from edge.ports.caller import CallRefused
@@ -106,6 +106,22 @@ def _refusal(error: Mapping[str, Any]) -> CallRefused:
     )
 
 
+def _line(message: Mapping[str, Any]) -> bytes:
+    try:
+        line = to_line(message)
+    except UnicodeEncodeError:
+        raise CallRefused(
+            "What was given holds bytes that are no text.",
+            next_step="Type it again, or save the file as UTF-8.",
+            code="not-text",
+        ) from None
+    if len(line) > MAX_REQUEST_BYTES:
+        raise CallRefused(
+            "What was given is longer than 64 kB.", next_step="Send less at once.", code="line-too-long"
+        )
+    return line
+
+
 class _Protocol(asyncio.Protocol):
     """Matches answers to requests by id and keeps events in a bounded queue."""
 
@@ -129,6 +145,7 @@ class _Protocol(asyncio.Protocol):
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(self._reason)
+                future.exception()  # whoever still waits hears it; nobody does who has given up
         self._waiting.clear()
 
     def data_received(self, data: bytes) -> None:
@@ -141,13 +158,18 @@ class _Protocol(asyncio.Protocol):
             self.close()
 
     def send(self, request: str, message: Mapping[str, Any]) -> "asyncio.Future[dict[str, Any]]":
-        """Send a request; the future gives its answer."""
+        """Send a request; the future gives its answer.
+
+        Raises:
+            CallRefused: it cannot be sent as it is; the connection stays.
+        """
         if self._transport is None:
             raise self._reason
+        line = _line(message)
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[request] = future
         future.add_done_callback(lambda _: self._waiting.pop(request, None))
-        self._transport.write(to_line(message))
+        self._transport.write(line)
         return future
 
     async def next_event(self) -> tuple[str, dict[str, Any]]:

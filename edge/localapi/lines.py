@@ -13,6 +13,29 @@ from edge.localapi.shapes import Message
 
 MAX_REQUEST_BYTES: Final = 64 * 1024
 MAX_ANSWER_BYTES: Final = 1024 * 1024
+_LIMITS: Final = ("min_length", "max_length", "expected", "ge", "le", "gt", "lt")
+_AGAIN: Final = "Correct it and try again."
+_FAULTS: Final[Mapping[str, tuple[str, str]]] = {
+    "string_too_short": ("is empty", "Write it and try again."),
+    "string_too_long": ("is longer than {max_length} characters", "Make it shorter and try again."),
+    "too_short": ("is too short: {min_length} at least", _AGAIN),
+    "too_long": ("is too long: {max_length} at most", _AGAIN),
+    "not-seen": (
+        "holds a character that cannot be seen, such as a control character",
+        "Type it again; what is copied from elsewhere may bring such characters along.",
+    ),
+    "no-date": ("is no day of the calendar", _AGAIN),
+    "string_pattern_mismatch": ("is not written as it has to be", _AGAIN),
+    "literal_error": ("is not one of {expected}", _AGAIN),
+    "uuid_parsing": ("is no id", "Copy it whole from the list that shows it."),
+    "greater_than_equal": ("is less than {ge}", _AGAIN),
+    "less_than_equal": ("is more than {le}", _AGAIN),
+    "greater_than": ("is not more than {gt}", _AGAIN),
+    "less_than": ("is not less than {lt}", _AGAIN),
+    "int_parsing": ("is no whole number", _AGAIN),
+    "decimal_parsing": ("is no number", _AGAIN),
+}
+"""By the kind of fault what is said of the field, and what to do. Faults of clients alone are not here."""
 
 
 class RequestRefused(QafilaError):
@@ -89,17 +112,27 @@ def read_fields(method: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     try:
         message = METHODS[method].takes.model_validate(raw)
     except ValidationError as error:
-        raise RequestRefused(
-            f"{method}: {_where(error)}.",
-            next_step="Correct the field; `qafila agent schema` describes it.",
-            code="field-refused",
-        ) from error
+        sentence, next_step = _for_people(method, error)
+        raise RequestRefused(sentence, next_step=next_step, code="field-refused") from error
     return _plain(message)
 
 
 def _plain(message: Message) -> dict[str, Any]:
     values = message.model_dump()
     return {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in values.items()}
+
+
+def _for_people(method: str, error: ValidationError) -> tuple[str, str]:
+    """What is wrong with a field and what to do, for whoever typed it; never what stood in it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    fault = first["type"]
+    context: Mapping[str, object] = dict(first.get("ctx", {}))
+    if fault not in _FAULTS:
+        return f"{method}: {_where(error)}.", "Correct the field; `qafila agent schema` describes it."
+    place = ", ".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
+    limits = {name: context[name] for name in _LIMITS if name in context}  # of the schema, never of the input
+    words, next_step = _FAULTS[fault]
+    return f"The {place.replace('_', ' ')} {words.format_map(limits)}.", next_step
 
 
 def _where(error: ValidationError) -> str:

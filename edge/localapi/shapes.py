@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from edge.records.people import USER_ID, user_id
 
@@ -30,11 +31,10 @@ def _seen(text: str) -> str:
     if _SELECTORS.search(text) or any(
         c in _INVISIBLE or (unicodedata.category(c) in _NOT_TEXT and c not in _JOINERS) for c in text
     ):
-        message = "a control character"
-        raise ValueError(message)
+        raise PydanticCustomError("not-seen", "a control character")
     if text and (text[0] in _JOINERS or unicodedata.category(text[0]).startswith("M")):
-        message = "a mark or a joiner before any letter: by itself not seen, or seen on what stands before it"
-        raise ValueError(message)
+        # By itself it is not seen, or it is seen on what stands before it.
+        raise PydanticCustomError("not-seen", "a mark or a joiner before any letter")
     return text
 
 
@@ -57,9 +57,11 @@ def as_seen(text: str) -> str:
 
 def _in_the_calendar(birth: str) -> str:
     if birth < _EARLIEST_BIRTH:
-        message = "too long ago"
-        raise ValueError(message)
-    datetime.date.fromisoformat((birth + "-01-01")[: len("YYYY-MM-DD")])
+        raise PydanticCustomError("no-date", "too long ago")
+    try:
+        datetime.date.fromisoformat((birth + "-01-01")[: len("YYYY-MM-DD")])
+    except ValueError:
+        raise PydanticCustomError("no-date", "no day of the calendar") from None
     return birth
 
 

@@ -1,6 +1,7 @@
 """The local API over real Unix sockets."""
 
 import asyncio
+import gc
 import json
 import os
 import socket
@@ -174,6 +175,42 @@ async def test_a_request_out_of_form_is_refused_and_the_connection_goes_on(
         answers = await raw_lines(sock, json.dumps(message).encode() + b"\n", request("status"))
     assert answers[0]["error"]["code"] == code
     assert answers[1]["ok"] == {"unit": "van-07"}
+
+
+@pytest.mark.parametrize(
+    ("do", "fields", "sentence"),
+    [
+        ("site.arrive", {"name": "Imil\u0007chil"}, "The name holds a character that cannot be seen"),
+        ("site.arrive", {"name": " "}, "The name is empty."),
+        ("site.arrive", {"name": "x" * 121}, "The name is longer than 120 characters."),
+        ("site.arrive", {"site": "Imilchil"}, "The site is no id."),
+        ("patient.find", {"text": ""}, "The text is empty."),
+        ("sign-in", {"user": "amina", "pin": ""}, "The pin is too short: 1 at least."),
+        ("sign-in", {"user": "amina", "pin": "x" * 200}, "The pin is too long: 128 at most."),
+        ("device.measure", {"device": "cuff", "mode": "horse"}, "The mode is not one of 'adult', 'child'"),
+    ],
+)
+async def test_what_a_person_mistyped_is_said_in_a_sentence(
+    sock: Path, do: str, fields: dict[str, object], sentence: str
+) -> None:
+    async with serving(sock, Desk()):
+        [answer] = await raw_lines(sock, request(do, **fields))
+    assert answer["error"]["code"] == "field-refused"
+    assert answer["error"]["sentence"].startswith(sentence)
+    assert answer["error"]["next"]
+
+
+async def test_what_cannot_be_sent_is_refused_before_it_leaves_and_the_connection_goes_on(
+    sock: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(sock, Desk()), connect(sock) as api:
+        for user, code in (("a" * 70_000, "line-too-long"), ("amina\udcff", "not-text")):
+            with pytest.raises(CallRefused) as refused:
+                await api.call("sign-in", user=user, pin="1")
+            assert refused.value.stable_code == code
+        assert await api.call("status") == {"unit": "van-07"}
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 async def test_a_refusal_never_repeats_what_stood_in_the_field(sock: Path) -> None:
