@@ -83,6 +83,9 @@ def told(outcome: Salvaged) -> dict[str, Any]:
         "pages": outcome.pages,
         "bad_pages": outcome.bad_pages,
         "kept": {stream.word: count for stream, count in outcome.kept.items()},
+        "first_entries": outcome.first_entries,
+        "again": outcome.again,
+        "purged": outcome.purged,
         "entries_lost": outcome.entries_lost,
         "lost": [
             {

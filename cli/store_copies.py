@@ -89,7 +89,11 @@ def restore_backup(places: Places, user: str, pin: str, folder: Path, grant: Pat
             owed: Owed = _nothing_owed
         else:
             backup_key, owed = _granted(places, manifest, grant, key)
-        if config.unit.id == manifest.header.unit and not restoring.is_lost(places.database, key):
+        ours = config.unit.id == manifest.header.unit
+        done_before = restoring.is_made_of(places.database, key, manifest)
+        if (ours or done_before) and not restoring.is_lost(places.database, key):
+            if done_before:
+                return _answer(config.unit.id, manifest, brought, None)
             raise BackupRefused(
                 "The store of this unit is whole: nothing was restored.",
                 next_step="Use it. If an older state is wanted all the same, set its files aside first.",
@@ -109,18 +113,25 @@ def restore_backup(places: Places, user: str, pin: str, folder: Path, grant: Pat
                 owed,
             ),
         )
+    return _answer(config.unit.id, manifest, brought, done)
+
+
+def _answer(
+    unit: str, manifest: Manifest, brought: Sequence[str], done: restoring.Restored | None
+) -> dict[str, Any]:
+    """What there is now; without ``done`` this backup was put back before, and nothing was changed now."""
     made = datetime.datetime.fromtimestamp(manifest.header.made_ms / 1000, datetime.UTC)
-    former = manifest.header.unit if manifest.header.unit != config.unit.id else None
     return {
-        "unit": config.unit.id,
-        "former": former,
+        "unit": unit,
+        "former": manifest.header.unit if manifest.header.unit != unit else None,
         "made": f"{made:%Y-%m-%d %H:%M} UTC",
-        "entries": done.entries,
-        "again": done.again,
-        "set_aside": None if done.aside is None else done.aside.name,
-        "brought": brought,
-        "to_erase": done.to_erase,
-        "orders_refused": done.orders,
+        "done_before": done is None,
+        "entries": None if done is None else done.entries,
+        "again": None if done is None else done.again,
+        "set_aside": None if done is None or done.aside is None else done.aside.name,
+        "brought": list(brought),
+        "to_erase": 0 if done is None else done.to_erase,
+        "orders_refused": None if done is None else done.orders,
     }
 
 

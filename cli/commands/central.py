@@ -308,6 +308,8 @@ def grant(
             f"{given.unit} may have what the backup of {given.former} holds; the grant is {out}.\n"
             "Take the recovery key away again.\n"
         )
+        if noted.repeated:
+            told += "It was given before; this is the same one once more.\n"
         for unit, granted_ms in noted.before:
             told += f"{unit} was let have a backup of {given.former} before, on {day(granted_ms)}. If both"
             told += " go on, the centre\nholds both branches and says cloned: use one of them only.\n"
@@ -321,7 +323,7 @@ def grant(
 
     told = {"former": given.former, "unit": given.unit, "backup": given.backup.hex(), "grant": str(out)}
     before = [{"unit": unit, "granted_ms": granted_ms} for unit, granted_ms in noted.before]
-    erase = {"to_erase": owed, "to_erase_again": again}
+    erase = {"to_erase": owed, "to_erase_again": again, "repeated": noted.repeated}
     emit(told | erase | {"granted_before": before}, as_json=as_json, human=human)
 
 

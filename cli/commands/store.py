@@ -108,6 +108,11 @@ def restore(
     answer = restore_backup(Places.at(home), user, pin, folder.absolute(), grant)
 
     def human() -> str:
+        if answer["done_before"]:
+            return (
+                f"This backup, of {answer['made']}, was put back before: the store is whole and goes on from"
+                " it.\nNothing was changed now. Next: start the agent and sign in."
+            )
         lines = [f"The store is that of {answer['made']}: {answer['entries']} entries."]
         lines.append(f"{answer['again']} of them are sent again, once each.")
         if answer["set_aside"]:

@@ -1,11 +1,17 @@
 """`qafila store salvage`: a new store out of a damaged one."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from cli.options import AsJson, Home, PinStdin
+
+_BESIDE: Final = {
+    "first_entries": "first entries of streams, of which the new store has its own",
+    "again": "entries that stood there twice",
+    "purged": "entries of waves whose samples were gone by rule",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -44,6 +50,9 @@ def human(answer: dict[str, Any]) -> str:
     """What was kept, what is lost, and what to do next."""
     kept = ", ".join(f"{word} {count}" for word, count in answer["kept"].items())
     lines = [f"New store: {answer['file']}. It verifies. Entries kept: {kept}."]
+    beside = [f"{answer[name]} {words}" for name, words in _BESIDE.items() if answer[name]]
+    if beside:
+        lines.append(f"Not taken over, because nothing is lost by it: {', '.join(beside)}.")
     lines.append(f"Pages that do not read back: {answer['bad_pages']} of {answer['pages']}.")
     if not answer["entries_lost"]:
         lines.append("No entry is lost.")

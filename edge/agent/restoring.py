@@ -106,7 +106,7 @@ def restore(
             except OrderRefused as error:
                 refused = error.stable_code
             _succeed(new, database, with_)
-        entries, again = _begin(new, with_, orders)
+        entries, again = _begin(new, with_, orders, manifest.header.id)
         _close_for_good(new)
         aside = set_aside(database)
         new.rename(database)
@@ -137,6 +137,18 @@ def is_lost(database: Path, key: bytes) -> bool:
         store.close()
 
 
+def is_made_of(database: Path, key: bytes, manifest: Manifest) -> bool:
+    """Whether the store that is here is whole and was made of this backup, whatever came to it since."""
+    try:
+        store = Store.open(database, key)
+    except StoreError:
+        return False
+    try:
+        return store.restored_from == manifest.header.id
+    finally:
+        store.close()
+
+
 def _owed(new: Path, with_: Restoration) -> Sequence[ErasureOrder]:
     """What the unit of the backup was ordered to erase: sealed to a key that only its store holds."""
     store = Store.open(new, with_.key)
@@ -146,7 +158,9 @@ def _owed(new: Path, with_: Restoration) -> Sequence[ErasureOrder]:
         store.close()
 
 
-def _begin(new: Path, with_: Restoration, orders: Sequence[ErasureOrder]) -> tuple[int, int]:
+def _begin(
+    new: Path, with_: Restoration, orders: Sequence[ErasureOrder], backup_id: bytes
+) -> tuple[int, int]:
     """Leave the epoch of the backup; how many entries there are, and how many are sent again."""
     store = Store.open(new, with_.key)
     try:
@@ -160,6 +174,7 @@ def _begin(new: Path, with_: Restoration, orders: Sequence[ErasureOrder]) -> tup
         with store.write() as tx:
             tx.set_slots_generation(with_.slots.generation)
             tx.set_slots_intent(None)
+            tx.set_restored_from(backup_id)
         sealing = Sealing(store, with_.outbox, batch=with_.batch, session_s=0.0, audit_s=0.0)
         sealing.start(with_.make)
         if with_.make is not None:

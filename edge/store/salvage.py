@@ -49,6 +49,9 @@ class Salvaged:
         pages, bad_pages: of the damaged file and its log.
         kept: entries in the new store, by stream.
         lost: entries that are not, in order.
+        first_entries: of epochs, which name the epoch and hold nothing else; the new store has its own.
+        again: that stood there twice under one name, and are kept once.
+        purged: of waves whose samples were gone by rule; they say nothing any more.
         chunks_lost: stretches of wave whose samples are not there, though their entries were.
         nameless: patients of whom nothing is left but that they were there.
         new_identity: the unit's keys were lost; it has to be enrolled again.
@@ -58,6 +61,9 @@ class Salvaged:
     bad_pages: int
     kept: dict[Stream, int]
     lost: tuple[Span, ...]
+    first_entries: int
+    again: int
+    purged: int
     chunks_lost: int
     nameless: int
     new_identity: bool
@@ -113,6 +119,7 @@ class _Salvage:
         self._whose = whose
         self._moment = moment
         self._kept = dict.fromkeys(Stream, 0)
+        self._first_entries = self._again = self._purged = 0
         self._chunks_lost = 0
         self._nameless = 0
         self._new_identity = False
@@ -138,7 +145,11 @@ class _Salvage:
             if count % _REPORT_EVERY == 0:
                 progress(self._wreck.pages + count * self._wreck.pages // len(order), 2 * self._wreck.pages)
             identity = self._found.name(place)
-            if self._found.entries[place].kind is Kind.GENESIS or identity in done:
+            if self._found.entries[place].kind is Kind.GENESIS:
+                self._first_entries += 1
+                continue
+            if identity in done:
+                self._again += 1
                 continue
             if identity is not None:
                 done.add(identity)
@@ -203,8 +214,9 @@ class _Salvage:
             where = self._wreck.chunks.get(cast("tuple[bytes, int]", _chunk_of(found.payload)))
             chunk = None if where is None else samples(self._pages, where)
             if chunk is None:  # an entry whose samples are nowhere says nothing any more
-                if place not in self._found.no_samples:
-                    self._chunks_lost += 1
+                gone_by_rule = place in self._found.no_samples
+                self._purged += gone_by_rule
+                self._chunks_lost += not gone_by_rule
                 return
         if place.stream != Stream.AUDIT:
             self._make_room(new, tx, found.kind, found.payload)
@@ -330,6 +342,9 @@ class _Salvage:
             bad_pages=self._wreck.bad,
             kept=dict(self._kept),
             lost=tuple(self._found.lost()),
+            first_entries=self._first_entries,
+            again=self._again,
+            purged=self._purged,
             chunks_lost=self._chunks_lost,
             nameless=self._nameless,
             new_identity=self._new_identity,

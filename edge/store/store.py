@@ -119,6 +119,12 @@ class Store(
         return None if row is None else row[0]
 
     @property
+    def restored_from(self) -> bytes | None:
+        """The id of the backup that this store was made of, or None."""
+        row = self._row("SELECT value FROM meta WHERE name = 'restored-from'")
+        return None if row is None else row[0]
+
+    @property
     def keyset_version(self) -> int:
         """The version of the keyset that the audit trail says is pinned, 0 when it says nothing."""
         row = self._row("SELECT value FROM meta WHERE name = 'keyset-version'")

@@ -305,6 +305,10 @@ class Transaction(Removing):
         else:
             self._set_meta("slots-intent", intent)
 
+    def set_restored_from(self, backup: bytes) -> None:
+        """Remember which backup this store was made of, by its id."""
+        self._set_meta("restored-from", backup)
+
     def set_keyset(self, version: int, sealing_to: Iterable[bytes]) -> None:
         """Remember which keyset the audit trail says is pinned, and to which keys is sealed."""
         self._set_meta("keyset-version", version.to_bytes(8))

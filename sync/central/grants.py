@@ -52,7 +52,8 @@ class Given:
         raw: the file to be carried to the box.
         owed: patients in hex whom the lost unit was ordered to erase; the backup may still hold them.
         again: those of them of whom the box does not hear by this grant: two people have to order it again.
-        before: earlier grants of what the lost unit wrote: to whom, and when.
+        before: earlier grants of what the lost unit wrote to other boxes: to whom, and when.
+        repeated: this box was let have this backup before; nothing more was noted.
     """
 
     grant: Grant
@@ -60,6 +61,7 @@ class Given:
     owed: tuple[str, ...]
     again: tuple[str, ...] = ()
     before: tuple[tuple[str, int], ...] = ()
+    repeated: bool = False
 
 
 def give(home: CentreHome, wanted: Wanted, key_file: Path, clock: Clock) -> Given:
@@ -111,28 +113,34 @@ def give(home: CentreHome, wanted: Wanted, key_file: Path, clock: Clock) -> Give
             orders = _orders_to(connection, header.unit)
             grant = Grant(header.unit, wanted.unit, realm, header.id, now_ms, orders)
             before = connection.execute(
-                "SELECT unit, granted_ms FROM grants WHERE former = ? ORDER BY granted_ms, unit",
-                (grant.former,),
+                "SELECT unit, min(granted_ms) FROM grants WHERE former = ? AND unit <> ?"
+                " GROUP BY unit ORDER BY min(granted_ms), unit",
+                (grant.former, grant.unit),
             ).fetchall()
-            connection.execute(
-                "INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    *(grant.unit, grant.former, grant.backup.hex()),
-                    *(wanted.reason, wanted.by, grant.granted_ms),
-                ),
-            )
+            repeated = not _note(connection, grant, wanted)
             owed, again = _inherit_orders(connection, grant)
-            database.raise_alarm(
-                connection,
-                "succeeded",
-                grant.former,
-                f"{grant.unit} continues what it wrote",
-                grant.granted_ms,
-            )
     finally:
         connection.close()
     raw = grants.make(grant, secret, recv_public, read_file(home.hot_key))
-    return Given(grant, raw, owed, again, tuple((unit, int(granted_ms)) for unit, granted_ms in before))
+    others = tuple((unit, int(granted_ms)) for unit, granted_ms in before)
+    return Given(grant, raw, owed, again, others, repeated)
+
+
+def _note(connection: Connection, grant: Grant, wanted: Wanted) -> bool:
+    """Note a grant and tell of it; False where this one was noted before, as when its file was mislaid."""
+    same = (grant.unit, grant.former, grant.backup.hex())
+    noted = connection.execute(
+        "SELECT 1 FROM grants WHERE unit = ? AND former = ? AND backup = ?", same
+    ).fetchone()
+    if noted is not None:
+        return False
+    connection.execute(
+        "INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?)", (*same, wanted.reason, wanted.by, grant.granted_ms)
+    )
+    database.raise_alarm(
+        connection, "succeeded", grant.former, f"{grant.unit} continues what it wrote", grant.granted_ms
+    )
+    return True
 
 
 class Families:

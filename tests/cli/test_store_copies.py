@@ -81,6 +81,11 @@ def test_a_damaged_store_is_set_aside_and_the_backup_goes_on_under_another_epoch
     answer = restore_backup(van, "fatima", PIN, folder, None)
     assert (van.store / str(answer["set_aside"])).read_bytes() == rotten
     assert families(van) == [FAMILY]
+    before = van.database.read_bytes()
+    again = restore_backup(van, "fatima", PIN, folder, None)  # nobody was sure that it had been done
+    assert (again["done_before"], again["entries"], again["made"]) == (True, None, answer["made"])
+    assert van.database.read_bytes() == before
+    assert refused(lambda: restore_backup(van, "fatima", PIN, backed_up(van), None)) == "store-not-lost"
     with unlocked(van, "fatima", PIN, "store.verify") as (_, store, _):
         fork = store.last_fork()
         assert fork is not None

@@ -58,6 +58,7 @@ def test_a_damaged_store_is_set_aside_and_what_it_gives_takes_its_place(home: Pa
     root = fill(home)
     rot(home, root)  # above every entry: by the tree, none of them can be reached any more
     damaged = Places.at(home).database.read_bytes()
+    written = 2 * VISITS + 5  # and a first entry of each stream
     verify = qafila_here(
         "store", "verify", "--user", "fatima", "--pin-stdin", "--json", stdin=PIN + "\n", home=home
     )
@@ -69,6 +70,8 @@ def test_a_damaged_store_is_set_aside_and_what_it_gives_takes_its_place(home: Pa
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert (answer["bad_pages"], answer["entries_lost"], answer["nameless"]) == (1, 0, 0)
+    beside = answer["first_entries"] + answer["again"] + answer["purged"]
+    assert sum(answer["kept"].values()) + beside == written, "each entry is somewhere in the account"
     assert answer["kept"]["vitals"] >= 2 * VISITS
     aside = Places.at(home).store / answer["set_aside"]
     assert aside.read_bytes() == damaged, "not a byte of it was changed"
@@ -86,6 +89,7 @@ def test_beside_a_whole_store_a_copy_is_made_where_nothing_is(home: Path, tmp_pa
     done = qafila_here(*SALVAGE, "--to", str(tmp_path / "new.db"), stdin=PIN + "\n", home=home)
     assert done.returncode == 0, done.stderr
     assert "No entry is lost." in done.stdout
+    assert "5 first entries of streams" in done.stdout
     assert Places.at(home).database.read_bytes() == before
     there = (tmp_path / "new.db").read_bytes()
     again = qafila_here(*SALVAGE, "--to", str(tmp_path / "new.db"), "--json", stdin=PIN + "\n", home=home)

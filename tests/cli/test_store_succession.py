@@ -170,6 +170,8 @@ def test_what_the_lost_unit_had_saved_is_at_the_centre_once(tmp_path: Path, cent
     grant = granted(centre, folder, "van-19", tmp_path / "van-19.grant")
     answer = restore_backup(new.places, "fatima", PIN, folder, grant)
     assert (answer["former"], answer["set_aside"]) == ("van-07", "qafila.db.set-aside-1")
+    again = restore_backup(new.places, "fatima", PIN, folder, grant)
+    assert (again["done_before"], again["former"]) == (True, "van-07")
     assert new.families() == ["Alaoui", "Benali"]
     new.work("Driss")
     centre.take("van-19", new.places.spool_out)
@@ -272,7 +274,7 @@ def test_a_second_grant_for_what_one_unit_wrote_is_said(tmp_path: Path) -> None:
         done = qafila_here(*words, *to, home=tmp_path)
         assert done.returncode == 0, done.stderr
         said.append([each["unit"] for each in json.loads(done.stdout)["granted_before"]])
-    assert said == [[], ["van-19"], ["van-19", "van-31"]]
+    assert said == [[], ["van-19"], ["van-31"]], "of the box itself nothing is said"
     centre.close()
 
 
@@ -317,6 +319,11 @@ def test_a_grant_is_for_one_backup_on_one_box(tmp_path: Path, centre: Centre) ->
     assert refused(lambda: granted(centre, first, "van-19", tmp_path / "a", wrong_key)) == "centre-key-wrong"
     before = new.places.database.read_bytes()
     grant = granted(centre, first, "van-19", tmp_path / "van-19.grant")
+    wanted = grants.Wanted((first / "manifest").read_bytes(), "van-19", "unit-lost", "hakim")
+    again = grants.give(centre.home, wanted, centre.home.recovery_key, CLOCK)
+    assert (again.repeated, again.before) == (True, ()), "one box is no clone of itself"
+    noted = "SELECT (SELECT count(*) FROM grants), (SELECT count(*) FROM alarms WHERE code = 'succeeded')"
+    assert centre.connection.execute(noted).fetchone() == (1, 1)
     put: Callable[[Path, Path], object] = lambda folder, by: restore_backup(  # noqa: E731  said four times
         new.places, "fatima", PIN, folder, by
     )
