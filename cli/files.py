@@ -24,7 +24,14 @@ def read_small_file(path: Path) -> bytes:
     """
     try:
         if not path.is_file():
-            raise FileRefused(f"There is no file {path}.", next_step="Check the path.", code="file-missing")
+            if not path.exists():
+                raise FileRefused(
+                    f"There is no file {path}.", next_step="Check the path.", code="file-missing"
+                )
+            what = "a folder" if path.is_dir() else "no regular file"
+            raise FileRefused(
+                f"{path} is {what}.", next_step="Name the file itself.", code="file-not-regular"
+            )
         with path.open("rb") as file:
             content = file.read(MAX_HANDED_OVER + 1)
     except OSError as error:

@@ -44,7 +44,7 @@ def status_text(answer: dict[str, Any]) -> str:
     files = sum(each["files"] for each in answer["waiting"].values())
     lines.append(f"spool     {files} sealed files, {total / 1000:.1f} kB" if files else "spool     empty")
     for code, count in answer["refusals"].items():
-        lines += [f"refused   {code}: {count}", *_why(say, code)]
+        lines += [f"refused   {code}: {count}", *_why(say, code, refused_family(code))]
     if answer["problem"]:
         lines += [f"problem   {answer['problem']}", *_why(say, answer["problem"])]
     if answer["locked"]:
@@ -58,9 +58,16 @@ def status_text(answer: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _why(say: Catalogue, code: str | None) -> list[str]:
-    """A line with what a code means and what to do next; none for a code that has no words."""
+def refused_family(code: str) -> str:
+    """The code that has words for refusals of this kind, where a refusal has none of its own."""
+    return "down-refused" if code.startswith("down-") else "receipt-refused"
+
+
+def _why(say: Catalogue, code: str | None, family: str = "") -> list[str]:
+    """A line with what a code means and what to do next, or its family; none where neither has words."""
     sentence, next_step = say.error(code or "", "", "")
+    if not sentence:
+        sentence, next_step = say.error(family, "", "")
     return [f"          {sentence} Next: {next_step}"] if sentence else []
 
 

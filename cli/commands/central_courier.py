@@ -72,7 +72,10 @@ def export_receipts(
 
 
 def _imported(done: "Imported") -> str:
-    said = f"{done.new} files landed from {len(done.units)} unit(s); {done.repeated} had landed before."
+    whose = ", ".join(done.units) or "nobody"
+    said = f"{done.new} files landed, {done.repeated} had landed before; on the stick are files of: {whose}."
+    if done.empty:
+        said += f"\nThe folders of {', '.join(done.empty)} hold no sealed file."
     if done.other:
         said += f"\n{done.other} other things on the stick were not looked at."
     return said

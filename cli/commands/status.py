@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
 def _human(status: dict[str, Any]) -> str:
     from cli.device_texts import state_for_people
     from cli.link_texts import link_waits
+    from cli.sync_texts import refused_family
     from edge.i18n.catalogue import load
 
     say = load("en")
@@ -54,8 +55,7 @@ def _human(status: dict[str, Any]) -> str:
     if forked := status.get("forked"):
         lines += [_history(forked), explained(forked["reason"], "internal")]
     for code, count in status["refusals"].items():
-        family = "down-refused" if code.startswith("down-") else "receipt-refused"
-        lines += [f"refused   {code}: {count}", explained(code, family)]
+        lines += [f"refused   {code}: {count}", explained(code, refused_family(code))]
     if status["problem"]:
         lines += [f"problem   {status['problem']}", explained(status["problem"], "internal")]
     for note in status.get("notes", ()):

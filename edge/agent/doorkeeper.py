@@ -10,13 +10,15 @@ from edge import recovery
 from edge.agent.refusals import HasToWait, NoRecoverySlot
 from edge.ports.caller import Person
 from edge.recovery import Reason
-from edge.security.errors import TooManyAttempts, WrongPin
+from edge.security.errors import NoSuchUser, TooManyAttempts, WrongPin
 from edge.security.lockout import Lockout
 from edge.security.pins import check_pin
 from edge.security.slots import Slots
 
 _BY_TELEPHONE: Final = "*telephone*"
 """Under which name wrong codes are counted; nobody can be called so."""
+_NAMES: Final = "*names*"
+"""Under which name those are counted who ask for somebody that nobody is: names are not to be tried out."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -65,6 +67,21 @@ class Doorkeeper:
                 return await asyncio.to_thread(self._try_code, user, reason, code, pin)
             except TooManyAttempts as error:
                 raise HasToWait(error.wait_s) from None
+
+    async def check_known(self, slots: Slots, user: str) -> None:
+        """See to it that a person of this name may sign in.
+
+        Raises:
+            NoSuchUser: nobody is called so; it is counted.
+            HasToWait: nobody's name is said to be right or wrong for now.
+            SecurityError: it cannot be counted.
+        """
+        wait_s = self._lockout.wait_s(_NAMES)
+        if wait_s > 0:
+            raise HasToWait(wait_s, "names")
+        if not any(each.user == user and not each.disabled for each in slots.users()):
+            await asyncio.to_thread(self._lockout.begin, _NAMES)
+            raise NoSuchUser
 
     def _try_code(self, user: str, reason: Reason, code: str, pin: str) -> tuple[Slots, bytes, Slots]:
         slots = self._load_slots()

@@ -46,14 +46,14 @@ class NoRecoverySlot(CallRefused):
 
 
 class HasToWait(CallRefused):
-    """Too many PINs were wrong; ``about`` says for how long none is tried, in seconds."""
+    """Too many PINs or names were wrong; ``about`` says for how long none is tried, in seconds."""
 
     code: ClassVar[str] = "too-many-attempts"
 
-    def __init__(self, wait_s: float) -> None:
+    def __init__(self, wait_s: float, what: str = "PINs") -> None:
         wait = f"{max(1, math.ceil(wait_s))} s"
         super().__init__(
-            f"Too many wrong PINs: wait {wait}.",
+            f"Too many wrong {what}: wait {wait}.",
             next_step="Wait and try again, or ask a supervisor to sign in.",
             about=(wait,),
         )

@@ -9,6 +9,7 @@ from edge.config.places import Places
 from edge.config.refusals import ConfigRefused
 from edge.config.unit import UnitConfig
 
+_LONGEST_SHOWN: Final = 80
 _INITIAL: Final = """\
 # The configuration of this unit; every key is described in docs/reference/configuration.md.
 
@@ -43,9 +44,16 @@ def check_unit(unit: str, realm: str) -> None:
         UnitConfig.model_validate({"unit": {"id": unit, "realm": realm}})
     except ValidationError as error:
         raise ConfigRefused(
-            f"The unit's name `{unit}` or realm `{realm}` is not allowed.",
+            f"The unit's name {_shown(unit)} or realm {_shown(realm)} is not allowed.",
             next_step="Use 2 to 31 of a-z, 0-9 and hyphen, such as van-07; realm production or training.",
         ) from error
+
+
+def _shown(typed: str) -> str:
+    """What was typed, if it can stand in a sentence as it is; what turns or hides text never does."""
+    return (
+        f"`{typed}`" if typed.isascii() and typed.isprintable() and len(typed) <= _LONGEST_SHOWN else "given"
+    )
 
 
 def write_initial(places: Places, unit: str, realm: str) -> None:

@@ -35,7 +35,8 @@ class Imported:
     """What became of the files on a stick.
 
     Attributes:
-        units: whose folders were looked at.
+        units: from whom sealed files lay there, by the names of their folders.
+        empty: whose folders held none.
         new: landed now.
         repeated: had landed before.
         refused: by code; nothing of them is used.
@@ -43,6 +44,7 @@ class Imported:
     """
 
     units: list[str] = dataclasses.field(default_factory=list[str])
+    empty: list[str] = dataclasses.field(default_factory=list[str])
     new: int = 0
     repeated: int = 0
     refused: Counter[str] = dataclasses.field(default_factory=Counter[str])
@@ -51,6 +53,7 @@ class Imported:
     def as_json(self) -> dict[str, object]:
         return {
             "units": self.units,
+            "empty": self.empty,
             "new": self.new,
             "repeated": self.repeated,
             "refused": dict(self.refused),
@@ -91,20 +94,22 @@ def import_stick(
             next_step="On the unit: qafila store courier-out DIR.",
             code="stick-empty",
         )
-    done = Imported(names)
+    done = Imported()
     connection = database.connect(home.database)
     try:
         lander = Lander(connection, settings.realm, clock, writer)
         for unit in names:
             with stick.folder(place, unit, Side.UP) as up:
-                if up is not None:
-                    _land_all(lander, unit, up, done, progress)
+                files = 0 if up is None else _land_all(lander, unit, up, done, progress)
+                (done.units if files else done.empty).append(unit)
     finally:
         connection.close()
     return done
 
 
-def _land_all(lander: Lander, unit: str, up: Folder, done: Imported, progress: Callable[[int], None]) -> None:
+def _land_all(lander: Lander, unit: str, up: Folder, done: Imported, progress: Callable[[int], None]) -> int:
+    """Land a unit's folder; how many sealed files there were, refused ones among them."""
+    before = done.new + done.repeated + done.refused.total()
     group: list[Upward] = []
     size = 0
     for message in _messages(unit, up, done):
@@ -115,6 +120,7 @@ def _land_all(lander: Lander, unit: str, up: Folder, done: Imported, progress: C
             group, size = [], 0
             progress(done.new + done.repeated + done.refused.total())
     _land(lander, group, done)
+    return done.new + done.repeated + done.refused.total() - before
 
 
 def _land(lander: Lander, group: Sequence[Upward], done: Imported) -> None:

@@ -19,7 +19,7 @@ ANSWER: dict[str, Any] = {
     "keyset_version": 1,
     "link": {"connected": False, "code": "certificate-revoked"},
     "waiting": {},
-    "refusals": {"down-unfit-request-unknown": 1, "of-tomorrow": 2},
+    "refusals": {"down-unfit-request-unknown": 1, "down-of-tomorrow": 3, "of-tomorrow": 2},
     "problem": None,
     "locked": True,
     "streams": {},
@@ -35,7 +35,12 @@ def test_status_says_why_there_is_no_link_and_what_was_refused() -> None:
         sentence, next_step = load("en").error(code, "")
         assert sentence
         assert lines[lines.index(beginning) + 1] == f"          {sentence} Next: {next_step}"
-    assert "refused   of-tomorrow: 2" in lines
+    for beginning, family in (
+        ("refused   down-of-tomorrow: 3", "down-refused"),
+        ("refused   of-tomorrow: 2", "receipt-refused"),
+    ):
+        sentence, next_step = load("en").error(family, "")
+        assert lines[lines.index(beginning) + 1] == f"          {sentence} Next: {next_step}"
 
 
 @pytest.mark.parametrize(("outcome", "told"), [("request-unknown", True), ("form", False), (None, False)])

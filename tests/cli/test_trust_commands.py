@@ -40,7 +40,8 @@ def test_a_rotated_key_reaches_a_unit_by_stick_and_the_unit_says_so(tmp_path: Pa
     stick.mkdir()
     pin = f"{PIN}\n"
     with agent(van):
-        asked(van, "users", "list", "--user", "fatima", "--pin-stdin", stdin=pin)
+        people = asked(van, "users", "list", "--by", "fatima", "--pin-stdin", stdin=pin)
+        assert [each["user"] for each in people] == ["fatima"]
         status = asked(van, "sync", "status")
         assert (status["keyset_version"], status["enrolled"]) == (1, True)
         assert asked(van, "sync", "now", "--user", "fatima", "--pin-stdin", stdin=pin) == {}

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import ConfigMissing, ConfigRefused, Places, UnitConfig, load, reference, write_initial
+from edge.config import (
+    ConfigMissing,
+    ConfigRefused,
+    Places,
+    UnitConfig,
+    check_unit,
+    load,
+    reference,
+    write_initial,
+)
 from edge.config.reading import examine
 
 GOOD = """\
@@ -212,3 +221,11 @@ def test_the_reference_is_made_from_the_models() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     assert reference.put_into(text) == text, "run python -m edge.config.reference on it"
     assert reference.described(text) == reference.sections()
+
+
+@pytest.mark.parametrize("unit", ["van\u202e70", "van\x1b[2J", "v" * 4000])
+def test_a_name_that_is_refused_cannot_steer_what_shows_it(unit: str) -> None:
+    with pytest.raises(ConfigRefused) as refused:
+        check_unit(unit, "training")
+    assert unit not in refused.value.sentence
+    assert refused.value.sentence.isprintable()

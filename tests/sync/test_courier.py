@@ -302,6 +302,15 @@ def test_a_key_message_that_did_not_come_is_asked_for_and_ends(world: World) -> 
     assert [nack.reason for nack in world.centre.last("opened").nacks] == ["key"]
 
 
+def test_a_folder_without_a_sealed_file_counts_as_nobody(world: World) -> None:
+    world.spool_all()
+    world.copy_out()
+    (world.stick / FOLDER / "van-99" / "up").mkdir(parents=True)
+    (world.stick / FOLDER / "van-98").mkdir()
+    done = world.import_()
+    assert (done.units, done.empty) == ([UNIT], ["van-98", "van-99"])
+
+
 def test_sticks_with_nothing_for_us_say_so(world: World) -> None:
     for act in (world.import_, world.export, world.take_in):
         with pytest.raises(StickRefused) as refused:

@@ -51,10 +51,13 @@ class RecoveryCommands:
 
         Raises:
             NoRecoverySlot: this unit was never unlocked since it is enrolled.
+            NoSuchUser: nobody signs in here under this name, so no code would help.
+            HasToWait: after several such names.
         """
         slots = await asyncio.to_thread(self._load_slots)
         if slots.recovery is None:
             raise NoRecoverySlot
+        await self._doorkeeper.check_known(slots, user)
         said = recovery.challenge(slots.recovery, slots.unit, user, Reason(reason))
         return {"unit": slots.unit, "challenge": said}
 

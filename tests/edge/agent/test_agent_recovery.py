@@ -9,6 +9,7 @@ from edge.errors import QafilaError
 from edge.localapi.client import connect
 from edge.records.fields import Stream
 from edge.recovery import Reason
+from edge.security.lockout import FREE_FAILURES
 from edge.security.slots import Slots
 from edge.store import rekey
 from edge.store.errors import WrongKey
@@ -122,6 +123,16 @@ async def test_a_supervisor_changes_the_key_and_everybody_signs_in_again(world: 
         await nurse.ask("sign-in", user="amina", pin=PIN)
         assert len((await nurse.ask("encounter.show", encounter=visit))["observations"]) == 1
         await nurse.ask("recover.ask", user="amina", reason=WHY.value)
+
+
+async def test_nobody_of_this_name_gets_no_challenge_and_names_are_not_tried_out(world: World) -> None:
+    async with world.nurse() as nurse:
+        await nurse.ask("sign-in", user="amina", pin=PIN)
+        assert await asked(nurse)
+        for _ in range(FREE_FAILURES + 1):
+            assert await code(nurse, "recover.ask", user="nobody", reason=WHY.value) == "no-such-user"
+        for user in ("nobody", "amina"):
+            assert await code(nurse, "recover.ask", user=user, reason=WHY.value) == "too-many-attempts"
 
 
 @pytest.mark.parametrize("where", ["prepare", "finish"])
