@@ -3,6 +3,7 @@
 import math
 from typing import ClassVar
 
+from edge.attachments.limits import SENTENCES
 from edge.ports.caller import CallRefused
 
 
@@ -130,6 +131,17 @@ class ConsentNeeded(CallRefused):
             "The patient has not agreed to tele-expertise.",
             next_step="Ask the patient and enter what they say; in an emergency say that it is one.",
         )
+
+
+class AttachmentRefused(CallRefused):
+    """A file is not taken; the code says why (`edge.attachments.limits.SENTENCES`)."""
+
+    code: ClassVar[str] = "attachment-damaged"
+
+    def __init__(self, code: str) -> None:
+        known = code if code in SENTENCES else "attachment-damaged"
+        sentence, next_step = SENTENCES[known]
+        super().__init__(sentence, next_step=next_step, code=known)
 
 
 class RequestRefused(CallRefused):
