@@ -45,4 +45,9 @@ def renew(places: Places, user: str, pin: str, file: Path) -> dict[str, Any]:
         with store.write() as tx:
             entry = payloads.stamp(moment, user_id(user)) | payloads.access(METHOD, "link")
             tx.append(Stream.AUDIT, Kind.ACCESS, entry)
-    return {"unit": unit, "file": str(file), "fingerprint": enrolment.fingerprint(request)}
+    return {
+        "unit": unit,
+        "file": str(file),
+        "fingerprint": enrolment.fingerprint(request),
+        "words": enrolment.fingerprint_words(request),
+    }

@@ -103,7 +103,8 @@ def make_unit(places: Places, *, realm: str, unit: str, user: str, pin: str) -> 
         "role": "supervisor",
         "device_secret": str(places.device_secret),
         "fingerprint": enrolment.fingerprint(request),
-        "recovery_sheet": recovery_sheet(unit, realm, user_id(user), enrolment.fingerprint(request)),
+        "words": enrolment.fingerprint_words(request),
+        "recovery_sheet": recovery_sheet(unit, realm, user_id(user), enrolment.fingerprint_words(request)),
     }
 
 
@@ -134,6 +135,8 @@ def describe(places: Places) -> dict[str, Any]:
         "unit": config.unit.id,
         "realm": config.unit.realm,
         "fingerprint": enrolment.fingerprint(request),
+        "words": enrolment.fingerprint_words(request),
+        "centre_words": enrolment.roots_words(enrolled.roots) if enrolled else None,
         "enrolled": enrolled is not None,
         "keyset_version": enrolled.keyset.version if enrolled else None,
         "brokers": [f"{broker.host}:{broker.port}" for broker in enrolled.brokers] if enrolled else [],
@@ -151,7 +154,11 @@ def copy_request(places: Places, file: Path) -> dict[str, Any]:
     request = _requests(places)[-1]
     if not (file.exists() and file.read_bytes() == request):
         write_new_file(file, request)
-    return {"file": str(file), "fingerprint": enrolment.fingerprint(request)}
+    return {
+        "file": str(file),
+        "fingerprint": enrolment.fingerprint(request),
+        "words": enrolment.fingerprint_words(request),
+    }
 
 
 def install_bundle(places: Places, file: Path) -> dict[str, Any]:
@@ -200,6 +207,7 @@ def install_bundle(places: Places, file: Path) -> dict[str, Any]:
         "realm": answer.realm,
         "keyset_version": answer.keyset.version,
         "brokers": [f"{broker.host}:{broker.port}" for broker in answer.brokers],
+        "centre_words": enrolment.roots_words(answer.roots),
     }
 
 

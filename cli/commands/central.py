@@ -169,7 +169,7 @@ def enrol(
     from edge.clock import SystemClock
     from sync.central import setup
     from sync.central.home import parse_broker
-    from sync.wire.enrolment import fingerprint
+    from sync.wire.enrolment import fingerprint, fingerprint_words, roots_words
 
     brokers = None if broker is None else (parse_broker(broker),)
     raw = read_small_file(request)
@@ -179,6 +179,8 @@ def enrol(
         "unit": enrolled.unit,
         "realm": enrolled.realm,
         "fingerprint": fingerprint(raw),
+        "words": fingerprint_words(raw),
+        "centre_words": roots_words(_centre(home).read_roots()),
         "bundle": str(out),
     }
     emit(
@@ -186,7 +188,8 @@ def enrol(
         as_json=as_json,
         human=lambda: (
             f"Enrolled {enrolled.unit} ({enrolled.realm}); the bundle is {out}.\n"
-            f"fingerprint of the request: {fingerprint(raw)}\n"
+            f"Fingerprint of the request: {answer['words']}\n"
+            f"Fingerprint of this centre: {answer['centre_words']}\n"
             "Next: on the unit, qafila unit enrol BUNDLE"
         ),
     )
@@ -355,12 +358,23 @@ def units(home: Home = None, as_json: AsJson = False) -> None:
     def human() -> str:
         if not found:
             return "No unit is enrolled yet."
-        header = ["unit", "epochs", "went back", "copies alive", "conflicts", "quarantined", "lost", "state"]
+        header = [
+            "unit",
+            "epochs",
+            "went back",
+            "copies alive",
+            "conflicts",
+            "quarantined",
+            "lost",
+            "received",
+            "state",
+        ]
         rows = [
             [
                 each.unit,
                 *(str(n) for n in (each.epochs, each.went_back, len(each.cloned))),
                 *(str(n) for n in (each.conflicts, each.quarantined, each.lost)),
+                str(each.received),
                 each.revoked or "",
             ]
             for each in found

@@ -51,22 +51,42 @@ def status(home: Home = None, as_json: AsJson = False) -> None:
     emit(answer, as_json=as_json, human=lambda: status_text(answer))
 
 
-@app.command(epilog="Example: qafila sync now --user amina")
-def now(user: User, pin_stdin: PinStdin = False, home: Home = None, as_json: AsJson = False) -> None:
+@app.command(epilog="Example: qafila sync now --user amina --wait 120")
+def now(
+    user: User,
+    wait: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=3600,
+            metavar="SECONDS",
+            help="Wait so long until the centre has received everything that is saved by now.",
+        ),
+    ] = None,
+    pin_stdin: PinStdin = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
     """Seal what waits for its hour, and have the uplink try at once instead of waiting for its next attempt.
 
-    It does not wait for the answer: `qafila sync status` shows how far it has come.
+    Without --wait it does not wait for the answer: `qafila sync status` shows how far it has come. With it,
+    exit 0 only when the centre has received all that was saved when it was given.
     """
-    from cli.asking import ask_agent_as
     from cli.output import emit, read_secrets
+    from cli.sync_now import sync_now
     from edge.config import Places
 
     (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
-    answer = ask_agent_as(Places.at(home), user, pin, "sync.now")
+    answer = sync_now(Places.at(home), user, pin, wait)
     emit(
         answer,
         as_json=as_json,
-        human=lambda: "Sealed, and the uplink is asked to try now.\nNext: qafila sync status",
+        human=lambda: (
+            "Sealed, and the uplink is asked to try now.\nNext: qafila sync status"
+            if wait is None
+            else f"Received: the centre has opened, checked and committed all {answer['received']} entries"
+            " that were saved by now."
+        ),
     )
 
 

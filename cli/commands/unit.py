@@ -45,7 +45,7 @@ def init(
             f"Device secret: {made['device_secret']}\n"
             "  Keep it on removable media: without it no PIN opens the store.\n"
             "  Make a second copy now: qafila unit copy-secret FILE, on a medium that is kept elsewhere.\n"
-            f"Fingerprint of its enrolment request: {made['fingerprint']}\n"
+            f"Fingerprint of its enrolment request: {made['words']}\n"
             "Next: qafila unit csr request.cbor, and take that file to the centre.\n\n"
             f"{made['recovery_sheet']}"
         ),
@@ -225,7 +225,7 @@ def renew_link(
         done,
         as_json=as_json,
         human=lambda: (
-            f"The request is in {file}.\nFingerprint: {done['fingerprint']}\n"
+            f"The request is in {file}.\nFingerprint: {done['words']}\n"
             f"Next: at the centre, qafila central enrol {file.name} --out bundle.cbor; then here, "
             "qafila unit enrol bundle.cbor. The agent may run again meanwhile."
         ),
@@ -248,7 +248,7 @@ def csr(
         written,
         as_json=as_json,
         human=lambda: (
-            f"The request is in {file}.\nFingerprint: {written['fingerprint']}\n"
+            f"The request is in {file}.\nFingerprint: {written['words']}\n"
             f"Next: at the centre, compare the fingerprint and run "
             f"qafila central enrol {file.name} --out bundle.cbor."
         ),
@@ -275,6 +275,7 @@ def enrol(
         human=lambda: (
             f"Unit {installed['unit']} is enrolled: keyset version {installed['keyset_version']}, "
             f"broker {', '.join(installed['brokers'])}.\n"
+            f"Fingerprint of the centre: {installed['centre_words']}\n"
             "Next: qafila uplink carries what the agent sealed; qafila status shows what arrived."
         ),
     )

@@ -20,6 +20,7 @@ class UnitStanding:
         lost: entries that it reported lost and that are not here either.
         revoked: as what it is not believed as before: ``retired`` or ``compromised``.
         held: how many messages of it are held until somebody lets them land.
+        received: how many entries of its journal are opened without a gap before them.
     """
 
     unit: str
@@ -31,6 +32,7 @@ class UnitStanding:
     lost: int = 0
     revoked: str | None = None
     held: int = 0
+    received: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "cloned": list(self.cloned)}
@@ -62,8 +64,13 @@ def _standing(connection: database.Connection, unit: str) -> UnitStanding:
     cloned = connection.execute(
         "SELECT epoch FROM clones WHERE unit = ? ORDER BY found_ms", (unit,)
     ).fetchall()
+    (received,) = connection.execute(
+        "SELECT coalesce(sum(through), 0) FROM chains WHERE unit = ?", (unit,)
+    ).fetchone()
+    revoked, held = connection.execute(
+        "SELECT state, held FROM revocations WHERE unit = ?", (unit,)
+    ).fetchone() or (None, 0)
     return UnitStanding(
         *(unit, epochs, went_back, tuple(epoch for (epoch,) in cloned), conflicts, quarantined),
-        losses.lost(connection, unit),
-        *(connection.execute("SELECT state, held FROM revocations WHERE unit = ?", (unit,)).fetchone() or ()),
+        *(losses.lost(connection, unit), revoked, held, int(received)),
     )

@@ -18,6 +18,9 @@ from sync.wire.errors import EnvelopeRefused
 from sync.wire.keyset import Keyset
 
 FINGERPRINT_BYTES: Final = 16
+WORDS: Final = 6
+_CONSONANTS: Final = "bdfghjklmnprstvz"
+_VOWELS: Final = "aiou"
 MAX_BROKERS: Final = 16
 
 
@@ -105,6 +108,35 @@ def read_request(raw: bytes) -> EnrolmentRequest:
 def fingerprint(request_raw: bytes) -> str:
     """What two people compare by telephone: 32 hexadecimal digits of the request's SHA-256."""
     return hashlib.sha256(request_raw).digest()[:FINGERPRINT_BYTES].hex()
+
+
+def fingerprint_words(request_raw: bytes) -> str:
+    """The same to be read out: six words of five letters, the first 96 bits of it."""
+    return _words(hashlib.sha256(request_raw).digest())
+
+
+def roots_words(roots: Sequence[bytes]) -> str:
+    """A centre's roots to be read out: six words, the first 96 bits of the SHA-256 over both."""
+    return _words(hashlib.sha256(b"".join(roots)).digest())
+
+
+def _words(digest: bytes) -> str:
+    """Two bytes a word: consonant, vowel, consonant, vowel, consonant; in any language it is said as written.
+
+    Source: D. S. Wilkerson, "A proposal for proquints", arXiv:0901.4016.
+    """
+    return " ".join(_word(int.from_bytes(digest[at : at + 2])) for at in range(0, 2 * WORDS, 2))
+
+
+def _word(number: int) -> str:
+    letters = [
+        (_CONSONANTS, 12, 15),
+        (_VOWELS, 10, 3),
+        (_CONSONANTS, 6, 15),
+        (_VOWELS, 4, 3),
+        (_CONSONANTS, 0, 15),
+    ]
+    return "".join(from_[number >> shift & mask] for from_, shift, mask in letters)
 
 
 def make_bundle(

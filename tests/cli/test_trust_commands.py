@@ -45,6 +45,8 @@ def test_a_rotated_key_reaches_a_unit_by_stick_and_the_unit_says_so(tmp_path: Pa
         status = asked(van, "sync", "status")
         assert (status["keyset_version"], status["enrolled"]) == (1, True)
         assert asked(van, "sync", "now", "--user", "fatima", "--pin-stdin", stdin=pin) == {}
+        now = ("sync", "now", "--user", "fatima", "--pin-stdin", "--wait", "1")
+        assert asked(van, *now, stdin=pin) == "not-received-yet"
         found = asked(van, "sync", "quarantine", "list", "--user", "fatima", "--pin-stdin", stdin=pin)
         assert found == {"ranges": []}
         retry = ("sync", "quarantine", "retry", "--user", "fatima", "--pin-stdin")

@@ -38,13 +38,17 @@ class Unit:
     Args:
         vitals: whose arm is in it.
         at_s: when it was switched on, in the person's time.
+        deflates_mmhg_s: how fast it lets the air out while it looks for the pressures.
 
     Attributes:
         heard: every request that was understood, with the time at which it was complete; for tests.
     """
 
-    def __init__(self, vitals: Vitals, at_s: float, *, seed: int = 1) -> None:
+    def __init__(
+        self, vitals: Vitals, at_s: float, *, seed: int = 1, deflates_mmhg_s: float = DEFLATES_MMHG_S
+    ) -> None:
         self._vitals = vitals
+        self._deflates_mmhg_s = deflates_mmhg_s
         self._random = random.Random(seed)  # noqa: S311  a virtual patient needs chance, not secrecy
         self._waiting = b""
         self._cuff_mmhg = 0.0
@@ -82,7 +86,7 @@ class Unit:
             if leaks:
                 return self._finish(at_s, 0x57)
             return b""
-        self._cuff_mmhg = max(0.0, self._cuff_mmhg - DEFLATES_MMHG_S * passed_s)
+        self._cuff_mmhg = max(0.0, self._cuff_mmhg - self._deflates_mmhg_s * passed_s)
         if self._cuff_mmhg > self._vitals.now(at_s).diastolic - 10:
             return b""
         return self._finish(at_s, self._error_next or (0x02 if self._moves(at_s) else 0))

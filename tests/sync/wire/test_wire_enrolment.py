@@ -123,3 +123,14 @@ def test_the_centre_answers_no_request_it_cannot_believe() -> None:
 )
 def test_a_broker_out_of_bounds_is_refused(broker: Broker) -> None:
     assert refusal(enrolment.make_bundle(REQUEST, ROOTS, KEYSET_RAW, [broker], ROOT)) == "form"
+
+
+def test_a_fingerprint_is_read_out_as_six_words() -> None:
+    """The words of the addresses that their proposal gives as examples, and the first 96 bits of a digest."""
+    assert enrolment._words(bytes([127, 0, 0, 1, 63, 84, 220, 193, 63, 118, 7, 35])) == (
+        "lusab babad gutih tugad gutuk bisog"
+    )
+    words = enrolment.fingerprint_words(REQUEST).split()
+    assert len(words) == enrolment.WORDS
+    assert words == enrolment._words(hashlib.sha256(REQUEST).digest()).split()
+    assert enrolment.fingerprint_words(REQUEST + b"\x00").split() != words
