@@ -179,7 +179,7 @@ def _settle_age(rule: Rule, given: dict[str, Given]) -> None:
             raise InputRefused("age and age_months do not fit together.", next_step="give one of them.")
     elif rule.name == "growth":
         return  # by the day: a year is too coarse, so the age stays missing
-    elif not years and rule.name in ("pews", "imci-rr", "muac"):
+    elif not years and rule.name in ("pews", "imci-rr", "muac", "limits"):
         raise InputRefused(
             "In the first year the rule needs the age in months.", next_step="give age_months=…"
         )

@@ -75,8 +75,8 @@ def _answer(result: "Result") -> dict[str, Any]:
 def _text(result: "Result") -> str:
     total = "" if result.total is None else f"{result.total}, "
     lines = [f"{result.rule}: {total}{result.band or 'no class'}"]
-    lines += [f"  {name:12}{points}" for name, points in result.parts.items()]
-    lines += [f"  {name:12}{'not known' if fact is None else fact}" for name, fact in result.facts.items()]
+    lines += [f"  {name:14}{points}" for name, points in result.parts.items()]
+    lines += [f"  {name:14}{'not known' if fact is None else fact}" for name, fact in result.facts.items()]
     for title, words in (
         ("missing", result.missing),
         ("too old", result.stale),

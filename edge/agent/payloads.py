@@ -95,6 +95,7 @@ def observation(
     encounter: bytes | None = None,
     as_given: tuple[Decimal, Unit] | None = None,
     confirmed: Sequence[str] = (),
+    limits: str | None = None,
     device: str | None = None,
     device_record: bytes | None = None,
     device_time: datetime.datetime | None = None,
@@ -118,6 +119,7 @@ def observation(
             Field.FLAGS: list(flags) or None,
             Field.DEVICE_VALUE: None if as_given is None else [decimal(as_given[0]), as_given[1].value],
             Field.CONFIRMED: " ".join(confirmed) or None,
+            Field.LIMITS: limits if confirmed else None,
         }
     )
 

@@ -111,6 +111,7 @@ class Field(IntEnum):
     DEVICE_VALUE = 59  # [[mantissa, exponent], unit] as sent, when converted
     CONFIRMED = 60  # text: what the nurse confirmed (a limit's code)
     CLOCK_OFF = 61  # int, s: by how much the clock of DEVICE_TIME was ahead of the box's
+    LIMITS = 62  # text, version of the table of limits that asked for CONFIRMED
 
     # assignment of tray readings, correction
     ASSIGNED = 70  # [seq, ...] of observations in this epoch's vitals stream

@@ -4,13 +4,12 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import Enum, auto
-from functools import cache
-from importlib import resources
 from typing import Final
 
 from edge.errors import QafilaError
-from edge.scoring import body, ladders, points, pressure, spot, tables
+from edge.scoring import body, ladders, limit_rule, points, pressure, spot, tables
 from edge.scoring.given import Inputs, Result
+from edge.scoring.installed import IN_FORCE, limit_table
 from edge.vitals.codes import Code
 from edge.vitals.limits import REFUSE_OUTSIDE
 
@@ -65,16 +64,18 @@ class RuleUnknown(QafilaError):
     code = "rule-unknown"
 
 
-@cache
 def point_table(name: str) -> tables.Table:
-    """A point table of the project's own."""
-    return tables.read(_text(name))
+    """The point table that holds."""
+    table = IN_FORCE.table(name)
+    assert isinstance(table, tables.Table)  # noqa: S101  its reader makes no other
+    return table
 
 
-@cache
 def class_table(name: str) -> ladders.ClassTable:
-    """A class table of the project's own."""
-    return ladders.read(_text(name))
+    """The class table that holds."""
+    table = IN_FORCE.table(name)
+    assert isinstance(table, ladders.ClassTable)  # noqa: S101  its reader makes no other
+    return table
 
 
 def find(name: str) -> Rule:
@@ -89,10 +90,6 @@ def find(name: str) -> Rule:
     return rule
 
 
-def _text(name: str) -> str:
-    return (resources.files("edge.scoring") / "tables" / f"{name}.toml").read_text("utf-8")
-
-
 def _of(code: Code, *others: str) -> Takes:
     possible = REFUSE_OUTSIDE[code]
     return Takes(Kind.NUMBER, possible.low, possible.high, others=others)
@@ -100,6 +97,11 @@ def _of(code: Code, *others: str) -> Takes:
 
 def _number(low: str, high: str, *others: str) -> Takes:
     return Takes(Kind.NUMBER, Decimal(low), Decimal(high), others=others)
+
+
+def _any_number(*others: str) -> Takes:
+    """Also what cannot be true: the rule says so."""
+    return _number("-100000", "100000", *others)
 
 
 def _words(*words: str, others: tuple[str, ...] = ()) -> Takes:
@@ -272,6 +274,12 @@ RULES: Final[dict[str, Rule]] = {
                 **_PREGNANT,
             },
             _classes("spo2", spot.saturation),
+        ),
+        Rule(
+            "limits",
+            "which numbers are refused, and which have to be confirmed, by age",
+            {**{key: _any_number(*limit_rule.OTHERS.get(key, ())) for key in limit_rule.CODES}, **_AGES},
+            lambda inputs: limit_rule.judge(limit_table(), inputs),
         ),
         Rule(
             "map",

@@ -1,17 +1,14 @@
-"""Which numbers cannot be true, and which a person has to look at twice.
+"""Which numbers cannot be true, whoever they are of.
 
-*Refuse*: it cannot be true or cannot be represented. *Confirm*: possible but rare; a person enters it
-again or confirms it, and the confirmation is stored. The confirm limits are those of adults (16 years
-and over); for a child they ask more often than they have to, never less. Limits that need a history
-(weight and height against earlier visits) are not judged here. Source: the project's vocabulary, table
-of limits.
+What a device says is held against these before anything else; a person's typing against the table of limits
+(`edge.scoring.limits`), which may refuse more, never less, and asks by age. Source: the project's vocabulary,
+table of limits.
 """
 
 import dataclasses
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from itertools import combinations
 from typing import Final, NamedTuple
 
 from edge.vitals.codes import Code
@@ -21,8 +18,6 @@ PRESSURE_PAIR: Final = "bp.pair"
 PULSES_DIFFER: Final = "pulse.differ"
 TIME_AHEAD: Final = "time.ahead"
 TIME_OLD: Final = "time.old"
-AHEAD_MS: Final = 2 * 60 * 1000
-OLD_MS: Final = 24 * 60 * 60 * 1000
 
 
 class Verdict(StrEnum):
@@ -81,48 +76,6 @@ PASSING_OUTSIDE: Final[dict[Code, Range]] = {Code.CUFF_PRESSURE: _range("0", "33
 No cuff holds more, not even with a fault (IEC 80601-2-30, single fault condition).
 """
 
-CONFIRM_OUTSIDE: Final[dict[Code, Range]] = {
-    Code.SYSTOLIC: _range("80", "200"),
-    Code.DIASTOLIC: _range("40", "120"),
-    Code.HEART_RATE: _range("40", "150"),
-    Code.PULSE_OXIMETER: _range("40", "150"),
-    Code.PULSE_CUFF: _range("40", "150"),
-    Code.OXYGEN_SATURATION: _range("88", "100"),
-    Code.PERFUSION_INDEX: _range("0.3", "30"),
-    Code.TEMPERATURE: _range("34.0", "40.5"),
-    Code.RESPIRATORY_RATE: _range("8", "35"),
-    Code.BMI: _range("12", "60"),
-    Code.GLUCOSE: _range("54", "400"),
-}
-"""A number beyond these is stored once a person has confirmed it."""
-
-_PULSES: Final = (Code.HEART_RATE, Code.PULSE_OXIMETER, Code.PULSE_CUFF)
-_PULSE_PRESSURE: Final = _range("20", "100")
-
-
-def check(values: Mapping[Code, Decimal]) -> tuple[Finding, ...]:
-    """Judge values of one moment, in their stored units, alone and against each other."""
-    findings = [
-        Finding(code, verdict)
-        for code, value in values.items()
-        if (verdict := _alone(code, value)) is not None
-    ]
-    finite = {code: value for code, value in values.items() if value.is_finite()}
-    if (verdict := _pressures(finite)) is not None:
-        findings.append(Finding(PRESSURE_PAIR, verdict))
-    if _pulses_differ([finite[code] for code in _PULSES if code in finite]):
-        findings.append(Finding(PULSES_DIFFER, Verdict.CONFIRM))
-    return tuple(findings)
-
-
-def check_time(taken_ms: int, now_ms: int, *, trusted: bool) -> tuple[Finding, ...]:
-    """Judge the time a value is said to have been taken at; a clock nobody trusts cannot refuse."""
-    if taken_ms > now_ms + AHEAD_MS:
-        return (Finding(TIME_AHEAD, Verdict.REFUSE if trusted else Verdict.CONFIRM),)
-    if taken_ms < now_ms - OLD_MS:
-        return (Finding(TIME_OLD, Verdict.CONFIRM),)
-    return ()
-
 
 def only_numbers_that_can_be(values: Mapping[Code, Measured]) -> dict[Code, Measured]:
     """What a device said, with every number that cannot be true turned into `Missing`.
@@ -131,8 +84,8 @@ def only_numbers_that_can_be(values: Mapping[Code, Measured]) -> dict[Code, Meas
     none is kept.
     """
     numbers = {code: value.value for code, value in values.items() if isinstance(value, Quantity)}
-    possible = {code: value for code, value in numbers.items() if _alone(code, value) is not Verdict.REFUSE}
-    if _pressures(possible) is Verdict.REFUSE:
+    possible = {code: value for code, value in numbers.items() if _can_be(code, value)}
+    if not pressures_can_be(possible):
         possible = {code: value for code, value in possible.items() if code not in _PRESSURES}
     return {
         code: Missing(MissingReason.OUT_OF_RANGE) if code in numbers and code not in possible else value
@@ -143,27 +96,14 @@ def only_numbers_that_can_be(values: Mapping[Code, Measured]) -> dict[Code, Meas
 _PRESSURES: Final = (Code.SYSTOLIC, Code.DIASTOLIC, Code.MEAN_PRESSURE)
 
 
-def _alone(code: Code, value: Decimal) -> Verdict | None:
-    possible = REFUSE_OUTSIDE.get(code)
-    if possible is None or not value.is_finite() or not possible.low <= value <= possible.high:
-        return Verdict.REFUSE  # a code without a range carries no number
-    usual = CONFIRM_OUTSIDE.get(code)
-    if usual is not None and not usual.low <= value <= usual.high:
-        return Verdict.CONFIRM
-    return None
-
-
-def _pressures(values: Mapping[Code, Decimal]) -> Verdict | None:
+def pressures_can_be(values: Mapping[Code, Decimal]) -> bool:
+    """Whether pressures of one moment do not contradict each other; a narrow pair may be shock, and true."""
     systolic, diastolic, mean = (values.get(code) for code in _PRESSURES)
     if systolic is None or diastolic is None:
-        return None
-    if diastolic >= systolic or (mean is not None and not diastolic < mean < systolic):
-        return Verdict.REFUSE
-    if not _PULSE_PRESSURE.low <= systolic - diastolic <= _PULSE_PRESSURE.high:
-        return Verdict.CONFIRM  # a narrow pulse pressure can be shock: never refused
-    return None
+        return True
+    return diastolic < systolic and (mean is None or diastolic < mean < systolic)
 
 
-def _pulses_differ(pulses: list[Decimal]) -> bool:
-    """More than 15 a minute apart, or more than 15 % of the lower one."""
-    return any(abs(a - b) > 15 or abs(a - b) * 100 > 15 * min(a, b) for a, b in combinations(pulses, 2))
+def _can_be(code: Code, value: Decimal) -> bool:
+    possible = REFUSE_OUTSIDE.get(code)  # a code without a range carries no number
+    return possible is not None and value.is_finite() and possible.low <= value <= possible.high

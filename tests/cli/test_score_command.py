@@ -170,3 +170,29 @@ def test_every_rule_is_listed_with_what_it_takes(capsys: pytest.CaptureFixture[s
         "glucose",
     }
     assert wanted <= {each["rule"] for each in listed}
+
+
+@pytest.mark.parametrize(
+    ("words", "band", "part", "fact"),
+    [
+        ("sbp=80 dbp=80", "refuse", ("bp.pair", "refuse"), None),
+        ("sys=80 dia=72", "confirm", ("bp.pair", "confirm"), None),
+        ("temp=98.6", "refuse", ("temp", "refuse"), ("temp_meant", "37.00 if it was in °F")),
+        ("spo2=101", "refuse", ("spo2", "refuse"), None),
+        ("mg_dl=5.5", "refuse", ("mg_dl", "refuse"), ("mg_dl_meant", "99.1 if it was in mmol/L")),
+        ("sbp=16 dbp=10.7", "refuse", ("sbp", "refuse"), ("sbp_meant", "120.0 if it was in kPa")),
+        ("hr=185 age_months=2", "ok", ("hr", "ok"), None),
+        ("hr=185 age=40", "confirm", ("hr", "confirm"), None),
+    ],
+)
+def test_limits_say_what_is_refused_what_is_asked_and_what_was_meant(
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    band: str,
+    part: tuple[str, str],
+    fact: tuple[str, str] | None,
+) -> None:
+    answer = score(capsys, f"limits {words}")
+    assert answer["band"] == band
+    assert answer["parts"][part[0]] == part[1]
+    assert fact is None or answer[fact[0]] == fact[1]

@@ -16,12 +16,14 @@ from edge.agent.visit_recordings import recordings_of
 from edge.clock import ClockQuality
 from edge.ports.caller import Answer, Call
 from edge.records.fields import Field, Kind, Payload, Source, Stream
+from edge.scoring.installed import limit_table
+from edge.scoring.limits import Ages, ages_at
 from edge.store.rows import Encounter
 from edge.store.store import Store
 from edge.store.transaction import Transaction
 from edge.vitals.codes import VITALS, Code
 from edge.vitals.conversion import to_stored
-from edge.vitals.limits import Finding, Verdict, check, check_time
+from edge.vitals.limits import Finding, Verdict
 from edge.vitals.quantity import Quantity, Unit
 
 _SOURCES: Final = {"manual": Source.MANUAL, "late": Source.LATE}
@@ -122,18 +124,21 @@ class VisitCommands:
         given = [_given(each) for each in values]
         if len({each.code for each in given}) < len(given):
             raise ValueRefused("A value is given twice.", next_step="Give each value once.")
-        stamp = self._ledger.stamp(call)
-        findings = check({each.code: each.stored.value for each in given})
+        stamp, now = self._ledger.stamp(call), self._ledger.now()
+        taken_ms = now.wall_ms
         if at is not None:
             taken_ms = int(at.timestamp() * 1000)
-            now = self._ledger.now()
-            findings += check_time(taken_ms, now.wall_ms, trusted=now.quality >= _TRUSTED_FROM)
             stamp |= {Field.WALL_MS: taken_ms, Field.CLOCK_QUALITY: int(ClockQuality.OPERATOR)}
-        _raise_for(findings, confirmed)
-        confirmed_limits = {finding.limit for finding in findings}
+        trusted = now.quality >= _TRUSTED_FROM
 
         def work(tx: Transaction, store: Store) -> Answer:
-            visit = open_visit(store, encounter)
+            visit, limits = open_visit(store, encounter), limit_table()
+            ages = _ages(store, visit.patient, taken_ms)
+            findings = limits.check({each.code: each.stored.value for each in given}, ages)
+            if at is not None:
+                findings += limits.check_time(taken_ms, now.wall_ms, trusted=trusted)
+            _raise_for(findings, confirmed)
+            asked = {finding.limit for finding in findings}
             number = tx.next_reading()
             for each in given:
                 entry = payloads.observation(
@@ -143,7 +148,8 @@ class VisitCommands:
                     number,
                     encounter=visit.encounter,
                     as_given=each.as_given,
-                    confirmed=sorted(limit for limit in confirmed_limits if _concerns(limit, each.code)),
+                    confirmed=sorted(limit for limit in asked if _concerns(limit, each.code)),
+                    limits=limits.version,
                 )
                 tx.append(Stream.VITALS, Kind.OBSERVATION, stamp | entry, patient=visit.patient)
             return {"saved": view.identities(map(tx.identity, tx.appended))}
@@ -174,6 +180,15 @@ class VisitCommands:
     def _patient(self, encounter: uuid.UUID) -> bytes | None:
         visit = self._capture.visit
         return visit.patient if visit is not None and visit.encounter == encounter.bytes else None
+
+
+def _ages(store: Store, patient: bytes, at_ms: int) -> Ages | None:
+    """How old a patient was then, in months, as far as it is known."""
+    person = store.person(patient)
+    if person is None:
+        return None
+    day = datetime.datetime.fromtimestamp(at_ms / 1000, tz=datetime.UTC)
+    return ages_at(person.birth, day.year, day.month, day.day)
 
 
 def open_visit(store: Store, encounter: uuid.UUID) -> Encounter:

@@ -11,6 +11,7 @@ from edge.clock import ClockQuality, Moment, SystemClock
 from edge.localapi.client import connect, new_request_id
 from edge.ports.caller import CallRefused
 from edge.records.fields import Field, Kind, Stream
+from edge.scoring.installed import limit_table
 from edge.store.store import Store
 from sync.uplink.notes import LinkNote
 from tests.edge.agent.agent_world import KEY, Nurse, ScriptedDriver, World, finger_off, steady, until
@@ -184,6 +185,25 @@ async def test_values_that_cannot_be_are_refused_and_rare_ones_confirmed(world: 
         assert stored == {"temp": None, "spo2": "spo2"}
         unknown = [{"code": "mood", "value": "5"}]
         assert (await refused(nurse, "observe", encounter=visit, values=unknown)).about == ("mood",)
+
+
+async def test_what_is_rare_for_a_child_is_asked_by_age_and_the_table_is_noted(world: World) -> None:
+    year = datetime.datetime.fromtimestamp(SystemClock().now().wall_ms / 1000, datetime.UTC).year
+    async with world.nurse() as nurse:
+        child = {"family": "Benali", "given": "Adam", "sex": "male", "birth": str(year - 6)}
+        patient = (await nurse.ask("patient.register", **child))["patient"]
+        visit = (await nurse.ask("encounter.open", patient=patient))["encounter"]
+        fast = [{"code": "hr", "value": "145"}]  # nothing for six years, nor for an adult
+        await nurse.ask("observe", encounter=visit, values=fast)
+        slow = [{"code": "hr", "value": "50"}]  # nothing for an adult
+        error = await refused(nurse, "observe", encounter=visit, values=slow)
+        assert (error.stable_code, error.about) == ("value-needs-confirmation", ("hr",))
+        await nurse.ask("observe", encounter=visit, values=slow, confirmed=["hr"])
+        first, second = world.store().entries(Stream.VITALS, 4, 5)
+        for entry, noted in ((first, None), (second, limit_table().version)):
+            payload = cbor.decode(entry.payload or b"")
+            assert isinstance(payload, dict)
+            assert payload.get(Field.LIMITS) == noted
 
 
 async def test_a_typed_unit_is_converted_and_kept_beside(world: World) -> None:

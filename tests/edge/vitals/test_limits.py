@@ -6,27 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.scoring import rules
+from edge.scoring.installed import limit_table
+from edge.scoring.intervals import Interval
+from edge.scoring.limits import Ages, ages_at
 from edge.vitals.codes import Code
 from edge.vitals.conversion import to_stored
-from edge.vitals.limits import (
-    CONFIRM_OUTSIDE,
-    REFUSE_OUTSIDE,
-    Finding,
-    Verdict,
-    check,
-    check_time,
-    only_numbers_that_can_be,
-)
+from edge.vitals.limits import REFUSE_OUTSIDE, Finding, Verdict, only_numbers_that_can_be
 from edge.vitals.quantity import Measured, Missing, MissingReason, Quantity, Unit
 
 REFUSE, CONFIRM = Verdict.REFUSE, Verdict.CONFIRM
 NOW_MS = 1_800_000_000_000
 
 
-def findings(**values: str) -> dict[str, Verdict]:
+ADULT = Ages(Decimal(480), Decimal(480))
+
+
+def findings(values: dict[str, str], ages: Ages | None = ADULT) -> dict[str, Verdict]:
     codes = {code.value.replace(".", "_"): code for code in Code}
     given_ = {codes[name]: Decimal(value) for name, value in values.items()}
-    return {finding.limit: finding.verdict for finding in check(given_)}
+    return {finding.limit: finding.verdict for finding in limit_table().check(given_, ages)}
 
 
 @pytest.mark.parametrize(
@@ -62,23 +61,81 @@ def findings(**values: str) -> dict[str, Verdict]:
     ],
 )
 def test_limits(values: dict[str, str], expected: dict[str, Verdict]) -> None:
-    assert findings(**values) == expected
+    assert findings(values) == expected
 
 
-def test_every_code_with_a_number_has_limits_and_confirm_lies_within_refuse() -> None:
+@pytest.mark.parametrize(
+    ("birth", "values", "expected"),
+    [
+        ("2026-10-01", {"hr": "185"}, {}),
+        ("2026-10-01", {"hr": "80"}, {"hr": CONFIRM}),
+        ("2026-05-01", {"hr": "185"}, {"hr": CONFIRM}),
+        ("2026-10-01", {"hr": "301"}, {"hr": REFUSE}),
+        ("2020-01-01", {"rr": "50"}, {}),
+        ("2020-01-01", {"rr": "51"}, {"rr": CONFIRM}),
+        ("1990", {"rr": "36"}, {"rr": CONFIRM}),
+        ("2010-11-23", {"bp_sys": "79"}, {"bp.sys": CONFIRM}),
+        ("2010-11-24", {"bp_sys": "79"}, {}),  # sixteen tomorrow
+        ("2026", {"hr": "105"}, {}),  # up to eleven months, and whichever it is nothing is rare
+        ("2026", {"hr": "75"}, {"hr": CONFIRM}),  # rare before three months, which this may be
+        ("2026", {"hr": "185"}, {"hr": CONFIRM}),  # rare from three months on, which this may be
+        ("2027-01-01", {"hr": "185"}, {"hr": CONFIRM}),  # not born: the clock is wrong, or the birth
+        (None, {"hr": "185"}, {"hr": CONFIRM}),
+        (None, {"hr": "145"}, {}),
+    ],
+)
+def test_what_is_rare_hangs_on_the_age(
+    birth: str | None, values: dict[str, str], expected: dict[str, Verdict]
+) -> None:
+    assert findings(values, ages_at(birth, 2026, 11, 23)) == expected
+
+
+def test_every_code_with_a_number_has_limits_and_none_is_wider_than_what_can_be() -> None:
     assert set(REFUSE_OUTSIDE) == set(Code) - {Code.PLETH, Code.ECG, Code.RESPIRATION, Code.CUFF_PRESSURE}
-    for code, usual in CONFIRM_OUTSIDE.items():
-        possible = REFUSE_OUTSIDE[code]
-        assert possible.low <= usual.low < usual.high <= possible.high
+    for code, limit in limit_table().limits.items():
+        assert (limit.refuse.low, limit.refuse.high) == REFUSE_OUTSIDE[code]
+
+
+@pytest.mark.parametrize(
+    ("key", "codes"),
+    [
+        ("hr", ("hr", "pulse_spo2", "pulse_nibp")),
+        ("sbp", ("bp_sys",)),
+        ("rr", ("rr",)),
+    ],
+)
+def test_for_a_child_the_outermost_band_of_the_paediatric_table_is_confirmed(
+    key: str, codes: tuple[str, ...]
+) -> None:
+    """Under 16 years every number that has four points there, and no other, is asked about."""
+    given_ = next(each for each in rules.point_table("pews").inputs if each.key == key)
+    for months in (0, 2, 3, 11, 12, 47, 48, 143, 144, 191):
+        [variant] = [each for each in given_.variants if Decimal(months) in _months(each.when["age_months"])]
+        for number in range(31, 120 if key == "rr" else 190):
+            four = next(points for band, points in variant.bands if Decimal(number) in band) == 4
+            for code in codes:
+                age = Ages(Decimal(months), Decimal(months))
+                assert (findings({code: str(number)}, age) != {}) is four, (code, months, number)
+
+
+def _months(when: object) -> Interval:
+    assert isinstance(when, Interval)
+    return when
 
 
 def test_the_time_of_a_value() -> None:
     minute = 60_000
-    assert check_time(NOW_MS + 2 * minute, NOW_MS, trusted=True) == ()
-    assert check_time(NOW_MS + 2 * minute + 1, NOW_MS, trusted=True) == (Finding("time.ahead", REFUSE),)
-    assert check_time(NOW_MS + 2 * minute + 1, NOW_MS, trusted=False) == (Finding("time.ahead", CONFIRM),)
-    assert check_time(NOW_MS - 24 * 60 * minute, NOW_MS, trusted=True) == ()
-    assert check_time(NOW_MS - 24 * 60 * minute - 1, NOW_MS, trusted=True) == (Finding("time.old", CONFIRM),)
+    assert limit_table().check_time(NOW_MS + 2 * minute, NOW_MS, trusted=True) == ()
+    assert limit_table().check_time(NOW_MS + 2 * minute + 1, NOW_MS, trusted=True) == (
+        Finding("time.ahead", REFUSE),
+    )
+    assert limit_table().check_time(NOW_MS + 2 * minute + 1, NOW_MS, trusted=False) == (
+        Finding("time.ahead", CONFIRM),
+    )
+    assert limit_table().check_time(NOW_MS - 24 * 60 * minute, NOW_MS, trusted=True) == ()
+    assert limit_table().check_time(NOW_MS - 24 * 60 * minute - 1, NOW_MS, trusted=True) == (
+        Finding("time.old", CONFIRM),
+    )
 
 
 numbers = st.decimals(-1000, 2000, places=1)
@@ -97,7 +154,7 @@ def test_what_is_left_of_a_reading_can_be_true(values: dict[Code, Measured]) -> 
         elif value != values[code]:
             assert value == Missing(MissingReason.OUT_OF_RANGE)
     kept = {code: value.value for code, value in left.items() if isinstance(value, Quantity)}
-    assert not [finding for finding in check(kept) if finding.verdict is REFUSE]
+    assert not [finding for finding in limit_table().check(kept, ADULT) if finding.verdict is REFUSE]
 
 
 @pytest.mark.parametrize(
