@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 LATER ?=
 
-.PHONY: help demo screen test check fix bench torture chaos soak test-bluez bench-peers requirements clean
+.PHONY: bill help demo screen test check fix bench torture chaos soak test-bluez bench-peers requirements clean
 
 help:
 	@echo 'make demo      the whole path on this machine, ending with a proof (ARGS="--seed 7")'
@@ -18,6 +18,7 @@ help:
 	@echo 'make torture   kills, power cuts and rotten disks, counted (ROUNDS=20000 ARGS="--seed 7")'
 	@echo 'make chaos     units, links, broker and centre broken at random, counted (ROUNDS=2000 ARGS="--seed 7")'
 	@echo 'make soak      the long versions; results are kept in docs/evidence/'
+	@echo 'make bill      what is installed on a unit, with its licences and hashes (CycloneDX)'
 	@echo 'make test-bluez  our Bluetooth against the real bluetoothd and kernel, in an emulated machine'
 
 # The environment: uv comes hashed through pip, everything else hashed through uv.
@@ -87,13 +88,18 @@ soak: $(VENV)/dev.stamp
 test-bluez: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.bluez $(ARGS)
 
+# The bill of materials of a unit of this architecture: build/qafila.cdx.json, CycloneDX.
+bill: $(VENV)/dev.stamp
+	@mkdir -p build
+	$(BIN)/python -m ship.bill build/qafila.cdx.json
+
 # After a change of dependencies in pyproject.toml or of the tools in requirements/*.in.
 UV_COMPILE = $(BIN)/uv pip compile --system-certs --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 requirements: $(BIN)/uv
 	$(UV_COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(UV_COMPILE) requirements/peers.in -o requirements/peers.txt
-	$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/unit.txt
+	$(UV_COMPILE) pyproject.toml -o requirements/unit.txt
 	$(UV_COMPILE) pyproject.toml requirements/build.in --extra central --extra training -o requirements/training.txt
 	$(UV_COMPILE) pyproject.toml requirements/build.in --all-extras -o requirements/dev.txt
 
