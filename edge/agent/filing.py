@@ -10,6 +10,7 @@ from edge.agent.devicetalk import clock_off_s, flags_of, is_live, news_of, recor
 from edge.agent.display import Display
 from edge.agent.ledger import Ledger
 from edge.agent.refusals import SimulatedRefused, StoreLocked
+from edge.agent.scored import append_scores
 from edge.agent.visit import Visit
 from edge.ports.caller import Answer, Call, Json
 from edge.records.fields import Field, Kind, Payload, Source, Stream
@@ -125,6 +126,8 @@ class Filing:
                 flags=flags_of(reading),
             )
             tx.append(Stream.VITALS, Kind.OBSERVATION, stamp | entry, patient=patient)
+        if bound and open_now is not None:
+            append_scores(tx, store, open_now, stamp)
         if reading.raw:
             tx.keep_raw(number, reading.raw, int(str(stamp[Field.WALL_MS])))
 

@@ -124,6 +124,28 @@ def observation(
     )
 
 
+def correction(reason: str, corrected: tuple[bytes, int]) -> Payload:
+    """What an observation has beside it that stands in the place of another."""
+    return {Field.REASON: reason, Field.SUPERSEDES: list(corrected)}
+
+
+def score(
+    version: str,
+    band: str | None,
+    parts: Mapping[str, int | str],
+    inputs: Sequence[tuple[bytes, int]],
+) -> Payload:
+    """What an observation has beside it that a rule gave."""
+    return _without_nothing(
+        {
+            Field.RULE_VERSION: version,
+            Field.BAND: band,
+            Field.PARTS: [[name, points] for name, points in parts.items()] or None,
+            Field.INPUTS: [list(each) for each in inputs] or None,
+        }
+    )
+
+
 def device(key: str, kind: str, identity: Identity) -> Payload:
     """What a device said of itself."""
     return _without_nothing(

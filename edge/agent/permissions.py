@@ -42,6 +42,7 @@ ALLOWED: Final[dict[str, frozenset[Role]]] = {
     "encounter.show": _CARE,
     "waveform.read": _CARE,
     "observe": _CARE,
+    "observation.correct": _CARE,
     "take": _CARE,
     "alert.raise": _CARE,
     "tray.list": _CARE,

@@ -12,6 +12,7 @@ from edge.agent.audience import Audience
 from edge.agent.capture import Capture
 from edge.agent.card import CardWatch
 from edge.agent.commands.backups import BackupCommands
+from edge.agent.commands.corrections import CorrectionCommands
 from edge.agent.commands.devices import DeviceCommands
 from edge.agent.commands.expertise import ExpertiseCommands
 from edge.agent.commands.exporting import ExportCommands
@@ -176,6 +177,7 @@ class Agent:
             "encounter.show": visits.show,
             "waveform.read": WaveCommands(self._ledger).read,
             "observe": visits.observe,
+            "observation.correct": CorrectionCommands(self._ledger).correct,
             "take": self._capture.take,
             "alert.raise": visits.alert,
             "tray.list": tray.contents,

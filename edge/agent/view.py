@@ -9,6 +9,7 @@ from typing import Final
 
 from edge.agent.devicetalk import FROM_MEMORY
 from edge.agent.link import Link
+from edge.agent.scores import Scored
 from edge.agent.states import Progress, RecordState, furthest_behind, state_of_all
 from edge.ports.caller import Json
 from edge.records.fields import Source, Stream
@@ -118,6 +119,38 @@ def observation(shown: Observation, progress: Mapping[Stream, Progress]) -> dict
         "state": RecordState.RECEIVED.value
         if shown.earlier
         else progress[Stream.VITALS].state_of(shown.entry.seq).value,
+    }
+
+
+def observations(shown: Sequence[Observation], progress: Mapping[Stream, Progress]) -> list[Json]:
+    """Those of a visit, in their order, with which of them were put right."""
+    gone = {each.supersedes for each in shown if each.supersedes is not None}
+    places = {each.name: each.entry.seq for each in shown}
+    made: list[Json] = []
+    for each in shown:
+        one = observation(each, progress)
+        one["corrected"] = each.name in gone
+        one["corrects"] = None if each.supersedes is None else places.get(each.supersedes)
+        made.append(one)
+    return made
+
+
+def score(scored: Scored) -> dict[str, Json]:
+    """What a rule says of a visit now."""
+    result = scored.result
+    triggered = result.facts.get("trigger")
+    return {
+        "rule": result.rule,
+        "version": result.version,
+        "total": result.total,
+        "band": result.band,
+        "trigger": triggered if isinstance(triggered, bool) else None,
+        "missing": list(result.missing),
+        "stale": list(result.stale),
+        "parts": dict(result.parts),
+        "alerts": list(result.alerts),
+        "notes": list(result.notes),
+        "until_ms": scored.until_ms,
     }
 
 

@@ -20,6 +20,7 @@ from edge.localapi.shapes import (
     RecordingShown,
     Role,
     Saved,
+    ScoreShown,
     SiteShown,
     StreamShown,
     UserShown,
@@ -143,7 +144,11 @@ class EncounterClosed(Saved):
 
 
 class Encounter(Message):
-    """An encounter, its observations and its recordings; ``purged``: its older values are at the centre."""
+    """An encounter, its observations and its recordings; ``purged``: its older values are at the centre.
+
+    ``scores``: the early-warning rule for the patient first. ``asks_pregnancy``: somebody has to say whether
+    the patient is pregnant before it is known which rule holds.
+    """
 
     encounter: uuid.UUID
     patient: uuid.UUID
@@ -153,6 +158,8 @@ class Encounter(Message):
     recordings: tuple[RecordingShown, ...] = ()
     site: str | None = None
     """The name of the place."""
+    scores: tuple[ScoreShown, ...] = ()
+    asks_pregnancy: bool = False
 
 
 class Waveform(Message):

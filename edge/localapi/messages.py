@@ -101,6 +101,11 @@ METHODS: Final[dict[str, Method]] = {
     "observe": Method(
         requests.Observe, Saved, "Store values typed by a person: all of them, or none and the reason."
     ),
+    "observation.correct": Method(
+        requests.CorrectObservation,
+        Saved,
+        "Put another value in the place of one, or none; what stood there is kept, with the reason.",
+    ),
     "take": Method(requests.Take, Saved, "Store what a continuous device shows now."),
     "alert.raise": Method(requests.RaiseAlert, Saved, "Send a coded alert ahead of everything else."),
     "tray.list": Method(Nothing, answers.Tray, "Readings that belong to nobody yet."),

@@ -1,6 +1,7 @@
 """What the methods of the local API take."""
 
 import uuid
+from decimal import Decimal
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field, SecretStr, StringConstraints
@@ -147,6 +148,19 @@ class Observe(Message):
     confirmed: Annotated[tuple[Code, ...], Field(max_length=32)] = ()
     source: Literal["manual", "late"] = "manual"
     at: AwareDatetime | None = None
+
+
+class CorrectObservation(Message):
+    """Another value in the place of an observation, or with null none: it is taken back.
+
+    ``observation``: its sequence number; the value is in the stored unit.
+    """
+
+    encounter: uuid.UUID
+    observation: Annotated[int, Field(ge=1, lt=2**63)]
+    value: Annotated[Decimal, Field(max_digits=9, decimal_places=4, allow_inf_nan=False)] | None = None
+    reason: Line
+    confirmed: Annotated[tuple[Code, ...], Field(max_length=32)] = ()
 
 
 class Take(Message):

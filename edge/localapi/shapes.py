@@ -5,9 +5,17 @@ import re
 import unicodedata
 import uuid
 from decimal import Decimal
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from edge.records.people import USER_ID, user_id
@@ -114,11 +122,19 @@ class ConsentSaid(Message):
 
 
 class ObservedValue(Message):
-    """One value typed by a person, in the stored unit unless another is named."""
+    """One value typed by a person, in the stored unit unless another is named, or why there is none."""
 
     code: Code
-    value: Annotated[Decimal, Field(max_digits=9, decimal_places=4, allow_inf_nan=False)]
+    value: Annotated[Decimal, Field(max_digits=9, decimal_places=4, allow_inf_nan=False)] | None = None
     unit: Annotated[str, StringConstraints(max_length=12)] | None = None
+    missing: Literal["refused", "failed", "not-indicated"] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.value is None) == (self.missing is None):
+            message = "either a value or why there is none"
+            raise ValueError(message)
+        return self
 
 
 class ShownValue(Message):
@@ -181,7 +197,9 @@ class ObservationShown(Message):
 
     ``old``: it came out of a device's memory, so ``wall_ms`` is when it came and not when it was taken.
     ``device_time`` is the device's own wall clock without zone, ``clock_off_s`` by how much that clock was
-    ahead of the box's when it was read.
+    ahead of the box's when it was read. ``corrected``: another stands in its place, which names it by its
+    sequence number in ``corrects``; a value that is taken back is ``missing`` as ``withdrawn``. ``computed``
+    is what a rule gave.
     """
 
     seq: int
@@ -190,7 +208,7 @@ class ObservationShown(Message):
     unit: str | None = None
     missing: str | None = None
     device: str | None
-    source: Literal["device", "manual", "late", "simulated"]
+    source: Literal["device", "manual", "late", "simulated", "computed"]
     flags: tuple[str, ...]
     reading: int
     wall_ms: int
@@ -198,6 +216,29 @@ class ObservationShown(Message):
     old: bool = False
     device_time: str | None = None
     clock_off_s: int | None = None
+    corrected: bool = False
+    corrects: int | None = None
+
+
+class ScoreShown(Message):
+    """What a rule says of a visit's values now.
+
+    ``total`` is null where it is not known, or the rule counts colours; then ``trigger`` says whether they
+    call for help. ``missing``: inputs that are needed, ``stale`` those of them that are too old. ``parts``:
+    what each input gives, in points or a colour. From ``until_ms`` on the result is too old.
+    """
+
+    rule: str
+    version: str
+    total: int | None
+    band: str | None
+    trigger: bool | None
+    missing: tuple[str, ...]
+    stale: tuple[str, ...]
+    parts: dict[str, int | str]
+    alerts: tuple[str, ...]
+    notes: tuple[str, ...]
+    until_ms: int | None
 
 
 class IdentityShown(Message):

@@ -113,6 +113,12 @@ class Field(IntEnum):
     CLOCK_OFF = 61  # int, s: by how much the clock of DEVICE_TIME was ahead of the box's
     LIMITS = 62  # text, version of the table of limits that asked for CONFIRMED
 
+    # a score: an observation that a rule gave; VALUE is its total, FLAGS its alerts and notes
+    RULE_VERSION = 63  # text, of the table
+    BAND = 64  # text, the class in the rule's own word
+    PARTS = 65  # [[input, points or text], ...]
+    INPUTS = 66  # [[epoch 8 bytes, seq], ...]: the observations it was made from
+
     # assignment of tray readings, correction
     ASSIGNED = 70  # [seq, ...] of observations in this epoch's vitals stream
     REASON = 71  # text
@@ -206,9 +212,10 @@ class Field(IntEnum):
 
 
 class Source(IntEnum):
-    """Where a value came from; production refuses SIMULATED at commit."""
+    """Where a value came from; production refuses SIMULATED at commit, COMPUTED follows from other values."""
 
     DEVICE = 0
     MANUAL = 1
     LATE = 2
     SIMULATED = 3
+    COMPUTED = 4

@@ -118,7 +118,8 @@ class Observation:
         device_time: the device's own clock, ISO 8601 without zone.
         clock_off_s: by how many seconds that clock was ahead of the box's, when both were known.
         confirmed: the limit a person confirmed.
-        supersedes: the observation it corrects.
+        supersedes: the observation it corrects, by what that was called first: epoch and seq.
+        called: what it was called first itself, where it was journalled again; else as ``entry`` says.
         earlier: it was received before the present epoch began, and stands in an earlier one.
         clock_quality: of ``wall_ms``, as `edge.clock.ClockQuality` counts; None where it was not said.
     """
@@ -141,7 +142,13 @@ class Observation:
     supersedes: tuple[bytes, int] | None
     clock_off_s: int | None = None
     earlier: bool = False
+    called: tuple[bytes, int] | None = None
     clock_quality: int | None = None
+
+    @property
+    def name(self) -> tuple[bytes, int]:
+        """What it was called first: epoch and seq, as ``supersedes`` names it."""
+        return self.called or (self.entry.epoch, self.entry.seq)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -18,9 +18,11 @@ _ENCOUNTERS: Final = (
 _OBSERVATIONS: Final = (
     "SELECT epochs.epoch, journal.seq, encounter, observations.patient, code, value, missing, source,"
     " device, device_record, device_time, reading, flags, confirmed, operator, wall_ms, supersedes_epoch,"
-    " supersedes_seq, clock_off_s, journal.epoch, clock_quality"
-    " FROM observations JOIN journal ON journal.id = entry"
+    " supersedes_seq, clock_off_s, journal.epoch, clock_quality,"
+    " origins.epoch, origins.seq"
+    " FROM observations JOIN journal ON journal.id = observations.entry"
     " JOIN epochs ON epochs.number = journal.epoch"
+    " LEFT JOIN origins ON origins.entry = observations.entry"
 )
 _ALERTS: Final = (
     "SELECT epochs.epoch, journal.seq, alerts.patient, encounter, code, text, operator, wall_ms"
@@ -56,14 +58,16 @@ class VisitReads(Base):
         """An encounter's observations in the order in which they were saved."""
         return self._observations(
             self._rows(
-                _OBSERVATIONS + " WHERE encounter = ? ORDER BY entry",
+                _OBSERVATIONS + " WHERE encounter = ? ORDER BY observations.entry",
                 encounter,
             )
         )
 
     def tray(self) -> list[Observation]:
         """Observations that belong to no encounter yet, oldest first."""
-        return self._observations(self._rows(_OBSERVATIONS + " WHERE encounter IS NULL ORDER BY entry"))
+        return self._observations(
+            self._rows(_OBSERVATIONS + " WHERE encounter IS NULL ORDER BY observations.entry")
+        )
 
     def has_device_record(self, record: bytes, code: str) -> bool:
         """Whether this value of a stored record of a device was saved before."""
@@ -118,4 +122,5 @@ class VisitReads(Base):
             clock_off_s=row[18],
             earlier=row[19] != self._epoch.number,
             clock_quality=row[20],
+            called=None if row[22] is None else (row[21], row[22]),
         )

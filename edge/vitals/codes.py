@@ -33,6 +33,21 @@ class Code(StrEnum):
     BODY_FAT = "bodyfat"
     GLUCOSE = "glucose"
     PAIN = "pain"
+    CONSCIOUSNESS = "acvpu"
+    """0 alert, 1 new confusion, 2 answers to voice, 3 to pain, 4 to nothing."""
+    OXYGEN_FLOW = "o2"
+    """Oxygen given, 0 for air."""
+    GLASGOW = "gcs"
+    CAPILLARY_REFILL = "crt"
+    BREATHING_EFFORT = "effort"
+    """0 normal, 1 mild, 2 moderate, 3 severe, 4 no breath."""
+    PREGNANCY = "pregnancy"
+    """0 no, 1 yes, 2 in the six weeks after a birth."""
+    NEWS2 = "news2"
+    QSOFA = "qsofa"
+    PEWS = "pews"
+    MEOWS = "meows"
+    """1 where it triggers, else 0; how many are red and yellow stands in the parts."""
     PLETH = "pleth"
     ECG = "ecg"
     RESPIRATION = "resp"
@@ -77,9 +92,26 @@ VITALS: Final[dict[Code, Vital]] = {
         Vital(Code.BODY_FAT, "", 188748, Unit.PERCENT, 1),
         Vital(Code.GLUCOSE, "2339-0", 160184, Unit.MILLIGRAM_PER_DECILITRE, 0),
         Vital(Code.PAIN, "72514-3", None, Unit.SCORE, 0),
+        Vital(Code.CONSCIOUSNESS, "67775-7", None, Unit.SCORE, 0),
+        Vital(Code.OXYGEN_FLOW, "3151-8", None, Unit.LITRE_PER_MINUTE, 1),
+        Vital(Code.GLASGOW, "9269-2", None, Unit.SCORE, 0),
+        Vital(Code.CAPILLARY_REFILL, "", None, Unit.SECOND, 0),
+        Vital(Code.BREATHING_EFFORT, "", None, Unit.SCORE, 0),
+        Vital(Code.PREGNANCY, "", None, Unit.SCORE, 0),
+        Vital(Code.NEWS2, "", None, Unit.SCORE, 0),
+        Vital(Code.QSOFA, "96791-9", None, Unit.SCORE, 0),
+        Vital(Code.PEWS, "", None, Unit.SCORE, 0),
+        Vital(Code.MEOWS, "", None, Unit.SCORE, 0),
         Vital(Code.PLETH, "", 150452, Unit.NONE, 0),
         Vital(Code.ECG, "11524-6", 131328, Unit.MICROVOLT, 0),
         Vital(Code.RESPIRATION, "", 151552, Unit.NONE, 0),
     )
 }
 """Every code; a test holds that none is left out."""
+
+CODED: Final = frozenset({Code.CONSCIOUSNESS, Code.BREATHING_EFFORT, Code.PREGNANCY})
+"""Whole numbers that stand for words; the docstring of each code says which."""
+CALCULATED: Final = frozenset({Code.NEWS2, Code.QSOFA, Code.PEWS, Code.MEOWS})
+"""Nobody measures these and nobody types them: a rule gives them (`edge.scoring`)."""
+WHOLE: Final = CODED | CALCULATED | {Code.GLASGOW}
+"""No half of these can be."""

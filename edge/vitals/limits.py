@@ -67,6 +67,12 @@ REFUSE_OUTSIDE: Final[dict[Code, Range]] = {
     Code.BODY_FAT: _range("1", "80"),
     Code.GLUCOSE: _range("10", "1000"),
     Code.PAIN: _range("0", "10"),
+    Code.CONSCIOUSNESS: _range("0", "4"),
+    Code.OXYGEN_FLOW: _range("0", "70"),
+    Code.GLASGOW: _range("3", "15"),
+    Code.CAPILLARY_REFILL: _range("0", "60"),
+    Code.BREATHING_EFFORT: _range("0", "4"),
+    Code.PREGNANCY: _range("0", "2"),
 }
 """A number beyond these is no measurement. Every code that has a number is here; a test holds it."""
 

@@ -3,7 +3,7 @@
 import dataclasses
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 
 class Unit(StrEnum):
@@ -25,6 +25,7 @@ class Unit(StrEnum):
     GRAM_PER_LITRE = "g/L"
     KILOGRAM_PER_LITRE = "kg/L"
     MOLE_PER_LITRE = "mol/L"
+    LITRE_PER_MINUTE = "L/min"
     SCORE = "{score}"
     SECOND = "s"
     MICROVOLT = "uV"
@@ -32,7 +33,7 @@ class Unit(StrEnum):
 
 
 class MissingReason(StrEnum):
-    """Why a device that measures this has no number now."""
+    """Why a device that measures this has no number now, or a person none to enter."""
 
     SENSOR_OFF = "sensor-off"
     SEARCHING = "searching"
@@ -46,6 +47,18 @@ class MissingReason(StrEnum):
     """Less than the device can measure; meters show LO."""
     TEST = "test"
     """A demonstration, a test, a calibration or a control solution: nothing of a patient."""
+    REFUSED = "refused"
+    """By the patient; this and the two below are said by a person, never by a device."""
+    FAILED = "failed"
+    """Tried, and it did not succeed."""
+    NOT_INDICATED = "not-indicated"
+    """Not needed for this patient now."""
+    WITHDRAWN = "withdrawn"
+    """What was entered before is taken back, and nothing stands in its place."""
+
+
+SAID_BY_A_PERSON: Final = (MissingReason.REFUSED, MissingReason.FAILED, MissingReason.NOT_INDICATED)
+"""Why somebody did not measure."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

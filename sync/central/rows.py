@@ -34,6 +34,7 @@ COLUMNS: Final = {
     "sites": 9,
     "encounters": 14,
     "observations": 16,
+    "corrections": 10,
     "alerts": 11,
     "assignments": 11,
     "devices": 13,
@@ -94,6 +95,11 @@ def rows_of(journal: Journal, entry: OpenedEntry, resolve: Resolve) -> Rows:
         return _patient(identity, entry.fields)
     if entry.kind == Kind.ASSIGNMENT:
         return _assignments(identity, entry.fields, first_place(journal, entry)[0], resolve)
+    if entry.kind == Kind.CORRECTION:
+        return [
+            ("observations", _observation(identity, entry)),
+            ("corrections", _correction(identity, entry)),
+        ]
     if entry.kind in _ONE_ROW_OF_FIELDS:
         table, row_of_fields = _ONE_ROW_OF_FIELDS[Kind(entry.kind)]
         return [(table, (*identity, *row_of_fields(entry.fields)))]
@@ -216,6 +222,19 @@ def _observation(identity: Row, entry: OpenedEntry) -> Row:
         readers.integer(fields, Field.WALL_MS),
         readers.integer(fields, Field.CLOCK_QUALITY),
     )
+
+
+def _correction(identity: Row, entry: OpenedEntry) -> Row:
+    """In the place of which observation of the same unit it stands, by what that was called first."""
+    match entry.fields.get(Field.SUPERSEDES):
+        case [bytes(epoch), int(seq)]:
+            return (
+                *(*identity, epoch.hex(), seq),
+                *(readers.text(entry.fields, field) for field in (Field.REASON, Field.OPERATOR)),
+                readers.integer(entry.fields, Field.WALL_MS),
+            )
+        case _:
+            raise Unreadable
 
 
 def _alert(identity: Row, entry: OpenedEntry) -> Row:

@@ -93,6 +93,22 @@ def test_devices_clocks_and_the_place_of_a_visit_have_rows(centre: Centre, unit:
     assert centre.value("SELECT count(*) FROM entries WHERE kind = ?", int(Kind.ENCOUNTER_CLOSED)) == 2
 
 
+def test_a_correction_is_a_value_beside_the_one_it_stands_for(centre: Centre, unit: Unit) -> None:
+    wrong = unit.append(Stream.VITALS, Kind.OBSERVATION, {Field.CODE: "temp", Field.VALUE: [395, -1]})
+    corrected: Payload = {Field.CODE: "temp", Field.VALUE: [365, -1], Field.REASON: "misread"}
+    named: Payload = {Field.SUPERSEDES: [unit.epoch, wrong.seq]}
+    unit.append(Stream.VITALS, Kind.CORRECTION, corrected | named)
+    unit.append(Stream.VITALS, Kind.CORRECTION, corrected)  # in the place of nothing: kept, and no row
+    centre.take(unit.key_message(), unit.batch(Stream.VITALS, 1, wrong.seq + 2))
+    kept = centre.rows("SELECT value FROM observations WHERE code = 'temp' ORDER BY seq")
+    assert kept == [("39.5",), ("36.5",)]
+    assert centre.rows(
+        "SELECT old.value, new.value, reason FROM corrections AS c JOIN observations AS old"
+        " ON (old.unit, old.epoch, old.seq) = (c.unit, corrected_epoch, corrected_seq)"
+        " JOIN observations AS new ON (new.unit, new.epoch, new.seq) = (c.unit, c.epoch, c.seq)"
+    ) == [("39.5", "36.5", "misread")]
+
+
 def test_a_decimal_is_kept_digit_for_digit(centre: Centre, unit: Unit) -> None:
     for value in ([365, -1], [-5, 0], [12, 1]):
         unit.append(Stream.VITALS, Kind.OBSERVATION, {Field.CODE: "temp", Field.VALUE: value})

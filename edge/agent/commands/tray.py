@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from edge.agent import view
 from edge.agent.commands.visits import open_visit
 from edge.agent.ledger import Ledger
+from edge.agent.scored import append_scores
 from edge.ports.caller import Answer, Call, Json
 from edge.records.fields import Field, Kind, Stream
 from edge.store.store import Store
@@ -42,6 +43,7 @@ class TrayCommands:
                 Field.REASON: reason,
             }
             tx.append(Stream.VITALS, Kind.ASSIGNMENT, entry, patient=visit.patient)
+            append_scores(tx, store, visit, stamp, observations)
             return {"saved": view.identities(map(tx.identity, tx.appended))}
 
         return await self._ledger.commit_once(call, work, what="assignment")

@@ -11,6 +11,7 @@ from edge.agent.capture import Capture
 from edge.agent.commands.patients import existing
 from edge.agent.ledger import Ledger
 from edge.agent.refusals import ConfirmationNeeded, Unknown, ValueRefused, VisitRefused
+from edge.agent.scored import append_scores, asks_pregnancy, of_visit
 from edge.agent.visit import Visit
 from edge.agent.visit_recordings import recordings_of
 from edge.clock import ClockQuality
@@ -21,10 +22,10 @@ from edge.scoring.limits import Ages, ages_at
 from edge.store.rows import Encounter
 from edge.store.store import Store
 from edge.store.transaction import Transaction
-from edge.vitals.codes import VITALS, Code
+from edge.vitals.codes import CALCULATED, VITALS, WHOLE, Code
 from edge.vitals.conversion import to_stored
 from edge.vitals.limits import Finding, Verdict
-from edge.vitals.quantity import Quantity, Unit
+from edge.vitals.quantity import Measured, Missing, MissingReason, Quantity, Unit
 
 _SOURCES: Final = {"manual": Source.MANUAL, "late": Source.LATE}
 _TRUSTED_FROM: Final = ClockQuality.NTP
@@ -34,7 +35,7 @@ class _Given(NamedTuple):
     """A value in its stored unit, and as it was typed when that was another."""
 
     code: Code
-    stored: Quantity
+    stored: Measured
     as_given: tuple[Decimal, Unit] | None
 
 
@@ -90,9 +91,11 @@ class VisitCommands:
 
     async def show(self, call: Call, *, encounter: uuid.UUID) -> Answer:
         """A visit, its observations with their states, and its recordings."""
+        now = self._ledger.now()
 
         def read(store: Store) -> tuple[Encounter, Answer]:
-            visit = _existing_visit(store, encounter)
+            visit = existing_visit(store, encounter)
+            seen = store.observations(visit.encounter)
             site = None if visit.site is None else store.site(visit.site)
             progress = self._ledger.progress(store)
             return visit, {
@@ -100,9 +103,9 @@ class VisitCommands:
                 "patient": view.uuid_text(visit.patient),
                 "open": visit.closed_ms is None,
                 "purged": visit.purged_ms is not None,
-                "observations": [
-                    view.observation(each, progress) for each in store.observations(visit.encounter)
-                ],
+                "observations": view.observations(seen, progress),
+                "scores": [view.score(each) for each in of_visit(store, visit, now.wall_ms, now.quality)],
+                "asks_pregnancy": asks_pregnancy(store, visit, now.wall_ms, now.quality),
                 "recordings": recordings_of(store, visit.encounter, progress),
                 "site": None if site is None else site.name,
             }
@@ -126,6 +129,7 @@ class VisitCommands:
             raise ValueRefused("A value is given twice.", next_step="Give each value once.")
         stamp, now = self._ledger.stamp(call), self._ledger.now()
         taken_ms = now.wall_ms
+        numbers = {each.code: each.stored.value for each in given if isinstance(each.stored, Quantity)}
         if at is not None:
             taken_ms = int(at.timestamp() * 1000)
             stamp |= {Field.WALL_MS: taken_ms, Field.CLOCK_QUALITY: int(ClockQuality.OPERATOR)}
@@ -133,11 +137,11 @@ class VisitCommands:
 
         def work(tx: Transaction, store: Store) -> Answer:
             visit, limits = open_visit(store, encounter), limit_table()
-            ages = _ages(store, visit.patient, taken_ms)
-            findings = limits.check({each.code: each.stored.value for each in given}, ages)
+            ages = ages_of(store, visit.patient, taken_ms)
+            findings = limits.check(numbers, ages)
             if at is not None:
                 findings += limits.check_time(taken_ms, now.wall_ms, trusted=trusted)
-            _raise_for(findings, confirmed)
+            raise_for(findings, confirmed)
             asked = {finding.limit for finding in findings}
             number = tx.next_reading()
             for each in given:
@@ -152,6 +156,7 @@ class VisitCommands:
                     limits=limits.version,
                 )
                 tx.append(Stream.VITALS, Kind.OBSERVATION, stamp | entry, patient=visit.patient)
+            append_scores(tx, store, visit, stamp)
             return {"saved": view.identities(map(tx.identity, tx.appended))}
 
         return await self._ledger.commit_once(
@@ -168,7 +173,7 @@ class VisitCommands:
 
         def work(tx: Transaction, store: Store) -> Answer:
             existing(store, patient)
-            if encounter is not None and _existing_visit(store, encounter).patient != patient.bytes:
+            if encounter is not None and existing_visit(store, encounter).patient != patient.bytes:
                 raise VisitRefused(
                     "This visit is another patient's.", next_step="Name the patient's own visit."
                 )
@@ -182,7 +187,7 @@ class VisitCommands:
         return visit.patient if visit is not None and visit.encounter == encounter.bytes else None
 
 
-def _ages(store: Store, patient: bytes, at_ms: int) -> Ages | None:
+def ages_of(store: Store, patient: bytes, at_ms: int) -> Ages | None:
     """How old a patient was then, in months, as far as it is known."""
     person = store.person(patient)
     if person is None:
@@ -197,13 +202,18 @@ def open_visit(store: Store, encounter: uuid.UUID) -> Encounter:
     Raises:
         Unknown, VisitRefused.
     """
-    visit = _existing_visit(store, encounter)
+    visit = existing_visit(store, encounter)
     if visit.closed_ms is not None:
         raise VisitRefused("This visit is closed.", next_step="Open a new one.", code="encounter-closed")
     return visit
 
 
-def _existing_visit(store: Store, encounter: uuid.UUID) -> Encounter:
+def existing_visit(store: Store, encounter: uuid.UUID) -> Encounter:
+    """The visit of this id, open or not.
+
+    Raises:
+        Unknown: there is none.
+    """
     visit = store.encounter(encounter.bytes)
     if visit is None:
         raise Unknown("There is no such visit.", next_step="Find the patient again.", code="no-encounter")
@@ -211,15 +221,21 @@ def _existing_visit(store: Store, encounter: uuid.UUID) -> Encounter:
 
 
 def _given(value: Mapping[str, object]) -> _Given:
-    """A typed value in its stored unit.
+    """A typed value in its stored unit, or why there is none.
 
     Raises:
-        ValueRefused: the code or the unit is not known.
+        ValueRefused: the code or the unit is not known, or nobody measures what it says.
     """
     raw = value["value"]
-    assert isinstance(raw, Decimal)  # noqa: S101  the border has checked it
     try:
         code = Code(str(value["code"]))
+        if code in CALCULATED:
+            raise _not_known(value)
+        if raw is None:
+            return _Given(code, Missing(MissingReason(str(value["missing"]))), None)
+        assert isinstance(raw, Decimal)  # noqa: S101  the border has checked it
+        if code in WHOLE and raw % 1:
+            raise _not_known(value)
         unit = VITALS[code].unit if value["unit"] is None else Unit(str(value["unit"]))
     except ValueError:
         raise _not_known(value) from None
@@ -237,7 +253,7 @@ def _not_known(value: Mapping[str, object]) -> ValueRefused:
     )
 
 
-def _raise_for(findings: Iterable[Finding], confirmed: Sequence[str]) -> None:
+def raise_for(findings: Iterable[Finding], confirmed: Sequence[str]) -> None:
     """Refuse what cannot be, then ask for what is not confirmed.
 
     Raises:

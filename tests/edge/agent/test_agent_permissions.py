@@ -51,6 +51,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "encounter.show": {"encounter": SOMEBODY},
     "waveform.read": {"waveform": SOMEBODY},
     "observe": {"encounter": SOMEBODY, "values": [{"code": "temp", "value": "36.9"}]},
+    "observation.correct": {"encounter": SOMEBODY, "observation": 1, "value": "36.9", "reason": "misread"},
     "take": {"device": "no-device"},
     "alert.raise": {"patient": SOMEBODY, "code": "collapse"},
     "tray.assign": {"encounter": SOMEBODY, "observations": [1], "reason": "theirs"},
