@@ -59,6 +59,8 @@ class Kind(IntEnum):
     RECEIVED = 24
     READ = 25
     WAVE_PREVIEW = 26
+    ATTACHMENT = 27
+    ATTACHMENT_PART = 28
 
 
 class Field(IntEnum):
@@ -209,6 +211,13 @@ class Field(IntEnum):
     DOWN_KIND = 192  # text
     OUTCOME = 193  # text: applied, or the code of what kept it from being applied
     DIGEST = 194  # 32 bytes, SHA-256 of its payload
+
+    # attachment: a photo or document of a request, with which it leaves; also SIZE, and COUNT of its parts
+    # attachment part (doc): CHUNK, its number, and HASH and SIZE of the bytes beside it
+    ATTACHMENT = 195  # 16 bytes, UUIDv7
+    MEDIA_TYPE = 196  # text: image/jpeg, image/png, application/pdf
+    WHOLE = 197  # 32 bytes, SHA-256 of the whole file
+    CAPTION = 198  # text: what it shows
 
 
 class Source(IntEnum):

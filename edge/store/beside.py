@@ -7,9 +7,19 @@ from typing import Final, cast
 from edge import cbor
 from edge.audit.chain import Entry
 from edge.records.fields import Field, Kind, Payload
+from edge.store import sqlite
 from edge.store.base import Base
+from edge.store.sqlite import Row
 
-_SAMPLES: Final = "SELECT data FROM waveform_chunks WHERE waveform = ? AND number = ?"
+_BYTES: Final = {
+    Kind.WAVE_CHUNK: (Field.WAVEFORM, "SELECT data FROM waveform_chunks WHERE waveform = ? AND number = ?"),
+    Kind.ATTACHMENT_PART: (
+        Field.ATTACHMENT,
+        "SELECT data FROM attachment_parts WHERE attachment = ? AND number = ?",
+    ),
+}
+"""Of each kind of entry with bytes beside it what it is a piece of, and where they are."""
+WITH_BYTES: Final = frozenset(map(int, _BYTES))
 _PLACES: Final = (
     "SELECT journal.epoch, journal.seq FROM waveform_chunks JOIN journal ON journal.id = entry"
     " WHERE waveform = ? ORDER BY number"
@@ -27,9 +37,10 @@ class BesideReads(Base):
         """
         found: dict[int, bytes | None] = {}
         for entry in entries:
-            if entry.kind is Kind.WAVE_CHUNK and entry.payload is not None:
+            if entry.kind in _BYTES and entry.payload is not None:
                 fields = cast("Payload", cbor.decode(entry.payload))
-                row = self._row(_SAMPLES, fields[Field.WAVEFORM], fields[Field.CHUNK])
+                whole, query = _BYTES[entry.kind]
+                row = self._row(query, fields[whole], fields[Field.CHUNK])
                 data: bytes | None = None if row is None else row[0]
                 if data is not None and hashlib.sha256(data).digest() != fields[Field.HASH]:
                     data = None
@@ -43,3 +54,27 @@ class BesideReads(Base):
         """
         rows = self._rows(_PLACES, waveform)
         return [seq if epoch == self._epoch.number else 0 for epoch, seq in rows]
+
+
+def is_whole(connection: sqlite.Connection, kind: int, payload: bytes) -> bool:
+    """Whether the bytes beside an entry are those whose hash its payload holds.
+
+    A piece that was journalled again has two entries and one row.
+    """
+    fields, row = _looked(connection, kind, payload)
+    return (
+        row is not None and row[0] is not None and hashlib.sha256(row[0]).digest() == fields.get(Field.HASH)
+    )
+
+
+def is_gone(connection: sqlite.Connection, kind: int, payload: bytes) -> bool:
+    """Whether there is a row and no bytes in it; whether that may be is for a later entry to say."""
+    _, row = _looked(connection, kind, payload)
+    return row is not None and row[0] is None
+
+
+def _looked(connection: sqlite.Connection, kind: int, payload: bytes) -> tuple[Payload, Row | None]:
+    fields = cast("Payload", cbor.decode(payload))
+    whole, query = _BYTES[Kind(kind)]
+    row: Row | None = connection.execute(query, (fields.get(whole), fields.get(Field.CHUNK))).fetchone()
+    return fields, row

@@ -20,6 +20,7 @@ from edge.store.schema import (
     ADDED_IN_7,
     VERSION,
 )
+from edge.store.schema_attachments import ADDED_IN_9
 from edge.store.schema_down import ADDED_IN_8
 
 OLDEST: Final = 1
@@ -39,6 +40,7 @@ _STEPS: Final[dict[int, _Step]] = {
     6: _Step(ADDED_IN_6),
     7: _Step(ADDED_IN_7),
     8: _Step(ADDED_IN_8),
+    9: _Step(ADDED_IN_9),
 }
 """How each version is made of the one before."""
 

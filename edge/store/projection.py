@@ -10,6 +10,7 @@ from typing import Final, TypeAlias, cast
 from edge.cbor import Value
 from edge.records.fields import Field, Kind, Payload, Source, Stream
 from edge.store import sqlite
+from edge.store.attachments import project_attachment, project_part
 from edge.store.base import Epoch
 from edge.store.consents import project_consent
 from edge.store.errors import StoreRefused
@@ -174,4 +175,6 @@ _PROJECTORS: Final[Mapping[Kind, _Projector]] = {
     Kind.REQUEST_CHANGED: project_change,
     Kind.RECEIVED: project_received,
     Kind.READ: project_read,
+    Kind.ATTACHMENT: project_attachment,
+    Kind.ATTACHMENT_PART: project_part,
 }

@@ -62,10 +62,10 @@ _OLD_ACCESSES: Final = (
     " AND journal.stream = old.stream AND journal.seq <= old.opened"
     " WHERE old.stream = ? AND journal.kind = ? AND payload IS NOT NULL LIMIT ?"
 )
-_OLD_CHUNKS: Final = (
-    _OLD + "SELECT waveform_chunks.entry FROM old JOIN journal ON journal.epoch = old.epoch"  # noqa: S608
+_OLD_BYTES: Final = (
+    _OLD + "SELECT {pieces}.entry FROM old JOIN journal ON journal.epoch = old.epoch"  # noqa: S608
     " AND journal.stream = old.stream AND journal.seq <= old.opened"
-    " JOIN waveform_chunks ON waveform_chunks.entry = journal.id"
+    " JOIN {pieces} ON {pieces}.entry = journal.id"
     " WHERE old.stream = ? AND data IS NOT NULL LIMIT ?"
 )
 _LAST_OLD: Final = (
@@ -141,9 +141,16 @@ class Removing(Base):
 
     def purge_samples(self, before_ms: int) -> list[Span]:
         """Let samples of wave go that were opened before a time; the entries of their chunks stay whole."""
+        return self._purge_bytes("waveform_chunks", Stream.WAVE, before_ms)
+
+    def purge_parts(self, before_ms: int) -> list[Span]:
+        """Let the bytes of photos and documents go that were opened before a time; their entries stay."""
+        return self._purge_bytes("attachment_parts", Stream.DOC, before_ms)
+
+    def _purge_bytes(self, pieces: str, stream: Stream, before_ms: int) -> list[Span]:
         places: list[tuple[bytes, int, int]] = []
-        for (entry,) in self._rows(_OLD_CHUNKS, before_ms, Stream.WAVE, ROWS_AT_ONCE):
-            self._run("UPDATE waveform_chunks SET data = NULL WHERE entry = ?", entry)
+        for (entry,) in self._rows(_OLD_BYTES.format(pieces=pieces), before_ms, stream, ROWS_AT_ONCE):
+            self._run(f"UPDATE {pieces} SET data = NULL WHERE entry = ?", entry)  # noqa: S608  our own names
             for each in (entry, *(first for (first,) in self._rows(_CALLED_BEFORE, entry))):
                 places += [(row[0], row[1], row[2]) for row in self._rows(_PLACE, each)]
         return spans_of(places)

@@ -264,6 +264,33 @@ class ExpertiseRequest:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Attachment:
+    """A photo or document that a request has with it.
+
+    Attributes:
+        entry: its identity, in the stream of its request; in the present epoch unless ``earlier``.
+        media: its type, such as ``image/jpeg``.
+        caption: what it shows, as somebody typed it; may be empty.
+        hash: SHA-256 of the whole file.
+        size: bytes of the whole file.
+        parts: how many pieces it stands in, numbered from 1.
+    """
+
+    entry: EntryId
+    earlier: bool
+    attachment: bytes
+    request: bytes
+    patient: bytes
+    media: str
+    caption: str
+    hash: bytes
+    size: int
+    parts: int
+    operator: str | None
+    wall_ms: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class DownMessage:
     """What came down from the centre.
 

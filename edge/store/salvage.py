@@ -9,7 +9,7 @@ patient is made anew from the row that was left of them, or stands there without
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -19,15 +19,16 @@ from edge.cbor import Value
 from edge.clock import Moment
 from edge.records.fields import Field, Kind, Payload, Stream
 from edge.store import sqlite
+from edge.store.attachments import part_row
 from edge.store.base import Whose
 from edge.store.creation import begin_epoch, create_file, new_meta, write_meta
 from edge.store.errors import StoreDamaged, StoreError
-from edge.store.found import Findings, Name, Place, Span
+from edge.store.found import Findings, Found, Name, Place, Span
 from edge.store.projection import project
 from edge.store.rawpages import Cell, Pages
 from edge.store.transaction import Transaction
 from edge.store.verify import verify
-from edge.store.wreck import EPOCHS_BY_NAME, JOURNAL_BY_PLACE, Wreck, samples, search
+from edge.store.wreck import EPOCHS_BY_NAME, JOURNAL_BY_PLACE, Wreck, bytes_at, search
 
 SALVAGED: Final = "salvaged"
 """Why the epoch of the new store began."""
@@ -38,6 +39,8 @@ _WANTED: Final = frozenset(
     {"meta", "epochs", "streams", "journal", "patient_chains", "patients", "encounters", "inbox"}
     | {EPOCHS_BY_NAME, JOURNAL_BY_PLACE, *_AS_THEY_ARE}
 )
+_PIECES: Final = {Kind.WAVE_CHUNK: Field.WAVEFORM, Kind.ATTACHMENT_PART: Field.ATTACHMENT}
+"""Entries with bytes beside them, and what they are a piece of."""
 _REPORT_EVERY: Final = 1000
 
 
@@ -52,7 +55,7 @@ class Salvaged:
         first_entries: of epochs, which name the epoch and hold nothing else; the new store has its own.
         again: that stood there twice under one name, and are kept once.
         purged: of waves whose samples were gone by rule; they say nothing any more.
-        chunks_lost: stretches of wave whose samples are not there, though their entries were.
+        chunks_lost: stretches of wave and parts of files that are not there, though their entries were.
         nameless: patients of whom nothing is left but that they were there.
         new_identity: the unit's keys were lost; it has to be enrolled again.
     """
@@ -210,10 +213,10 @@ class _Salvage:
     def _append(self, new: sqlite.Connection, tx: Transaction, place: Place, identity: Name | None) -> None:
         found = self._found.entries[place]
         chunk = None
-        if found.kind is Kind.WAVE_CHUNK:
-            where = self._wreck.chunks.get(cast("tuple[bytes, int]", _chunk_of(found.payload)))
-            chunk = None if where is None else samples(self._pages, where)
-            if chunk is None:  # an entry whose samples are nowhere says nothing any more
+        if found.kind in _PIECES:
+            where = self._wreck.chunks.get(cast("tuple[bytes, int]", _piece_of(found)))
+            chunk = None if where is None else bytes_at(self._pages, where)
+            if chunk is None:  # an entry whose bytes are nowhere says nothing any more
                 gone_by_rule = place in self._found.no_samples
                 self._purged += gone_by_rule
                 self._chunks_lost += not gone_by_rule
@@ -227,7 +230,8 @@ class _Salvage:
         if found.kind is Kind.ASSIGNMENT:
             self._assign(new, found.payload, identity)
         elif chunk is not None:
-            _put_chunk(new, tx, entry, row, found.payload, chunk[2])
+            put = _put_chunk if found.kind is Kind.WAVE_CHUNK else _put_part
+            put(new, tx, entry, row, found.payload, chunk)
         else:
             with _or_nothing(new):
                 project(new, self._epoch, found.kind, row, {**found.payload})
@@ -351,8 +355,8 @@ class _Salvage:
         )
 
 
-def _chunk_of(payload: Mapping[int, Value]) -> tuple[Value, Value]:
-    return payload.get(Field.WAVEFORM), payload.get(Field.CHUNK)
+def _piece_of(found: Found) -> tuple[Value, Value]:
+    return found.payload.get(_PIECES[found.kind]), found.payload.get(Field.CHUNK)
 
 
 def _put_chunk(
@@ -374,6 +378,18 @@ def _put_chunk(
         ),
     )
     tx.keep_samples(entry, data)
+
+
+def _put_part(
+    new: sqlite.Connection, tx: Transaction, entry: Entry, row: int, payload: Payload, data: bytes
+) -> None:
+    """A part of a photo or document, also where the one before it is lost."""
+    new.execute(
+        "INSERT INTO attachment_parts (entry, attachment, number, patient, hash, size)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        part_row(row, payload),
+    )
+    tx.keep_part(entry, data)
 
 
 def _is_there(new: sqlite.Connection, table: str, column: str, value: bytes) -> bool:

@@ -10,9 +10,10 @@ other key would have it shuffle three pages at every split, each encrypted and w
 from typing import Final
 
 from edge.store.patient_index import TABLES_DDL
+from edge.store.schema_attachments import ADDED_IN_9
 from edge.store.schema_down import ADDED_IN_8
 
-VERSION: Final = 8
+VERSION: Final = 9
 """Kept in ``PRAGMA user_version``."""
 
 DDL_1: Final = (
@@ -390,5 +391,5 @@ ADDED_IN_7: Final = (
 DDL: Final = (
     *DDL_1,
     *(*ADDED_IN_2, *ADDED_IN_3, *ADDED_IN_4, *ADDED_IN_5),
-    *(*ADDED_IN_6, *ADDED_IN_7, *ADDED_IN_8),
+    *(*ADDED_IN_6, *ADDED_IN_7, *ADDED_IN_8, *ADDED_IN_9),
 )

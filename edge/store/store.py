@@ -10,6 +10,7 @@ from edge.audit.chain import Entry
 from edge.clock import Moment
 from edge.records.fields import Kind, Payload, Stream
 from edge.store import sqlite
+from edge.store.attachments import AttachmentReads
 from edge.store.base import Epoch, Whose
 from edge.store.beside import BesideReads
 from edge.store.connection import connect, reconnect
@@ -45,6 +46,7 @@ class Store(
     KeepingReads,
     ExpertiseReads,
     InboxReads,
+    AttachmentReads,
 ):
     """One open store. Used by one thread at a time; it has one writer, the agent.
 

@@ -13,6 +13,7 @@ from edge.records.fields import Field, Kind, Payload, Stream
 from edge.records.identity import EntryId
 from edge.signals.wavecodec import CODEC, read_header
 from edge.store import sqlite
+from edge.store.attachments import out_of_order
 from edge.store.base import Epoch, Whose
 from edge.store.errors import StoreRefused, translated
 from edge.store.projection import project
@@ -37,6 +38,8 @@ _ROW_OF: Final = {
     Kind.WAVE_CHUNK: "UPDATE waveform_chunks SET entry = ? WHERE entry = ?",
     Kind.REQUESTED: "UPDATE expertise SET entry = ? WHERE entry = ?",
     Kind.RECEIVED: "UPDATE inbox SET entry = ? WHERE entry = ?",
+    Kind.ATTACHMENT: "UPDATE attachments SET entry = ? WHERE entry = ?",
+    Kind.ATTACHMENT_PART: "UPDATE attachment_parts SET entry = ? WHERE entry = ?",
 }
 """The rows that name the entry they come from."""
 _LEVELS: Final = {
@@ -199,6 +202,21 @@ class Transaction(Removing):
                 next_step="Report it as a bug.",
                 code="wave-out-of-order",
             )
+
+    def keep_part(self, part: Entry, data: bytes) -> None:
+        """Keep the bytes of a part of an attachment beside its entry.
+
+        Raises:
+            StoreRefused: they are not those whose hash the entry holds.
+        """
+        kept = self._run(
+            "UPDATE attachment_parts SET data = ? WHERE data IS NULL AND hash = ? AND size = ?"
+            " AND entry = (SELECT id FROM journal WHERE epoch = ? AND stream = ? AND seq = ?)",
+            *(data, hashlib.sha256(data).digest(), len(data)),
+            *(self._epoch.number, part.stream, part.seq),
+        )
+        if kept != 1:
+            raise out_of_order()
 
     def keep_content(self, received: Entry, content: bytes, signer: bytes, made_ms: int) -> None:
         """Keep what came down beside its entry.

@@ -8,12 +8,12 @@ from typing import Final, Protocol
 
 from edge import cbor
 from edge.audit import chain
-from edge.records.fields import Field, Kind, Stream
+from edge.records.fields import Field, Stream
 from edge.store import sqlite
 from edge.store.base import Whose
+from edge.store.beside import WITH_BYTES, is_gone, is_whole
 from edge.store.gone import Gone, look_for_gone
 from edge.store.sqlite import Row
-from edge.store.waveforms import samples_are_gone, samples_fit
 
 _REPORT_EVERY: Final = 10_000
 _FAR: Final = 100_000
@@ -26,9 +26,6 @@ _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 
 _sha256: Final = hashlib.sha256
 _KIND_BYTES: Final = tuple(bytes([kind]) for kind in range(256))
-_WAVE_CHUNK: Final = int(Kind.WAVE_CHUNK)
-"""Looked up once: this is done for every entry of years."""
-
 _NOTHING: Final = Gone()
 
 _ROWS: Final = (
@@ -50,7 +47,7 @@ class Damage(StrEnum):
     TRUNCATED = "truncated"
     ADDED = "added"
     SAMPLES = "samples"
-    """The entry fits, the samples of wave that it stands for do not: they were changed or taken away."""
+    """The entry fits; samples or a part of a file, for which it stands, were changed or taken away."""
     UNREADABLE = "unreadable"
     """A page does not read back as it was written: no person's doing."""
     ROLLED_BACK = "rolled-back"
@@ -137,7 +134,7 @@ class _Span:
         self,
         rows: Iterable[Row],
         head: bytes,
-        whole: Callable[[int, bytes | None], bool],
+        whole: Callable[[int, int, bytes | None], bool],
         progress: Callable[[int], None],
     ) -> _Walked:
         """Follow rows from ``head`` up to the first that does not fit.
@@ -147,7 +144,7 @@ class _Span:
         Args:
             rows: from the first of the stream on.
             head: before them.
-            whole: whether what stands beside an entry of samples fits it.
+            whole: whether what stands beside an entry of such a kind fits it.
             progress: told now and then how many fitted.
         """
         keyed, stream, gone, kinds, join = self._keyed, self._stream, self._gone, _KIND_BYTES, b"".join
@@ -174,7 +171,7 @@ class _Span:
                 hashed.update(outer.digest() + payload)
                 if hashed.digest() != leaf:
                     break
-            if kind == _WAVE_CHUNK and not whole(seq, payload):
+            if kind in WITH_BYTES and not whole(seq, kind, payload):
                 samples = True
                 break
             head = own
@@ -222,8 +219,8 @@ def verify(
             head = chain.first_head(whose.realm, _unit_of(connection, number, whose), epoch, stream)
             before = sum(counts.values())
 
-            def whole(seq: int, payload: bytes | None, missing: Gone = missing) -> bool:
-                return _samples_fit(connection, seq, payload, missing)
+            def whole(seq: int, kind: int, payload: bytes | None, missing: Gone = missing) -> bool:
+                return _bytes_fit(connection, seq, kind, payload, missing)
 
             def looked(seq: int, before: int = before) -> None:
                 if progress is not None:
@@ -242,10 +239,12 @@ def verify(
     return VerifyResult(counts)
 
 
-def _samples_fit(connection: sqlite.Connection, seq: int, payload: bytes | None, missing: Gone) -> bool:
-    if payload is None or samples_fit(connection, payload):
+def _bytes_fit(
+    connection: sqlite.Connection, seq: int, kind: int, payload: bytes | None, missing: Gone
+) -> bool:
+    if payload is None or is_whole(connection, kind, payload):
         return True
-    return missing.samples(seq) and samples_are_gone(connection, payload)
+    return missing.samples(seq) and is_gone(connection, kind, payload)
 
 
 def _unit_of(connection: sqlite.Connection, epoch: int, whose: Whose) -> str:

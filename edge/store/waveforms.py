@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final, cast
 
-from edge import cbor
 from edge.cbor import Value
 from edge.records.fields import Field, Payload, Source, Stream
 from edge.records.identity import EntryId
@@ -180,30 +179,6 @@ class WaveReads(Base):
             )
             is not None
         )
-
-
-def samples_fit(connection: sqlite.Connection, payload: bytes) -> bool:
-    """Whether the samples of a chunk are those whose hash the payload of its entry holds.
-
-    A chunk that was journalled again has two entries and one row.
-    """
-    fields = cast("Payload", cbor.decode(payload))
-    row = _row_of(connection, fields)
-    return row is not None and _is_what_was_saved(cast("bytes", fields.get(Field.HASH)), row[0])
-
-
-def samples_are_gone(connection: sqlite.Connection, payload: bytes) -> bool:
-    """Whether a chunk has a row and no samples; whether it may is for a later entry to say."""
-    row = _row_of(connection, cast("Payload", cbor.decode(payload)))
-    return row is not None and row[0] is None
-
-
-def _row_of(connection: sqlite.Connection, chunk: Payload) -> Row | None:
-    row: Row | None = connection.execute(
-        "SELECT data FROM waveform_chunks WHERE waveform = ? AND number = ?",
-        (chunk.get(Field.WAVEFORM), chunk.get(Field.CHUNK)),
-    ).fetchone()
-    return row
 
 
 def _is_what_was_saved(hash_: bytes, data: bytes | None) -> bool:

@@ -13,6 +13,9 @@ from edge.store.rawpages import LEAF_OF_TABLE, Cell, Page, Pages, Row
 SCHEMA: Final = 1
 """The page at which the list of tables begins."""
 CHUNKS: Final = "waveform_chunks"
+PARTS: Final = "attachment_parts"
+_PIECES: Final = frozenset({CHUNKS, PARTS})
+"""Tables of bytes that stand beside entries."""
 EPOCHS_BY_NAME: Final = "sqlite_autoindex_epochs_1"
 JOURNAL_BY_PLACE: Final = "sqlite_autoindex_journal_1"
 _META: Final = frozenset(
@@ -26,7 +29,7 @@ class Wreck:
 
     Attributes:
         tables: rows by table or index; a row of an integer key has it in its first column.
-        chunks: where the samples of a chunk stand, by waveform and number.
+        chunks: where the bytes of a piece stand, by waveform or attachment and number.
         pages: how many there are.
         bad: pages that do not read back.
         older: pages of which only an older version reads back.
@@ -51,20 +54,20 @@ def search(pages: Pages, wanted: frozenset[str], progress: Callable[[int], None]
         if page is None:
             continue
         owner = owners.get(number)
-        if owner is None or owner in wanted or owner == CHUNKS:
+        if owner is None or owner in wanted or owner in _PIECES:
             wreck.torn += page.torn
             _take(wreck, page, owner)
     wreck.bad, wreck.older = len(pages.bad), len(pages.older)
     return wreck
 
 
-def samples(pages: Pages, place: tuple[int, int]) -> tuple[int, int, bytes] | None:
-    """Codec, checksum and samples of the chunk that stands there, or None where none are kept."""
+def bytes_at(pages: Pages, place: tuple[int, int]) -> bytes | None:
+    """The samples or the part that stand there, or None where none are kept."""
     page = pages.page(place[0])
     values = () if page is None else page.rows[place[1]].values
     match values:
-        case (_, _, _, _, _, _, _, _, int(codec), int(crc32), bytes(data)):
-            return codec, crc32, data
+        case (_, _, _, _, _, _, _, _, int(), int(), bytes(data)) | (_, _, _, _, _, _, bytes(data)):
+            return data
         case _:
             return None
 
@@ -77,10 +80,10 @@ def _take(wreck: Wreck, page: Page, owner: str | None) -> None:
         values = row.values
         if page.kind == LEAF_OF_TABLE and values and values[0] is None and row.rowid is not None:
             values = (row.rowid, *values[1:])
-        if name == CHUNKS:
+        if name in _PIECES:
             match values:
-                case (_, bytes(waveform), int(number), *_):
-                    wreck.chunks[waveform, number] = page.number, index
+                case (_, bytes(whole), int(number), *_):
+                    wreck.chunks[whole, number] = page.number, index
                 case _:
                     pass
         elif name in wreck.tables:
@@ -154,6 +157,14 @@ def _is_chunk(values: Cell) -> bool:
             return False
 
 
+def _is_part(values: Cell) -> bool:
+    match values:
+        case (None, bytes(attachment), int(), bytes(patient), bytes(digest), int(), _):
+            return len(attachment) == len(patient) == 16 and len(digest) == 32
+        case _:
+            return False
+
+
 def _is_meta(values: Cell) -> bool:
     match values:
         case (str(name), bytes()):
@@ -190,6 +201,7 @@ _IN_TABLES: Final[Mapping[str, Callable[[Cell], bool]]] = {
     "journal": _is_journal,
     "epochs": _is_epoch,
     CHUNKS: _is_chunk,
+    PARTS: _is_part,
 }
 _IN_INDEXES: Final[Mapping[str, Callable[[Cell], bool]]] = {
     "meta": _is_meta,

@@ -17,6 +17,7 @@ from edge.store import Store, StoreDamaged, StoreExists
 from edge.store.base import Whose
 from edge.store.pagecheck import PAGE_BYTES
 from edge.store.salvage import NAMELESS, SALVAGED, Salvaged, salvage
+from tests.edge.store.test_store_attachments import attach
 
 NOW = Moment(1_800_000_000_000, bytes(8), 0, ClockQuality.NTP)
 WHOSE = Whose("van-07", "training")
@@ -66,6 +67,8 @@ def busy(store: Store, visit: Callable[[], Any]) -> Store:
             tx.append(Stream.VITALS, Kind.ASSIGNMENT, assigned, patient=each.patient)
             if number % 7 == 0:
                 wave(tx, each, number.to_bytes(16), 3)
+                pieces = tuple(random.Random(at).randbytes(5000) for at in range(3))  # noqa: S311  any
+                attach(tx, each.patient, pieces, attachment=each.encounter, request=each.encounter)
             each.close(tx)
             tx.append(Stream.AUDIT, Kind.ACCESS, {Field.ACTION: "patient.list"})
             tx.remember(f"request-{number}", b"{}")
@@ -103,6 +106,10 @@ def what_it_says(store: Store) -> dict[str, object]:
                     ],
                 )
                 for visit in store.encounters_of(each.patient)
+            ],
+            [
+                [store.attachment_part(found.attachment, number + 1) for number in range(found.parts)]
+                for found in store.attachments_of(each.patient)
             ],
         )
         for each in store.patients(10_000)
@@ -195,8 +202,8 @@ def test_with_any_page_gone_the_rest_is_taken_out_and_the_loss_is_named(
         }
         assert kept <= entries, number
         missing = {name for name in entries - kept if name[2] > 1}
-        without_samples = {name for name in missing if name[1] == Stream.WAVE}
-        assert missing - lost <= without_samples, number
+        without_bytes = {name for name in missing if name[1] in {Stream.WAVE, Stream.DOC}}
+        assert missing - lost <= without_bytes, number
         assert len(missing - lost) <= outcome.chunks_lost, number
         shown = what_it_says(new)
         assert set(shown) <= set(truth), number
