@@ -110,12 +110,17 @@ class AttachmentReads(Base):
         """One part, checked against the hash in its entry.
 
         Raises:
-            StoreDamaged: it is not what was saved (``attachment-changed``).
+            StoreDamaged: it is not what was saved (``attachment-changed``), or was lost with a damaged
+                store (``attachment-incomplete``).
             StoreRefused: it is not kept here any more (``attachment-at-centre``).
         """
         row = self._row(_PART, attachment, number)
         if row is None:
-            raise _changed()
+            raise StoreDamaged(
+                "A part of this file was lost with a damaged store.",
+                next_step="Ask the centre for it, or attach it again.",
+                code="attachment-incomplete",
+            )
         hash_, data = row
         if data is None:
             raise StoreRefused(

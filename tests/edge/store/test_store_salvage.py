@@ -108,7 +108,10 @@ def what_it_says(store: Store) -> dict[str, object]:
                 for visit in store.encounters_of(each.patient)
             ],
             [
-                [store.attachment_part(found.attachment, number + 1) for number in range(found.parts)]
+                store._rows(
+                    "SELECT number, data FROM attachment_parts WHERE attachment = ? ORDER BY 1",
+                    found.attachment,
+                )
                 for found in store.attachments_of(each.patient)
             ],
         )
