@@ -1,11 +1,20 @@
 """`qafila central backup` and `restore`: the centre's copy, and the centre put back from one."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from cli.options import AsJson, Home
+
+if TYPE_CHECKING:
+    from sync.central.copies import Restored
+
+_DECIDED: Final = {
+    "revoked": "revocations of units",
+    "erased": "orders to erase a patient",
+    "granted": "grants of a lost unit's backup",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -79,6 +88,8 @@ def restore(
         "generation": done.generation,
         "entries": done.entries,
         "set_aside": None if done.set_aside is None else str(done.set_aside),
+        "again": done.again,
+        "all_decided_again": done.all_decided_again,
     }
     emit(
         answer,
@@ -88,8 +99,20 @@ def restore(
             + ("" if done.entries is None else f", with {done.entries} entries")
             + ".\n"
             + (f"What was there lies in {done.set_aside}.\n" if done.set_aside else "")
-            + "Units that were enrolled or revoked, and patients ordered to be erased, after the copy was\n"
-            "made are to be enrolled, revoked and ordered again; until then a revoked one is believed.\n"
+            + _decided_again(done)
+            + "Units that were enrolled after the copy was made are to be enrolled again.\n"
             "Next: start collect and explode; units hear the new keyset and send what is missing"
         ),
     )
+
+
+def _decided_again(done: "Restored") -> str:
+    """Who is not believed, or not here, though the copy knew nothing of it; and what nobody can know."""
+    said = [f"{done.again[what]} {words}" for what, words in _DECIDED.items() if done.again[what]]
+    told = f"Done again, as decided since: {', '.join(said)}.\n" if said else ""
+    if not done.all_decided_again:
+        told += (
+            "Decisions may be missing that were made after the copy and before this home kept them:\n"
+            "see that every revoked unit is still revoked (qafila central held), every patient erased.\n"
+        )
+    return told

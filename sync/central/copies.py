@@ -11,14 +11,15 @@ import dataclasses
 import hashlib
 import os
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from edge.clock import Clock
 from edge.errors import QafilaError
-from sync.central import authorities, database, keyring, schema, trouble
+from sync.central import authorities, database, decisions, erasing, grants, keyring, revoking, schema, trouble
 from sync.central.connection import Connection
+from sync.central.decisions import Decisions
 from sync.central.exclusive import exclusive
 from sync.central.home import CentreError, CentreHome
 from sync.central.sqlite import SqliteConnection
@@ -29,6 +30,11 @@ _MADE_OF: Final = "made_of"
 _TABLE: Final = (
     f"CREATE TABLE {_MADE_OF} (roots TEXT NOT NULL, generation INTEGER NOT NULL, made_ms INTEGER NOT NULL)"
 )
+_DECIDED: Final[Mapping[str, Callable[[Connection, Mapping[str, Any]], bool]]] = {
+    decisions.GRANTED: grants.decide_again,
+    decisions.REVOKED: revoking.decide_again,
+    decisions.ERASED: erasing.decide_again,
+}
 _GENERATION: Final = re.compile(r"^generation = \d+$", re.MULTILINE)
 
 
@@ -59,11 +65,23 @@ class Restored:
         generation: the new one.
         entries: how many entries there are; None when the database was put back by other means.
         set_aside: where the database lies that was there before.
+        again: how many decisions that the copy did not know were done again, by kind.
+        decisions_since_ms: since when decisions are kept beside the database; None where they are not.
+        copy_made_ms: when the copy was made; None when the database was put back by other means.
     """
 
     generation: int
     entries: int | None
     set_aside: Path | None
+    again: dict[str, int]
+    decisions_since_ms: int | None
+    copy_made_ms: int | None
+
+    @property
+    def all_decided_again(self) -> bool:
+        """Whether nothing can have been decided after the copy that is not done again."""
+        since_ms, made_ms = self.decisions_since_ms, self.copy_made_ms
+        return since_ms is not None and made_ms is not None and since_ms <= made_ms
 
 
 def back_up(home: CentreHome, file: Path, clock: Clock) -> Copied:
@@ -136,27 +154,33 @@ def restore(
             generation = keyring.add_generation(home, known, root)
             text = _GENERATION.sub(f"generation = {generation}", home.settings.read_text(), count=1)
             authorities.replace(home.settings, text.encode())
+            made = decisions.read(home)
             if copy is None:
-                database.connect(home.database).close()
-                return Restored(generation, None, None)
-            entries, aside = _put_back(home, copy, place, generation)
-            return Restored(generation, entries, aside)
+                connection = database.connect(home.database)
+                try:
+                    again = _decide_again(connection, made)
+                finally:
+                    connection.close()
+                return Restored(generation, None, None, again, made.begun_ms, None)
+            entries, aside, again = _put_back(home, copy, place, generation, made)
+            return Restored(generation, entries, aside, again, made.begun_ms, _made_ms(copy))
         finally:
             if copy is not None:
                 copy.close()
 
 
 def _put_back(
-    home: CentreHome, copy: Connection, place: str | None, generation: int
-) -> tuple[int, Path | None]:
+    home: CentreHome, copy: Connection, place: str | None, generation: int, made: Decisions
+) -> tuple[int, Path | None, dict[str, int]]:
     if place is not None:
         into = database.create_in(home.database, place)
         try:
             entries = _copy(copy, into)
+            again = _decide_again(into, made)
         finally:
             into.close()
         database.note_address(home.database, place)
-        return entries, None
+        return entries, None, again
     if database.address(home.database) is not None:
         raise CopyRefused(
             "This centre's database is in PostgreSQL.",
@@ -168,6 +192,7 @@ def _put_back(
     fresh = _empty(growing)
     try:
         entries = _copy(copy, fresh)
+        again = _decide_again(fresh, made)
         fresh.empty_log()
     finally:
         fresh.close()
@@ -175,7 +200,19 @@ def _put_back(
     aside = _set_aside(home.database, generation)
     growing.rename(home.database)
     _sync(home.directory)
-    return entries, aside
+    return entries, aside, again
+
+
+def _decide_again(connection: Connection, made: Decisions) -> dict[str, int]:
+    """Do again what the copy does not know, before anybody is believed by it; how many, by kind."""
+    again = dict.fromkeys(_DECIDED, 0)
+    with trouble.understood(), database.write(connection):
+        for decision in made.made:
+            decide = _DECIDED.get(decision["what"])
+            if decide is not None and decide(connection, decision):
+                again[decision["what"]] += 1
+    connection.empty_log()
+    return again
 
 
 def _empty(path: Path) -> Connection:
@@ -234,6 +271,11 @@ def _check_copy(home: CentreHome, file: Path, copy: Connection) -> None:
 def _generation(copy: Connection) -> int:
     ((generation,),) = copy.execute(f"SELECT generation FROM {_MADE_OF}").fetchall()  # noqa: S608  ours
     return int(generation)
+
+
+def _made_ms(copy: Connection) -> int:
+    ((made_ms,),) = copy.execute(f"SELECT made_ms FROM {_MADE_OF}").fetchall()  # noqa: S608  ours
+    return int(made_ms)
 
 
 def _roots(home: CentreHome) -> str:

@@ -6,31 +6,29 @@ stay until their unit has said that it is done: what is still on its way could n
 and its stream would stand still. A leaf and a head stay of every entry.
 """
 
+import base64
 import dataclasses
 import json
 import os
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from edge.clock import Clock
 from edge.errors import QafilaError
 from edge.ports.orders import ErasureOrder
 from edge.records.fields import Field, Kind, Stream
 from edge.records.uuid7 import RANDOM_BYTES, uuid7
-from sync.central import database, expecting, received
+from sync.central import database, decisions, expecting, received
 from sync.central.database import Connection
+from sync.central.erased_rows import drop_opened_batches, erase_entries, erase_patient
 from sync.central.grants import Families
 from sync.central.home import CentreError, CentreHome, read_file
 from sync.central.rows import OpenedEntry
 from sync.central.spans import Journal
 from sync.wire import keys, orders
 from sync.wire.keyset import Keyset, Use
-
-GONE: Final = b""
-"""The payload of an entry that was erased."""
-_NOT_ROWS: Final = frozenset({"entries", "secrets", "erasures", "erased_people"})
 
 
 class NotErased(QafilaError):
@@ -106,7 +104,7 @@ def order(
     erasure = uuid7(now_ms, os.urandom(RANDOM_BYTES))
     connection = database.connect(home.database)
     try:
-        with database.write(connection):
+        with decisions.noted(home) as notes, database.write(connection):
             units = _units_of(connection, patient.hex)
             if not units:
                 raise NotErased(
@@ -115,16 +113,16 @@ def order(
                     code="patient-unknown",
                 )
             stays, other = received.same_person(connection, patient.hex)
-            connection.execute(
-                "INSERT INTO erasures VALUES (?, ?, ?, ?, ?)",
-                (erasure.hex, patient.hex, reason, json.dumps(by, ensure_ascii=False), now_ms),
-            )
-            connection.execute("INSERT INTO erased_people VALUES (?, ?)", (patient.hex, erasure.hex))
+            said = {"erasure": erasure.hex, "patient": patient.hex, "reason": reason, "by": list(by)}
+            _write_erasure(connection, said, now_ms)
+            given: dict[str, tuple[int, str]] = {}
             for unit in units:
                 connection.execute("INSERT INTO erasures_of_units VALUES (?, ?, NULL)", (erasure.hex, unit))
-                _write_orders(connection, unit, privates, realm)
-                _drop_opened_batches(connection, unit)
-            _erase_patient(connection, patient.hex)
+                number, raw = _write_orders(connection, unit, privates, realm)
+                given[unit] = number, base64.b64encode(raw).decode()
+                drop_opened_batches(connection, unit)
+            notes.add(decisions.ERASED, now_ms, **said, orders=given)
+            erase_patient(connection, patient.hex)
         empty_log(connection)
     finally:
         connection.close()
@@ -133,6 +131,38 @@ def order(
         tuple(uuid.UUID(hex=each) for each in stays),
         None if other is None else uuid.UUID(hex=other),
     )
+
+
+def decide_again(connection: Connection, decision: Mapping[str, Any]) -> bool:
+    """What was ordered before the database was put back; False where it knows it already.
+
+    The units have the same message to hear, and say in what they send again that it is done.
+    """
+    erasure, patient = decision["erasure"], decision["patient"]
+    if connection.execute("SELECT 1 FROM erasures WHERE erasure = ?", (erasure,)).fetchone() is not None:
+        return False
+    _write_erasure(connection, decision, decision["ms"])
+    for unit, (number, raw) in decision["orders"].items():
+        connection.execute("INSERT INTO erasures_of_units VALUES (?, ?, NULL)", (erasure, unit))
+        connection.execute(
+            "INSERT INTO orders VALUES (?, ?, ?) ON CONFLICT (unit) DO UPDATE"
+            " SET number = excluded.number, raw = excluded.raw WHERE excluded.number > orders.number",
+            (unit, number, base64.b64decode(raw)),
+        )
+        drop_opened_batches(connection, unit)
+    erase_patient(connection, patient)
+    return True
+
+
+def _write_erasure(connection: Connection, said: Mapping[str, Any], ordered_ms: int) -> None:
+    connection.execute(
+        "INSERT INTO erasures VALUES (?, ?, ?, ?, ?)",
+        (
+            *(said["erasure"], said["patient"], said["reason"]),
+            *(json.dumps(said["by"], ensure_ascii=False), ordered_ms),
+        ),
+    )
+    connection.execute("INSERT INTO erased_people VALUES (?, ?)", (said["patient"], said["erasure"]))
 
 
 def standings(home: CentreHome) -> list[Standing]:
@@ -186,7 +216,7 @@ def enforce(connection: Connection, news: Sequence[tuple[Journal, OpenedEntry]],
     patients = {each.hex() for _, entry in news if isinstance(each := entry.fields.get(Field.PATIENT), bytes)}
     for patient in sorted(patients):
         if connection.execute("SELECT 1 FROM erased_people WHERE patient = ?", (patient,)).fetchone():
-            _erase_patient(connection, patient)
+            erase_patient(connection, patient)
             erased = True
     return erased
 
@@ -261,7 +291,10 @@ def _units_of(connection: Connection, patient: str) -> list[str]:
     return sorted({each for unit in known for each in families.of(unit)})
 
 
-def _write_orders(connection: Connection, unit: str, privates: tuple[bytes, bytes], realm: str) -> None:
+def _write_orders(
+    connection: Connection, unit: str, privates: tuple[bytes, bytes], realm: str
+) -> tuple[int, bytes]:
+    """All orders to a unit in one message: its number, and the message."""
     (recv_public,) = connection.execute("SELECT recv_public FROM units WHERE unit = ?", (unit,)).fetchone()
     rows = connection.execute(
         "SELECT erasure, patient, reason, authority, ordered_ms FROM erasures"
@@ -280,57 +313,12 @@ def _write_orders(connection: Connection, unit: str, privates: tuple[bytes, byte
         " ON CONFLICT (unit) DO UPDATE SET number = excluded.number, raw = excluded.raw",
         (unit, number, raw),
     )
+    return number, raw
 
 
 def _two(authority: str) -> tuple[str, str]:
     first, second = json.loads(authority)
     return first, second
-
-
-# ── erasing ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def _erase_patient(connection: Connection, patient: str) -> None:
-    """Rows and payloads of one patient; what was assigned to them out of the tray too."""
-    assigned = connection.execute(
-        "SELECT unit, assigned_epoch, ?, assigned FROM assignments WHERE patient = ?",
-        (Stream.VITALS.word, patient),
-    ).fetchall()
-    _erase_entries(connection, assigned)
-    expecting.leave_out(connection, patient)
-    for table in _tables(connection, "patient"):
-        connection.execute(f'DELETE FROM "{table}" WHERE patient = ?', (patient,))  # noqa: S608  our tables
-    connection.execute(
-        "UPDATE entries SET payload = ?, request = NULL, device_record = NULL, code = NULL"
-        " WHERE patient = ? AND payload <> ?",
-        (GONE, patient, GONE),
-    )
-
-
-def _erase_entries(connection: Connection, places: Iterable[tuple[str, str, str, int]]) -> None:
-    """The payloads of these entries, and what rows were made of them."""
-    tables = [table for table in _tables(connection, "leaf") if table not in _NOT_ROWS]
-    for place in places:
-        for table in tables:
-            connection.execute(
-                f'DELETE FROM "{table}" WHERE unit = ? AND epoch = ? AND stream = ? AND seq = ?',  # noqa: S608
-                place,
-            )
-        connection.execute(
-            "UPDATE entries SET payload = ?, request = NULL, device_record = NULL, code = NULL"
-            " WHERE unit = ? AND epoch = ? AND stream = ? AND seq = ?",
-            (GONE, *place),
-        )
-
-
-def _tables(connection: Connection, column: str) -> list[str]:
-    """Every table of rows with such a column, those of later schemas too."""
-    return [name for name in connection.tables_with(column) if name not in _NOT_ROWS]
-
-
-def _drop_opened_batches(connection: Connection, unit: str) -> None:
-    """The sealed bytes of what was opened: nobody needs them, and the centre's key opens them."""
-    connection.execute("UPDATE landing SET raw = x'' WHERE unit = ? AND settled = 1 AND raw <> x''", (unit,))
 
 
 # ── what a unit says ─────────────────────────────────────────────────────────────────────────────
@@ -354,11 +342,11 @@ def _done(connection: Connection, journal: Journal, entry: OpenedEntry, now_ms: 
                 "INSERT INTO erased_people VALUES (?, ?) ON CONFLICT (patient, erasure) DO NOTHING",
                 (each.hex(), erasure.hex()),
             )
-            _erase_patient(connection, each.hex())
+            erase_patient(connection, each.hex())
             connection.execute("DELETE FROM secrets WHERE unit = ? AND patient = ?", (journal.unit, each))
     for unit in Families(connection).of(journal.unit):  # epochs of a unit whose store it goes on with
-        _erase_entries(connection, _named(unit, entry.fields.get(Field.SPANS)))
-    _drop_opened_batches(connection, journal.unit)
+        erase_entries(connection, _named(unit, entry.fields.get(Field.SPANS)))
+    drop_opened_batches(connection, journal.unit)
     if told[0] is None:
         connection.execute(
             "UPDATE erasures_of_units SET done_ms = ? WHERE erasure = ? AND unit = ?",

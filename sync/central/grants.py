@@ -5,13 +5,14 @@ their origins, so that what the lost unit had delivered is not made a row twice.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from edge import backups, recovery
 from edge.clock import Clock
 from edge.errors import QafilaError
-from sync.central import database
+from sync.central import database, decisions
 from sync.central.database import Connection
 from sync.central.home import CentreHome, read_file
 from sync.wire import grants
@@ -108,7 +109,7 @@ def give(home: CentreHome, wanted: Wanted, key_file: Path, clock: Clock) -> Give
                 next_step="sign in there with the PIN of the time of the backup.",
                 code="grant-to-itself",
             )
-        with database.write(connection):
+        with decisions.noted(home) as notes, database.write(connection):
             now_ms = clock.now().wall_ms
             orders = _orders_to(connection, header.unit)
             grant = Grant(header.unit, wanted.unit, realm, header.id, now_ms, orders)
@@ -117,7 +118,16 @@ def give(home: CentreHome, wanted: Wanted, key_file: Path, clock: Clock) -> Give
                 " GROUP BY unit ORDER BY min(granted_ms), unit",
                 (grant.former, grant.unit),
             ).fetchall()
-            repeated = not _note(connection, grant, wanted)
+            said = {
+                "unit": grant.unit,
+                "former": grant.former,
+                "backup": grant.backup.hex(),
+                "reason": wanted.reason,
+                "by": wanted.by,
+            }
+            repeated = not _note(connection, said, now_ms)
+            if not repeated:
+                notes.add(decisions.GRANTED, now_ms, **said)
             owed, again = _inherit_orders(connection, grant)
     finally:
         connection.close()
@@ -126,20 +136,24 @@ def give(home: CentreHome, wanted: Wanted, key_file: Path, clock: Clock) -> Give
     return Given(grant, raw, owed, again, others, repeated)
 
 
-def _note(connection: Connection, grant: Grant, wanted: Wanted) -> bool:
+def decide_again(connection: Connection, decision: Mapping[str, Any]) -> bool:
+    """What was granted before the database was put back; False where it knows it already."""
+    return _note(connection, decision, decision["ms"])
+
+
+def _note(connection: Connection, said: Mapping[str, str], now_ms: int) -> bool:
     """Note a grant and tell of it; False where this one was noted before, as when its file was mislaid."""
-    same = (grant.unit, grant.former, grant.backup.hex())
+    unit, former, backup = said["unit"], said["former"], said["backup"]
     noted = connection.execute(
-        "SELECT 1 FROM grants WHERE unit = ? AND former = ? AND backup = ?", same
+        "SELECT 1 FROM grants WHERE unit = ? AND former = ? AND backup = ?", (unit, former, backup)
     ).fetchone()
     if noted is not None:
         return False
     connection.execute(
-        "INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?)", (*same, wanted.reason, wanted.by, grant.granted_ms)
+        "INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?)",
+        (unit, former, backup, said["reason"], said["by"], now_ms),
     )
-    database.raise_alarm(
-        connection, "succeeded", grant.former, f"{grant.unit} continues what it wrote", grant.granted_ms
-    )
+    database.raise_alarm(connection, "succeeded", former, f"{unit} continues what it wrote", now_ms)
     return True
 
 

@@ -11,6 +11,7 @@
       records-1.key       the same, for one person each; `erase` asks for both
       records-2.key
       recoveries.log      who was let into which unit by telephone, written before they were
+      decisions.log       who was revoked, erased, granted: what a restore must not forget
       roots/hot.key       signs enrolments and keysets
       collect/landed.key  all that `collect` holds: it opens nothing
       explode/opened.key  signs *opened*
@@ -129,6 +130,10 @@ class CentreHome:
     @property
     def recoveries(self) -> Path:
         return self.directory / "recoveries.log"
+
+    @property
+    def decisions(self) -> Path:
+        return self.directory / "decisions.log"
 
     @property
     def hot_key(self) -> Path:

@@ -9,14 +9,14 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, ClassVar, Final
 
 from edge.clock import Clock
 from edge.errors import QafilaError
 from edge.records.fields import Stream
-from sync.central import database, spans
+from sync.central import database, decisions, spans
 from sync.central.database import Connection
 from sync.central.home import CentreHome
 from sync.central.receipts import ReceiptWriter
@@ -101,7 +101,7 @@ def revoke(home: CentreHome, unit: str, state: State, reason: str, *, by: str, c
     now_ms = clock.now().wall_ms
     connection = database.connect(home.database)
     try:
-        with database.write(connection):
+        with decisions.noted(home) as notes, database.write(connection):
             if connection.execute("SELECT 1 FROM units WHERE unit = ?", (unit,)).fetchone() is None:
                 raise _unknown(unit)
             known = connection.execute("SELECT state FROM revocations WHERE unit = ?", (unit,)).fetchone()
@@ -116,21 +116,43 @@ def revoke(home: CentreHome, unit: str, state: State, reason: str, *, by: str, c
                 receipted = spans.state(connection, journal, realm).through
                 place = (journal.epoch, journal.stream)
                 through[place] = max(through.get(place, 0), receipted)
-            connection.execute("DELETE FROM revoked_at WHERE unit = ?", (unit,))
-            connection.executemany(
-                "INSERT INTO revoked_at VALUES (?, ?, ?, ?)",
-                [(unit, epoch, stream, seq) for (epoch, stream), seq in through.items()],
+            done = Revocation(unit, state, reason, by, now_ms, through)
+            limits = done.as_json()["through"]
+            notes.add(
+                decisions.REVOKED, now_ms, unit=unit, state=state.value, reason=reason, by=by, through=limits
             )
-            connection.execute(
-                "INSERT INTO revocations VALUES (?, ?, ?, ?, ?, 0, 0) ON CONFLICT (unit) DO UPDATE"
-                " SET state = excluded.state, reason = excluded.reason, given_by = excluded.given_by,"
-                " revoked_ms = excluded.revoked_ms",
-                (unit, state.value, reason, by, now_ms),
-            )
-            database.raise_alarm(connection, f"unit-{state}", unit, json.dumps({"by": by}), now_ms)
+            _write(connection, done)
     finally:
         connection.close()
-    return Revocation(unit, state, reason, by, now_ms, through)
+    return done
+
+
+def decide_again(connection: Connection, decision: Mapping[str, Any]) -> bool:
+    """What was decided before the database was put back; False where it knows it, or worse, already."""
+    unit, state = decision["unit"], State(decision["state"])
+    known = connection.execute("SELECT state, revoked_ms FROM revocations WHERE unit = ?", (unit,)).fetchone()
+    if known is not None and (known[0] == State.COMPROMISED or known[1] >= decision["ms"]):
+        return False
+    through = {(epoch, stream): seq for epoch, stream, seq in decision["through"]}
+    _write(connection, Revocation(unit, state, decision["reason"], decision["by"], decision["ms"], through))
+    return True
+
+
+def _write(connection: Connection, done: Revocation) -> None:
+    connection.execute("DELETE FROM revoked_at WHERE unit = ?", (done.unit,))
+    connection.executemany(
+        "INSERT INTO revoked_at VALUES (?, ?, ?, ?)",
+        [(done.unit, epoch, stream, seq) for (epoch, stream), seq in done.through.items()],
+    )
+    connection.execute(
+        "INSERT INTO revocations VALUES (?, ?, ?, ?, ?, 0, 0) ON CONFLICT (unit) DO UPDATE"
+        " SET state = excluded.state, reason = excluded.reason, given_by = excluded.given_by,"
+        " revoked_ms = excluded.revoked_ms",
+        (done.unit, done.state.value, done.reason, done.given_by, done.revoked_ms),
+    )
+    database.raise_alarm(
+        connection, f"unit-{done.state}", done.unit, json.dumps({"by": done.given_by}), done.revoked_ms
+    )
 
 
 def revocations(home: CentreHome) -> list[Revocation]:

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 from edge import cbor, recovery
 from edge.clock import Clock, SystemClock
 from edge.errors import QafilaError
-from sync.central import authorities, database, mosquitto
+from sync.central import authorities, database, decisions, mosquitto
 from sync.central.home import (
     DEFAULT_PORT,
     CentreError,
@@ -119,6 +119,7 @@ def init(
                 centre_port=own.centre_port,
                 lies_at=home.directory,
             )
+        decisions.begin(growing, now_ms)
         database.create(growing.database, place)
         _sync_folders(growing)
         growing.directory.rename(home.directory)

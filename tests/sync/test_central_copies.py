@@ -1,5 +1,6 @@
 """A centre put back from a copy: a new generation, and everything again that the copy has not."""
 
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from cli.rehearsal.cluster import Cluster
 from edge.records.fields import Stream
-from sync.central import copies, database
+from sync.central import copies, database, decisions, erasing, revoking
 from sync.central.copies import CopyRefused
 from sync.central.exclusive import exclusive
 from sync.central.home import CentreError
@@ -83,6 +84,80 @@ def test_the_fleet_refills_a_centre_that_was_put_back(centre: Centre, unit: Unit
     assert centre.value("SELECT count(DISTINCT id) FROM landing") == centre.value(
         "SELECT count(*) FROM landing"
     )
+
+
+def test_no_decision_is_forgotten_with_the_database(centre: Centre, unit: Unit, tmp_path: Path) -> None:
+    """A unit in other hands is not believed again, nobody who was erased lives on, a successor stays one."""
+    centre.unit("van-08")
+    visit(centre, unit)
+    copied = copies.back_up(centre.home, tmp_path / "copy", centre.clock)
+    patient = uuid.UUID(hex=centre.rows("SELECT patient FROM patients")[0][0])
+    keys = centre.home.records_keys
+    erasing.order(centre.home, patient, "asked", by=("a", "b"), key_files=keys, clock=centre.clock)
+    revoking.revoke(
+        centre.home, "van-07", revoking.State.COMPROMISED, "stolen", by="hakim", clock=centre.clock
+    )
+    with database.write(centre.connection):
+        centre.connection.execute("INSERT INTO grants VALUES ('van-07', 'van-08', '00', 'lost', 'hakim', 5)")
+    with decisions.noted(centre.home) as notes:
+        said = {"unit": "van-07", "former": "van-08", "backup": "00", "reason": "lost", "by": "hakim"}
+        notes.add(decisions.GRANTED, 5, **said)
+    tables = (
+        "erasures",
+        "erased_people",
+        "erasures_of_units",
+        "orders",
+        "revocations",
+        "revoked_at",
+        "grants",
+    )
+    before = {table: centre.rows(f"SELECT * FROM {table}") for table in tables}  # noqa: S608  from above
+    close(centre)
+    done = copies.restore(centre.home, copied.file, _elsewhere())
+    assert done.again == {"granted": 1, "revoked": 1, "erased": 1}
+    assert done.all_decided_again
+    come_back(centre)
+    assert {table: centre.rows(f"SELECT * FROM {table}") for table in tables} == before  # noqa: S608  from above
+    assert centre.rows("SELECT * FROM patients") == []
+    assert centre.value("SELECT count(*) FROM entries WHERE length(payload) > 0 AND patient IS NOT NULL") == 0
+    unit.visit()
+    centre.land(unit.batch(VITALS, 11, 19))
+    assert centre.value("SELECT count(*) FROM held") == 1, "it is believed no further than it was"
+    close(centre)
+    again = copies.restore(centre.home, copied.file, _elsewhere())
+    assert again.again == done.again, "as often as the copy is put back"
+
+
+def test_what_was_not_committed_was_not_decided(
+    centre: Centre, unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit(centre, unit)
+
+    def revoke() -> None:
+        revoking.revoke(centre.home, "van-07", revoking.State.RETIRED, "sold", by="hakim", clock=centre.clock)
+
+    with monkeypatch.context() as cut:
+        cut.setattr(revoking, "_write", _power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            revoke()
+    assert decisions.read(centre.home).made == ()
+    with centre.home.decisions.open("ab") as file:
+        file.write(b'{"what": "revoked", "id": "7f')  # the power went
+    revoke()
+    found = decisions.read(centre.home)
+    assert ([each["unit"] for each in found.made], found.unreadable) == (["van-07"], 1)
+    with monkeypatch.context() as full:
+        full.setattr("sync.central.decisions.os.fsync", _no_room)
+        with pytest.raises(CentreError) as refused:
+            revoking.revoke(
+                centre.home, "van-07", revoking.State.COMPROMISED, "found", by="hakim", clock=centre.clock
+            )
+    assert refused.value.stable_code == "decision-not-noted"
+    assert [each.state for each in revoking.revocations(centre.home)] == ["retired"]
+
+
+def _no_room(_: int) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def _elsewhere() -> str | None:
