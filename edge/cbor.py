@@ -73,6 +73,44 @@ def decode_first(raw: bytes) -> tuple[Value, int]:
     return value, end
 
 
+def items(raw: bytes) -> list[tuple[bytes, Value]]:
+    """Take a list apart: each item as it is encoded, and what it means.
+
+    Raises:
+        MalformedCbor: the bytes are no list, or not in the one form.
+    """
+    if not raw or raw[0] >> 5 != _LIST:
+        raise MalformedCbor("The bytes are no list.")
+    found: list[tuple[bytes, Value]] = []
+    try:
+        size, at = _read(bytes([raw[0] & 31]) + raw[1:9], 0, 0)  # the head of a list, read as a number
+        while isinstance(size, int) and len(found) < size:
+            start = at
+            value, at = _read(raw, start, MAX_DEPTH - 1)
+            found.append((raw[start:at], value))
+    except (IndexError, UnicodeDecodeError):
+        raise MalformedCbor("The bytes end too soon, or a text is no UTF-8.") from None
+    if at != len(raw):
+        raise MalformedCbor("Something follows the list, or it ends too soon.")
+    return found
+
+
+def list_of(raws: Sequence[bytes]) -> bytes:
+    """Put a list together from items that are encoded already."""
+    return _head(_LIST, len(raws)) + b"".join(raws)
+
+
+def content(raw: bytes) -> bytes:
+    """The bytes that an encoded string of bytes holds; what it is given has been read before."""
+    low = raw[0] & 31
+    return raw[1:] if low < 24 else raw[1 + (1 << (low - 24)) :]
+
+
+def map_head(size: int) -> bytes:
+    """With what a map of so many fields begins."""
+    return _head(_MAP, size)
+
+
 def split(raw: bytes) -> dict[int, bytes]:
     """Take a map with integer keys apart, its values left encoded, in order.
 

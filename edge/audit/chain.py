@@ -20,6 +20,9 @@ SALT_BYTES: Final = 32
 HEAD_BYTES: Final = 32
 VISIBLE_HEAD_BYTES: Final = 16
 """How much of a head travels."""
+_BLOCK_BYTES: Final = 64
+_INNER_PAD, _OUTER_PAD = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+_BYTE: Final = [bytes([byte]) for byte in range(256)]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,6 +51,42 @@ def salt(secret: bytes, epoch: bytes, stream: Stream, seq: int) -> bytes:
 def leaf(secret: bytes, epoch: bytes, stream: Stream, seq: int, payload: bytes) -> bytes:
     """The salted hash of one entry's payload."""
     return hashlib.sha256(b"leaf" + salt(secret, epoch, stream, seq) + payload).digest()
+
+
+class Salter:
+    """Leaves of many entries under one secret: the two keyed halves of its HMAC (RFC 2104) are made once.
+
+    Args:
+        secret: S_p of a patient, or S_0; 32 bytes.
+        epoch: of the entries.
+        stream: of the entries.
+    """
+
+    __slots__ = ("_inner", "_outer", "secret")
+
+    def __init__(self, secret: bytes, epoch: bytes, stream: Stream) -> None:
+        self.secret = secret
+        key = secret.ljust(_BLOCK_BYTES, b"\0")  # a longer one would be hashed first; ours never are
+        self._inner = hashlib.sha256(key.translate(_INNER_PAD) + epoch + bytes([stream]))
+        self._outer = hashlib.sha256(key.translate(_OUTER_PAD))
+
+    def leaf(self, seq: int, payload: bytes) -> bytes:
+        """As `leaf`."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(seq.to_bytes(8))
+        outer.update(inner.digest())
+        return hashlib.sha256(b"leaf" + outer.digest() + payload).digest()
+
+
+def heads(
+    head: bytes, stream: Stream, first: int, kinds: Iterable[int], leaves: Iterable[bytes]
+) -> list[bytes]:
+    """The heads after many entries in a row, as `next_head` gives them."""
+    sha256, mark, found = hashlib.sha256, bytes([stream]), list[bytes]()
+    for seq, (kind, each) in enumerate(zip(kinds, leaves, strict=True), first):
+        head = sha256(b"head" + head + mark + seq.to_bytes(8) + _BYTE[kind] + each).digest()
+        found.append(head)
+    return found
 
 
 def first_head(realm: str, unit: str, epoch: bytes, stream: Stream) -> bytes:

@@ -5,23 +5,22 @@ opened now says whether it waits for something or is refused.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Mapping
 from typing import Final
 
-import cbor2
-
 from edge.audit import chain
-from edge.audit.chain import SALT_BYTES, VISIBLE_HEAD_BYTES
+from edge.audit.chain import SALT_BYTES, VISIBLE_HEAD_BYTES, Salter
 from edge.records.fields import Field
-from sync.central.readers import Fields
 from sync.central.rows import OpenedEntry
 from sync.central.spans import Journal
 from sync.wire import batches
-from sync.wire.batches import SignedBatch, WireEntry
+from sync.wire.batches import Contents, SignedBatch
 from sync.wire.errors import EnvelopeRefused
 
 NO_PATIENT: Final = b""
 """Under which the epoch's own secret S_0 is kept."""
+_PATIENT, _SALT = int(Field.PATIENT), int(Field.SALT)
 
 
 class Waits(Exception):
@@ -79,61 +78,49 @@ def open_batch(journal: Journal, signed: SignedBatch, session_key: bytes, known:
     if not known.heads_before:
         raise Waits
     try:
-        wire_entries = batches.open_batch(signed, session_key)
+        contents = batches.open_contents(signed, session_key)
     except EnvelopeRefused as refused:
         raise Refused(
             refused.refusal if refused.refusal in {"key", "schema"} else "decode", refused.refusal
         ) from None
+    first, (kinds, payloads, fields), named, data = contents
     brought: dict[bytes, bytes] = {}
-    leaves = list(_leaves(journal, wire_entries, known.secret_of, brought))
+    leaves = _leaves(journal, contents, known.secret_of, brought)
     for head_before in known.heads_before:
-        entries = tuple(_chained(journal, head_before, leaves))
-        if entries[-1].head[:VISIBLE_HEAD_BYTES] == signed.header.head:
-            return OpenedBatch(head_before, entries, brought)
+        heads = chain.heads(head_before, journal.stream_number, first, kinds, leaves)
+        if heads[-1][:VISIBLE_HEAD_BYTES] == signed.header.head:
+            entries = map(
+                OpenedEntry, itertools.count(first), kinds, payloads, fields, leaves, heads, named, data
+            )
+            return OpenedBatch(head_before, tuple(entries), brought)
     raise Refused("head", "head")
 
 
 def _leaves(
     journal: Journal,
-    wire_entries: list[WireEntry],
+    contents: Contents,
     secret_of: Callable[[bytes], bytes | None],
     brought: dict[bytes, bytes],
-) -> Iterator[tuple[WireEntry, Fields, bytes]]:
+) -> list[bytes]:
     epoch, stream = bytes.fromhex(journal.epoch), journal.stream_number
-    secrets: dict[bytes, bytes] = {}
-    for entry in wire_entries:
-        if not 0 <= entry.kind <= 255:
-            raise Refused("decode", "kind")
-        fields = _fields(entry.payload)
-        patient, secret = fields.get(Field.PATIENT, NO_PATIENT), fields.get(Field.SALT)
+    salters: dict[bytes, Salter] = {}
+    leaves: list[bytes] = []
+    _, payloads, all_fields = contents.columns
+    for seq, (payload, fields) in enumerate(zip(payloads, all_fields, strict=True), contents.first):
+        patient, secret = fields.get(_PATIENT, NO_PATIENT), fields.get(_SALT)
         if not isinstance(patient, bytes):
             raise Refused("decode", "patient")
-        if secret is None:
-            secret = secrets.get(patient) or secret_of(patient)
+        salter = salters.get(patient)
+        if secret is not None:
+            if not isinstance(secret, bytes) or len(secret) != SALT_BYTES:
+                raise Refused("decode", "salt")
+            brought.setdefault(patient, secret)
+        elif salter is None:
+            secret = secret_of(patient)
             if secret is None:
                 raise Waits
-        elif not isinstance(secret, bytes) or len(secret) != SALT_BYTES:
-            raise Refused("decode", "salt")
-        else:
-            brought.setdefault(patient, secret)
-        secrets[patient] = secret
-        yield entry, fields, chain.leaf(secret, epoch, stream, entry.seq, entry.payload)
-
-
-def _chained(
-    journal: Journal, head: bytes, leaves: list[tuple[WireEntry, Fields, bytes]]
-) -> Iterator[OpenedEntry]:
-    stream = journal.stream_number
-    for entry, fields, leaf in leaves:
-        head = chain.next_head(head, stream, entry.seq, entry.kind, leaf)
-        yield OpenedEntry(
-            *(entry.seq, entry.kind, entry.payload, fields, leaf, head), named=entry.named, data=entry.data
-        )
-
-
-def _fields(payload: bytes) -> Fields:
-    # sync.wire has just checked or written these bytes; a second strict pass would double the cost.
-    value = cbor2.loads(payload)
-    if not isinstance(value, dict) or not all(isinstance(key, int) for key in value):
-        raise Refused("decode", "payload")
-    return value
+        if salter is None or (secret is not None and secret != salter.secret):
+            assert secret is not None  # noqa: S101  it was just found
+            salter = salters[patient] = Salter(secret, epoch, stream)
+        leaves.append(salter.leaf(seq, payload))
+    return leaves

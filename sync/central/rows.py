@@ -5,9 +5,8 @@ of the kind it should be is still checked, because a unit may be wrong. Fields t
 left to the payload, which is kept whole.
 """
 
-import dataclasses
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from edge.records.fields import Field, Kind, Source, Stream
 from sync.central import down_rows, readers, wave_rows
@@ -46,8 +45,7 @@ COLUMNS: Final = {
 _ONE_ROW_OF_FIELDS: Final = wave_rows.ONE_ROW | down_rows.ONE_ROW
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class OpenedEntry:
+class OpenedEntry(NamedTuple):
     """An entry that fits its chain.
 
     Attributes:

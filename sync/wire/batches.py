@@ -8,13 +8,13 @@ COSE_Encrypt0 under the session's key whose external_aad is the signed header's 
 import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from edge.audit.chain import EPOCH_BYTES, VISIBLE_HEAD_BYTES, Entry
 from edge.ports.sealing import Tips
 from edge.records.fields import SCHEMA_VERSION, Stream
 from sync.wire import beside, cose, keys, sessions, shapes, squeeze
-from sync.wire.columns import Row
+from sync.wire.columns import Columns, Row
 from sync.wire.cose import Purpose
 from sync.wire.errors import EnvelopeRefused
 from sync.wire.sessions import SessionKey
@@ -82,6 +82,21 @@ class WireEntry:
     payload: bytes
     named: beside.Named | None = None
     data: bytes | None = None
+
+
+class Contents(NamedTuple):
+    """What the entries of a batch say, in their order.
+
+    Attributes:
+        first: the sequence number of the first.
+        named: the bytes that each names, if any.
+        data: those bytes, checked; None where one names some means that the unit has them no more.
+    """
+
+    first: int
+    columns: Columns
+    named: Sequence[beside.Named | None]
+    data: Sequence[bytes | None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -193,8 +208,8 @@ def open_key_message(signed: SignedBatch, private: bytes | Sequence[bytes]) -> b
     return sessions.open_key(signed.inner, privates[-1], signed.protected)
 
 
-def open_batch(signed: SignedBatch, session_key: bytes) -> list[WireEntry]:
-    """The entries of a verified batch.
+def open_contents(signed: SignedBatch, session_key: bytes) -> Contents:
+    """What the entries of a verified batch say.
 
     Raises:
         EnvelopeRefused: schema, key or decode; the batch is worth keeping all the same.
@@ -207,15 +222,27 @@ def open_batch(signed: SignedBatch, session_key: bytes) -> list[WireEntry]:
     packed = cose.decrypt(signed.inner, session_key, signed.protected)
     data: list[bytes | None] = []
     if header.schema == WITH_BYTES:
-        rows, data = squeeze.unpack_with_bytes(packed, header.n)
+        columns, data = squeeze.unpack_with_bytes(packed, header.n)
     else:
-        rows = squeeze.unpack(packed, header.n)
-    names = [beside.named(header.stream, row.payload) for row in rows]
-    found = beside.hand_out(names, data)
-    return [
-        WireEntry(seq, row.kind, row.payload, name, each)
-        for seq, (row, name, each) in enumerate(zip(rows, names, found, strict=True), header.first)
-    ]
+        columns = squeeze.unpack(packed, header.n)
+    if header.stream in beside.STREAMS:
+        names = [beside.named(fields) for fields in columns.fields]
+        return Contents(header.first, columns, names, beside.hand_out(names, data))
+    nothing: list[None] = [None] * header.n
+    beside.hand_out((), data)
+    return Contents(header.first, columns, nothing, nothing)
+
+
+def open_batch(signed: SignedBatch, session_key: bytes) -> list[WireEntry]:
+    """The entries of a verified batch, one by one.
+
+    Raises:
+        EnvelopeRefused: schema, key or decode; the batch is worth keeping all the same.
+    """
+    found = open_contents(signed, session_key)
+    kinds, payloads, _ = found.columns
+    each = zip(kinds, payloads, found.named, found.data, strict=True)
+    return [WireEntry(seq, *entry) for seq, entry in enumerate(each, found.first)]
 
 
 def _encode_header(header: BatchHeader) -> bytes:

@@ -7,12 +7,12 @@ them. The payload stays small: the bytes may go one day and the chain is whole.
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import Final, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from edge import cbor
-from edge.cbor import MalformedCbor
-from edge.records.fields import Field, Payload, Stream
+from edge.cbor import MalformedCbor, Value
+from edge.records.fields import Field, Stream
 from sync.wire.errors import EnvelopeRefused
 
 STREAMS: Final = frozenset({Stream.DOC, Stream.WAVE})
@@ -32,22 +32,15 @@ class Named:
         return len(data) == self.size and hashlib.sha256(data).digest() == self.hash
 
 
-def named(stream: Stream, payload: bytes) -> Named | None:
-    """What bytes an entry names; None when it names none.
+def named(fields: Mapping[int, Value]) -> Named | None:
+    """What bytes an entry of those streams names, by what its payload holds; None when it names none.
 
     Raises:
         EnvelopeRefused: decode, when it names them in another form.
     """
-    if stream not in STREAMS:
+    if Field.HASH not in fields or Field.SIZE not in fields:
         return None
-    try:
-        fields = cbor.decode(payload)
-    except MalformedCbor:
-        raise EnvelopeRefused("decode") from None
-    said = cast("Payload", fields) if isinstance(fields, dict) else {}
-    if Field.HASH not in said or Field.SIZE not in said:
-        return None
-    match said[Field.HASH], said[Field.SIZE]:
+    match fields[Field.HASH], fields[Field.SIZE]:
         case bytes(hash_), int(size) if len(hash_) == HASH_BYTES and size >= 0:
             return Named(hash_, size)
         case _:

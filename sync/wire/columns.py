@@ -17,28 +17,19 @@ A payload with negative or very many fields is *opaque*: its shape is ``[kind]``
 So any map with integer keys comes back as it was; what is none is written too, and no reader takes it.
 Shapes are written by rank, in the context of the shape before. What is new goes to the plain list, all the
 rest into a stream of bits, where every number adapts its code to the numbers that stood in its place before.
+
+`sync.wire.taking_apart` writes, `sync.wire.putting_together` reads.
 """
 
 import dataclasses
-import functools
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from edge import cbor
-from edge.records.fields import Field
-from sync.wire import habits
-from sync.wire.bits import BitReader, BitWriter
-from sync.wire.errors import EnvelopeRefused
-from sync.wire.habits import Habit
-from sync.wire.memory import OPAQUE, SHAPE, Context, Memory, Mode
+from edge.cbor import Value
+from sync.wire import putting_together, shape, taking_apart
+from sync.wire.memory import Memory
 
-MAX_FIELDS: Final = 256
-_YOUNG_MS: Final = 1 << 24
-"""Within so many milliseconds, four and a half hours, a UUIDv7 is young."""
-_APART_K: Final = 2
-"""The order of the code of those milliseconds: hardly ever more than one."""
-_RANDOM_BITS: Final = 74
-_UUID_HEAD: Final = 0x50  # 16 bytes
+MAX_FIELDS = shape.MAX_FIELDS
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,6 +38,22 @@ class Row:
 
     kind: int
     payload: bytes
+
+
+class Columns(NamedTuple):
+    """What rows say, kind by kind, payload by payload.
+
+    Attributes:
+        fields: what each payload holds, decoded; values may be shared, so nobody changes them.
+    """
+
+    kinds: list[int]
+    payloads: list[bytes]
+    fields: list[dict[int, Value]]
+
+    def rows(self) -> list[Row]:
+        """The same, row by row."""
+        return list(map(Row, self.kinds, self.payloads))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,10 +67,9 @@ class Packed:
 def prime(rows: Sequence[Row]) -> Memory:
     """What is remembered after these rows, except where its clocks stood."""
     memory = Memory()
-    writer = _Writer(memory)
-    for row in rows:
-        writer.row(row)
+    taking_apart.write([(row.kind, row.payload) for row in rows], memory)
     memory.forget_times()
+    memory.decode_known()
     return memory
 
 
@@ -74,13 +80,10 @@ def take_apart(rows: Sequence[Row], memory: Memory) -> Packed:
         rows: the entries, in order.
         memory: what a reader will begin with.
     """
-    writer = _Writer(memory.copy())
-    for row in rows:
-        writer.row(row)
-    return Packed(cbor.encode([cbor.decode(raw) for raw in writer.plain]), writer.bits.finish())
+    return Packed(*taking_apart.write([(row.kind, row.payload) for row in rows], memory.copy()))
 
 
-def put_together(packed: Packed, n: int, memory: Memory, most_bytes: int) -> list[Row]:
+def put_together(packed: Packed, n: int, memory: Memory, most_bytes: int) -> Columns:
     """Read ``n`` rows back; every payload is deterministic CBOR of a map with integer keys.
 
     Args:
@@ -92,257 +95,4 @@ def put_together(packed: Packed, n: int, memory: Memory, most_bytes: int) -> lis
     Raises:
         EnvelopeRefused: decode; also when the payloads together exceed ``most_bytes``.
     """
-    rows: list[Row] = []
-    try:
-        reader = _Reader(packed, memory.copy())
-        for _ in range(n):
-            rows.append(reader.row())
-            most_bytes -= len(rows[-1].payload)
-            if most_bytes < 0:
-                raise EnvelopeRefused("decode")
-        reader.finish()
-    except (cbor.MalformedCbor, OverflowError):
-        raise EnvelopeRefused("decode") from None
-    return rows
-
-
-class _Step(NamedTuple):
-    """How one field is going to be written; a tuple, because there are a dozen in every entry."""
-
-    context: Context
-    mode: Mode
-    raw: bytes
-    numbers: tuple[int, ...] = ()
-    young: tuple[int, int] = (0, 0)
-
-
-class _Writer:
-    def __init__(self, memory: Memory) -> None:
-        self.bits = BitWriter()
-        self.plain: list[bytes] = []
-        self._memory = memory
-
-    def row(self, row: Row) -> None:
-        fields = _split(row.payload)
-        if fields is None:
-            self._rank(self._memory.context(SHAPE), cbor.encode([row.kind]))
-            self._raw(self._memory.context(OPAQUE), row.payload)
-            return
-        wall_ms = _wall_ms(fields)
-        code = fields.get(Field.CODE, b"")
-        steps = [self._plan(field, raw, code, wall_ms) for field, raw in fields.items()]
-        modes = bytes([step.mode for step in steps])
-        self._rank(self._memory.context(SHAPE), _shape(row.kind, modes, tuple(fields)))
-        for step in steps:
-            self._write(step)
-
-    def _plan(self, field: int, raw: bytes, code: bytes, wall_ms: int) -> _Step:
-        if field < Field.WALL_MS:
-            wall_ms = 0  # a reader does not know it yet
-        context = self._memory.context(field, code)
-        habit = habits.HABITS.get(field, Habit.STEADY)
-        known = self._memory.known(context)
-        if habit <= Habit.TICKING and known and known[0] == raw:
-            return _Step(context, Mode.SAME, raw)
-        if Habit.TICKING <= habit <= Habit.MEASURED:
-            numbers = habits.to_numbers(field, raw, wall_ms)
-            if numbers is not None:
-                return _Step(context, Mode.NEAR, raw, numbers)
-        if raw[0] >> 5 == cbor.BYTES and raw not in known:
-            young = _to_young(raw, wall_ms)
-            if young is not None:
-                return _Step(context, Mode.YOUNG, raw, young=young)
-            return _Step(context, Mode.RAW, raw)
-        return _Step(context, Mode.RANK, raw)
-
-    def _write(self, step: _Step) -> None:
-        match step.mode:
-            case Mode.SAME:
-                return
-            case Mode.RANK:
-                self._rank(step.context, step.raw)
-                return
-            case Mode.NEAR:
-                self._near(step.context, step.raw, step.numbers)
-                return
-            case Mode.RAW:
-                content = cbor.decode(step.raw)
-                self._raw(step.context, content if isinstance(content, bytes) else b"")
-            case Mode.YOUNG:
-                apart, random = step.young
-                self.bits.number(_zigzag(apart), _APART_K)
-                self.bits.put(random, _RANDOM_BITS)
-        self._memory.learn(step.context, step.raw)
-
-    def _rank(self, context: Context, raw: bytes) -> None:
-        known = self._memory.known(context)
-        rank = known.index(raw) if raw in known else len(known)
-        if rank == len(known):
-            self.plain.append(raw)
-        self.bits.number(rank, self._memory.order(context, "rank"))
-        self._memory.learn_size(context, "rank", rank)
-        self._memory.learn(context, raw)
-
-    def _near(self, context: Context, raw: bytes, numbers: tuple[int, ...]) -> None:
-        before = self._memory.numbers(context)
-        for place, number in enumerate(numbers):
-            what = f"near {place}"
-            difference = _zigzag(number - before[place] if before else number)
-            self.bits.number(difference, self._memory.order(context, what))
-            if before:
-                self._memory.learn_size(context, what, difference)
-        self._memory.learn_numbers(context, raw, numbers)
-
-    def _raw(self, context: Context, content: bytes) -> None:
-        self.bits.number(_zigzag(len(content) - self._memory.length(context)), 0)
-        self._memory.learn_length(context, len(content))
-        self.bits.octets(content)
-
-
-class _Reader:
-    def __init__(self, packed: Packed, memory: Memory) -> None:
-        plain = cbor.decode(packed.plain)
-        if not isinstance(plain, list):
-            raise EnvelopeRefused("decode")
-        self._plain = iter([cbor.encode(value) for value in plain])
-        self._bits = BitReader(packed.bits)
-        self._memory = memory
-
-    def row(self) -> Row:
-        kind, steps = _read_shape(self._rank(self._memory.context(SHAPE)))
-        if steps is None:
-            payload = self._raw(self._memory.context(OPAQUE))
-            cbor.split(payload)  # MalformedCbor: whoever gets this row relies on its being a map of fields
-            return Row(kind, payload)
-        fields: dict[int, bytes] = {}
-        wall_ms = 0
-        for field, mode in steps:
-            context = self._memory.context(field, fields.get(Field.CODE, b""))
-            fields[field] = self._value(mode, context, wall_ms)
-            if field == Field.WALL_MS:
-                wall_ms = _wall_ms(fields)
-        return Row(kind, cbor.join(fields))
-
-    def finish(self) -> None:
-        """Refuse unless everything was used."""
-        self._bits.finish()
-        if next(self._plain, None) is not None:
-            raise EnvelopeRefused("decode")
-
-    def _value(self, mode: int, context: Context, wall_ms: int) -> bytes:
-        match mode:
-            case Mode.SAME:
-                return self._same(context)
-            case Mode.RANK:
-                return self._rank(context)
-            case Mode.NEAR:
-                return self._near(context, wall_ms)
-            case Mode.RAW:
-                raw = cbor.encode(self._raw(context))
-            case Mode.YOUNG:
-                apart = _unzigzag(self._bits.number(_APART_K))
-                raw = _from_young(apart, self._bits.take(_RANDOM_BITS), wall_ms)
-            case _:
-                raise EnvelopeRefused("decode")
-        self._memory.learn(context, raw)
-        return raw
-
-    def _same(self, context: Context) -> bytes:
-        known = self._memory.known(context)
-        if not known:
-            raise EnvelopeRefused("decode")
-        return known[0]
-
-    def _rank(self, context: Context) -> bytes:
-        known = self._memory.known(context)
-        rank = self._bits.number(self._memory.order(context, "rank"))
-        self._memory.learn_size(context, "rank", rank)
-        if rank < len(known):
-            raw = known[rank]
-        else:
-            raw = next(self._plain, b"")
-            if rank > len(known) or not raw:
-                raise EnvelopeRefused("decode")
-        self._memory.learn(context, raw)
-        return raw
-
-    def _near(self, context: Context, wall_ms: int) -> bytes:
-        before = self._memory.numbers(context)
-        numbers: list[int] = []
-        for place in range(habits.arity(context[0])):
-            what = f"near {place}"
-            difference = self._bits.number(self._memory.order(context, what))
-            if before:
-                self._memory.learn_size(context, what, difference)
-            numbers.append(_unzigzag(difference) + (before[place] if before else 0))
-        raw = habits.from_numbers(context[0], tuple(numbers), wall_ms)
-        self._memory.learn_numbers(context, raw, tuple(numbers))
-        return raw
-
-    def _raw(self, context: Context) -> bytes:
-        length = self._memory.length(context) + _unzigzag(self._bits.number(0))
-        if length < 0:
-            raise EnvelopeRefused("decode")
-        self._memory.learn_length(context, length)
-        return self._bits.octets(length)
-
-
-def _split(payload: bytes) -> dict[int, bytes] | None:
-    try:
-        fields = cbor.split(payload)
-    except cbor.MalformedCbor:
-        return None
-    usual = len(fields) <= MAX_FIELDS and all(field >= 0 for field in fields)
-    return fields if usual else None
-
-
-@functools.lru_cache(maxsize=1024)
-def _shape(kind: int, modes: bytes, fields: tuple[int, ...]) -> bytes:
-    return cbor.encode([kind, modes, *fields])
-
-
-@functools.lru_cache(maxsize=1024)
-def _read_shape(raw: bytes) -> tuple[int, tuple[tuple[int, int], ...] | None]:
-    match cbor.decode(raw):
-        case [int(kind)] if 0 <= kind <= 255:
-            return kind, None
-        case [int(kind), bytes(modes), *fields] if 0 <= kind <= 255 and len(modes) == len(fields):
-            order = [field for field in fields if isinstance(field, int) and field >= 0]
-            if len(order) == len(fields) <= MAX_FIELDS and order == sorted(set(order)):
-                return kind, tuple(zip(order, modes, strict=True))
-        case _:
-            pass
-    raise EnvelopeRefused("decode")
-
-
-def _wall_ms(fields: dict[int, bytes]) -> int:
-    match cbor.decode(fields.get(Field.WALL_MS, b"\x00")):
-        case int(wall_ms):
-            return wall_ms
-        case _:
-            return 0
-
-
-def _to_young(raw: bytes, wall_ms: int) -> tuple[int, int] | None:
-    """Milliseconds apart and random bits of a UUIDv7 (RFC 9562 section 5.7), if it is a young one."""
-    if raw[0] != _UUID_HEAD:
-        return None
-    number = int.from_bytes(raw[1:])
-    apart = (number >> 80) - wall_ms
-    if number >> 76 & 0xF != 7 or number >> 62 & 3 != 2 or not -_YOUNG_MS < apart < _YOUNG_MS:
-        return None
-    return apart, (number >> 64 & 0xFFF) << 62 | number & ((1 << 62) - 1)
-
-
-def _from_young(apart: int, random: int, wall_ms: int) -> bytes:
-    number = wall_ms + apart << 80 | 7 << 76 | random >> 62 << 64 | 2 << 62 | random & ((1 << 62) - 1)
-    return bytes([_UUID_HEAD]) + number.to_bytes(16)  # OverflowError: no time of this calendar
-
-
-def _zigzag(number: int) -> int:
-    """Small numbers of either sign as small numbers: 0, -1, 1, -2 become 0, 1, 2, 3."""
-    return number << 1 if number >= 0 else ~(number << 1)
-
-
-def _unzigzag(number: int) -> int:
-    return number >> 1 ^ -(number & 1)
+    return Columns(*putting_together.read(packed.plain, packed.bits, n, memory.copy(), most_bytes))

@@ -53,12 +53,13 @@ DEPEND_ON_CODE: Final = frozenset(
 )
 """Fields whose habits are followed for each observation code apart."""
 
-_PAIRS: Final = frozenset({Field.VALUE, Field.PLACE})
+PAIRS: Final = frozenset({Field.VALUE, Field.PLACE})
+"""Fields of two numbers."""
 
 
 def arity(field: int) -> int:
     """How many numbers a TICKING or MEASURED field is made of."""
-    return 2 if field in _PAIRS else 1
+    return 2 if field in PAIRS else 1
 
 
 def to_numbers(field: int, raw: bytes, wall_ms: int) -> tuple[int, ...] | None:
@@ -73,11 +74,11 @@ def to_numbers(field: int, raw: bytes, wall_ms: int) -> tuple[int, ...] | None:
                 numbers = ((datetime.date.fromisoformat(date) - _DAY_ZERO).days,)
             except ValueError:
                 return None
-        case [int(first), int(second)] if field in _PAIRS:
+        case [int(first), int(second)] if field in PAIRS:
             numbers = (int(first), int(second))  # True is an int, and must not come back as one
         case int(number) if field == Field.MONOTONIC_MS:
             numbers = (wall_ms - number,)
-        case int(number) if field != Field.BIRTH and field not in _PAIRS:
+        case int(number) if field != Field.BIRTH and field not in PAIRS:
             numbers = (int(number),)
         case _:
             return None
@@ -91,7 +92,7 @@ def from_numbers(field: int, numbers: tuple[int, ...], wall_ms: int) -> bytes:
         MalformedCbor: a number is wider than 64 bits.
         OverflowError: a date lies outside the calendar.
     """
-    if field in _PAIRS:
+    if field in PAIRS:
         return cbor.encode(numbers)
     if field == Field.MONOTONIC_MS:
         return cbor.encode(wall_ms - numbers[0])

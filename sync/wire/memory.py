@@ -1,117 +1,168 @@
 """What writer and reader of columns both know from the entries so far."""
 
-from enum import IntEnum
-from typing import Final, TypeAlias
+from typing import Any, Final, Generic, TypeVar
 
+from edge import cbor
 from edge.records.fields import Field
-from sync.wire import habits
+from sync.wire.shape import read_shape
 
-SHAPE: Final = -1
-OPAQUE: Final = -2
-"""Contexts that are no fields; the numbers of fields are never negative."""
-
-Context: TypeAlias = tuple[int, bytes]
-"""A field, and whatever else its habits depend on."""
-
-_MAX_KNOWN: Final = 128
+MAX_KNOWN: Final = 128
 """How many values are remembered in a context."""
 _USUAL_LENGTH: Final = 8
-_START: Final = {"rank": 0, "near 0": 1 << 6, "near 1": 1 << 6}
+_START_NEAR: Final = 1 << 6
 """How large the first number of a context is taken to be: a measured value differs by about 64."""
-_HALVE_AT: Final = 32
+_START_ORDER: Final = 6
+HALVE_AT: Final = 32
 """After so many numbers the older ones count half."""
 
 
-class Mode(IntEnum):
-    """How a field is written; see `sync.wire.columns`."""
+class Context:
+    """A field, or whatever else has habits, under what its habits depend on.
 
-    SAME = 0
-    RANK = 1
-    NEAR = 2
-    RAW = 3
-    YOUNG = 4
+    Attributes:
+        known: the values by their encoding, the latest last; a reader keeps with each what it decoded.
+        last: the encoding of the latest one, empty when there is none.
+        numbers: those the field had last.
+        length: how long the raw bytes were that it had last.
+        rank_order: of the code that suits the next rank: the whole part of log2 of their mean.
+        orders: the same for the differences between its numbers, in the first and in the second place.
+    """
+
+    __slots__ = (
+        *("known", "last", "length", "numbers", "orders", "rank_order"),
+        *("first_count", "first_sum", "rank_count", "rank_sum", "second_count", "second_sum"),
+    )
+
+    def __init__(self) -> None:
+        self.known: dict[bytes, Any] = {}
+        self.last = b""
+        self.numbers: tuple[int, ...] = ()
+        self.length = _USUAL_LENGTH
+        self.rank_order = self.rank_sum = 0
+        self.rank_count = self.first_count = self.second_count = 1
+        self.first_sum = self.second_sum = _START_NEAR
+        self.orders = (_START_ORDER, _START_ORDER)
+
+    def copy(self) -> "Context":
+        other = Context.__new__(Context)
+        for name in Context.__slots__:
+            setattr(other, name, getattr(self, name))
+        other.known = self.known.copy()
+        return other
+
+    def learn_rank(self, rank: int) -> None:
+        total, count = self.rank_sum + rank, self.rank_count + 1
+        if count >= HALVE_AT:
+            total, count = total >> 1, count >> 1
+        self.rank_sum, self.rank_count = total, count
+        self.rank_order = (total // count).bit_length() - 1 if total >= count else 0
+
+    def learn_apart(self, first: int, second: int | None) -> None:
+        """Learn how large differences were; ``second`` is None where there is one number only."""
+        total, count = self.first_sum + first, self.first_count + 1
+        if count >= HALVE_AT:
+            total, count = total >> 1, count >> 1
+        self.first_sum, self.first_count = total, count
+        order = (total // count).bit_length() - 1 if total >= count else 0
+        if second is None:
+            self.orders = (order, _START_ORDER)
+            return
+        total, count = self.second_sum + second, self.second_count + 1
+        if count >= HALVE_AT:
+            total, count = total >> 1, count >> 1
+        self.second_sum, self.second_count = total, count
+        self.orders = (order, (total // count).bit_length() - 1 if total >= count else 0)
+
+    def learn(self, raw: bytes, read: object) -> None:
+        """Remember a value as the latest."""
+        known = self.known
+        if raw in known:
+            if raw == self.last:
+                return
+            del known[raw]
+        elif len(known) == MAX_KNOWN:
+            del known[next(iter(known))]
+        known[raw] = read
+        self.last = raw
+
+
+_Key = TypeVar("_Key", int, bytes)
+
+
+class _Borrowed(dict[_Key, Context], Generic[_Key]):
+    """Contexts by what tells them apart; one that is not there is a copy of the lender's, or new."""
+
+    def __init__(self, lender: dict[_Key, Context]) -> None:
+        super().__init__()
+        self._lender: dict[_Key, Context] = lender
+
+    def __missing__(self, key: _Key) -> Context:
+        lent = self._lender.get(key)
+        found = self[key] = Context() if lent is None else lent.copy()
+        return found
+
+
+class _ByCode(dict[bytes, _Borrowed[int]]):
+    """For each observation code, the contexts of the fields whose habits depend on it."""
+
+    def __init__(self, lender: dict[bytes, _Borrowed[int]]) -> None:
+        super().__init__()
+        self._lender = lender
+
+    def __missing__(self, code: bytes) -> _Borrowed[int]:
+        found = self[code] = _Borrowed(self._lender.get(code) or {})
+        return found
 
 
 class Memory:
-    """The values and numbers of every context, and how large its numbers are.
+    """Every context. A copy borrows: of what it never comes to it costs nothing.
 
-    Nothing in its dictionaries is ever changed in place, so a copy costs no more than they do.
+    Attributes:
+        fields: by number, whatever the code.
+        by_code: the same under a code, for those fields whose habits depend on it.
+        shapes: under the shape before; the first under none.
+        codes: of observations, under the code before.
+        shape: the latest, encoded.
+        code: the latest, encoded.
+        parts: of each field, key and latest value encoded; kept by readers, for what is the same again.
+        values: the same values, decoded.
     """
 
-    def __init__(self) -> None:
-        self._known: dict[Context, tuple[bytes, ...]] = {}
-        self._numbers: dict[Context, tuple[int, ...]] = {}
-        self._lengths: dict[Context, int] = {}
-        self._sizes: dict[tuple[Context, str], tuple[int, int]] = {}
-        self._latest = {SHAPE: b"", Field.CODE: b""}
+    def __init__(self, lender: "Memory | None" = None) -> None:
+        self.fields: _Borrowed[int] = _Borrowed(lender.fields if lender else {})
+        self.by_code: _ByCode = _ByCode(lender.by_code if lender else {})
+        self.shapes: _Borrowed[bytes] = _Borrowed(lender.shapes if lender else {})
+        self.codes: _Borrowed[bytes] = _Borrowed(lender.codes if lender else {})
+        self.opaque: Context = lender.opaque.copy() if lender else Context()
+        self.shape: bytes = lender.shape if lender else b""
+        self.code: bytes = lender.code if lender else b""
+        self.parts: dict[int, bytes] = lender.parts.copy() if lender else {}
+        self.values: dict[int, Any] = lender.values.copy() if lender else {}
 
     def copy(self) -> "Memory":
-        """The same knowledge, to go on from."""
-        other = Memory()
-        other._known = self._known.copy()
-        other._numbers = self._numbers.copy()
-        other._lengths = self._lengths.copy()
-        other._sizes = self._sizes.copy()
-        other._latest = self._latest.copy()
-        return other
-
-    def context(self, field: int, code: bytes = b"") -> Context:
-        """Where a field's habits are remembered.
-
-        Shapes and codes depend on their predecessor, some fields on the entry's code.
-        """
-        if field in self._latest:
-            return field, self._latest[field]
-        return field, code if field in habits.DEPEND_ON_CODE else b""
-
-    def known(self, context: Context) -> tuple[bytes, ...]:
-        """The values of a context, latest first; then those its field had in any other."""
-        mine = self._known.get(context, ())
-        return mine + self._known.get((context[0], b""), ()) if context[1] else mine
-
-    def learn(self, context: Context, raw: bytes) -> None:
-        """Remember a value as the latest of its context and of its field."""
-        field, depends_on = context
-        if field in self._latest:
-            self._latest[field] = raw
-        self._put_first(context, raw)
-        if depends_on:
-            self._put_first((field, b""), raw)
-
-    def _put_first(self, context: Context, raw: bytes) -> None:
-        known = self._known.get(context, ())
-        if raw in known:
-            at = known.index(raw)
-            known = known[:at] + known[at + 1 :]
-        self._known[context] = (raw, *known[: _MAX_KNOWN - 1])
-
-    def numbers(self, context: Context) -> tuple[int, ...] | None:
-        """The numbers a field had last."""
-        return self._numbers.get(context)
-
-    def learn_numbers(self, context: Context, raw: bytes, numbers: tuple[int, ...]) -> None:
-        """Remember numbers, and the value they stand for, instead of those before."""
-        self._numbers[context] = numbers
-        self._known[context] = (raw,)
+        """The same knowledge, to go on from; what is lent must not be changed any more."""
+        return Memory(self)
 
     def forget_times(self) -> None:
         """Keep how fast numbers tick, but not where they stood."""
         for field in (Field.WALL_MS, Field.MONOTONIC_MS, Field.READING):
-            self._numbers.pop((field, b""), None)
+            if field in self.fields:
+                self.fields[field].numbers = ()
 
-    def length(self, context: Context) -> int:
-        """How long the raw bytes were that a field had last."""
-        return self._lengths.get(context, _USUAL_LENGTH)
+    def decode_known(self) -> None:
+        """Have with every value what a reader decodes it to."""
+        for contexts in (self.fields, *self.by_code.values()):
+            for field, context in contexts.items():
+                _decode(field, context)
+        for context in self.codes.values():
+            _decode(Field.CODE, context)
+        for context in self.shapes.values():
+            context.known = {raw: read_shape(raw) for raw in context.known}
+        for field, context in self.fields.items():
+            if context.known:
+                self.parts[field], self.values[field] = context.known[context.last]
 
-    def learn_length(self, context: Context, length: int) -> None:
-        self._lengths[context] = length
 
-    def order(self, context: Context, what: str) -> int:
-        """The order of the code that suits a context's next number: the whole part of log2 of the mean."""
-        total, count = self._sizes.get((context, what)) or (_START[what], 1)
-        return max(0, (total // count).bit_length() - 1)
-
-    def learn_size(self, context: Context, what: str, number: int) -> None:
-        total, count = self._sizes.get((context, what)) or (_START[what], 1)
-        total, count = total + number, count + 1
-        self._sizes[context, what] = (total, count) if count < _HALVE_AT else (total >> 1, count >> 1)
+def _decode(field: int, context: Context) -> None:
+    key = cbor.encode(field)
+    context.known = {raw: (key + raw, cbor.decode(raw)) for raw in context.known}

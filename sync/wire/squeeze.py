@@ -12,13 +12,14 @@ from backports import zstd
 
 from edge import cbor
 from sync.wire import beside, columns, padding, primer
-from sync.wire.columns import Packed, Row
+from sync.wire.columns import Columns, Packed, Row
 from sync.wire.errors import EnvelopeRefused
 
 MAX_ENTRIES: Final = 4096
 MAX_UNPACKED_BYTES: Final = 4 * 1024 * 1024
 
-_PRIMED: Final = columns.prime(primer.rows())
+PRIMED: Final = columns.prime(primer.rows())
+"""What both ends remember before the first entry; copied, never learnt into."""
 _FRAME: Final = b"\x28\xb5\x2f\xfd"
 _LEVEL: Final = 19
 _WINDOW_LOG_MAX: Final = 22
@@ -26,7 +27,7 @@ _WINDOW_LOG_MAX: Final = 22
 
 def pack(rows: Sequence[Row], data: Sequence[bytes | None] | None = None) -> bytes:
     """Squeeze and pad; with ``data`` the bytes that stand beside entries come along."""
-    packed = columns.take_apart(rows, _PRIMED)
+    packed = columns.take_apart(rows, PRIMED)
     squeezed = zstd.compress(
         packed.plain,
         options={
@@ -39,32 +40,32 @@ def pack(rows: Sequence[Row], data: Sequence[bytes | None] | None = None) -> byt
     return padding.pad(content if data is None else beside.join(content, data))
 
 
-def unpack(packed: bytes, n: int) -> list[Row]:
-    """The rows of a batch without bytes.
+def unpack(packed: bytes, n: int) -> Columns:
+    """What a batch without bytes says.
 
     Raises:
         EnvelopeRefused: decode, for anything that `pack` would not have given, or that is larger than a
             message may unpack to.
     """
-    return _rows(padding.unpad(packed), n)
+    return _columns(padding.unpad(packed), n)
 
 
-def unpack_with_bytes(packed: bytes, n: int) -> tuple[list[Row], list[bytes | None]]:
-    """The rows of a batch with bytes, and the bytes.
+def unpack_with_bytes(packed: bytes, n: int) -> tuple[Columns, list[bytes | None]]:
+    """What a batch with bytes says, and the bytes.
 
     Raises:
         EnvelopeRefused: decode, as `unpack`.
     """
     content, data = beside.part(padding.unpad(packed))
-    return _rows(content, n), data
+    return _columns(content, n), data
 
 
-def _rows(content: bytes, n: int) -> list[Row]:
+def _columns(content: bytes, n: int) -> Columns:
     if content.startswith(_FRAME):
         plain, bits = _unsqueeze(content)
     else:
         plain, bits = _cut(content)
-    return columns.put_together(Packed(plain, bits), n, _PRIMED, MAX_UNPACKED_BYTES)
+    return columns.put_together(Packed(plain, bits), n, PRIMED, MAX_UNPACKED_BYTES)
 
 
 def _unsqueeze(content: bytes) -> tuple[bytes, bytes]:

@@ -43,6 +43,9 @@ def test_every_hash_is_what_the_protocol_says(
     assert chain.leaf(secret, EPOCH, stream, seq, payload) == leaf
     after = hashlib.sha256(b"head" + head + place + bytes([kind]) + leaf).digest()
     assert chain.next_head(head, stream, seq, kind, leaf) == after
+    salter = chain.Salter(secret, EPOCH, stream)
+    assert [salter.leaf(seq, payload), salter.leaf(seq, payload)] == [leaf, leaf]
+    assert chain.heads(head, stream, seq, [kind], [leaf]) == [after]
 
 
 def test_the_first_head_ties_realm_unit_epoch_and_stream() -> None:
@@ -56,6 +59,13 @@ def test_the_first_head_ties_realm_unit_epoch_and_stream() -> None:
         for stream in Stream
     }
     assert len(heads) == 2 * 2 * 2 * 5
+
+
+def test_many_heads_are_those_one_by_one() -> None:
+    entries = make_entries(9)
+    head = chain.first_head("training", "van-07", EPOCH, Stream.VITALS)
+    kinds, leaves = [entry.kind for entry in entries], [entry.leaf for entry in entries]
+    assert chain.heads(head, Stream.VITALS, 1, kinds, leaves) == [entry.head for entry in entries]
 
 
 def test_a_whole_chain_has_no_break() -> None:

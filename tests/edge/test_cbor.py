@@ -163,6 +163,27 @@ def test_only_maps_with_integer_keys_come_apart(raw: str) -> None:
         cbor.split(bytes.fromhex(raw))
 
 
+@given(st.lists(values, max_size=8))
+def test_a_list_comes_apart_and_together(listed: list[cbor.Value]) -> None:
+    raw = cbor.encode(listed)
+    parts = cbor.items(raw)
+    assert parts == [(cbor.encode(value), cbor.decode(cbor.encode(value))) for value in listed]
+    assert cbor.list_of([part for part, _ in parts]) == raw
+
+
+@pytest.mark.parametrize(
+    "raw", ["", "00", "a0", "8100 00", "81", "82 00", "9a", "9fff", "98 01 00", "81 1800"]
+)
+def test_only_lists_in_the_one_form_come_apart(raw: str) -> None:
+    with pytest.raises(MalformedCbor):
+        cbor.items(bytes.fromhex(raw))
+
+
+@given(st.binary(max_size=300))
+def test_the_bytes_of_a_string_of_bytes_are_found(content: bytes) -> None:
+    assert cbor.content(cbor.encode(content)) == content
+
+
 def test_the_first_value_is_read_as_strictly() -> None:
     assert cbor.decode_first(bytes.fromhex("820001ff")) == ([0, 1], 3)
     with pytest.raises(MalformedCbor):

@@ -29,7 +29,7 @@ from sync.wire import (
     squeeze,
 )
 from sync.wire.habits import Habit
-from sync.wire.memory import Mode
+from sync.wire.shape import Mode
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "wire.md"
 _TABLE: Final = re.compile(r"(<!-- table (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -80,7 +80,7 @@ def test_another_reader_finds_them_by_the_page_alone() -> None:
     assert packed[-1] == 0x80
     length = int.from_bytes(packed[:4], "big")
     assert cbor2.loads(packed[4 + length : -1]) == list(DATA)
-    assert squeeze.unpack(padding.pad(packed[4 : 4 + length]), 5) == [
+    assert squeeze.unpack(padding.pad(packed[4 : 4 + length]), 5).rows() == [
         Row(entry.kind, entry.payload or b"") for entry in MADE
     ]
 
