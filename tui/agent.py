@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -27,6 +27,8 @@ from edge.localapi.shapes import Message, PatientShown, Saved
 Event: TypeAlias = tuple[str, Message]
 """The name of an event and what it says."""
 
+M = TypeVar("M", bound=Message)
+
 TOPICS: Final = ("readings", "saved", "streams", "devices", "link")
 WAVES: Final = "waves"
 
@@ -40,6 +42,10 @@ class Agent(Protocol):
 
     def connected(self) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         """A connection, and the events that come over it until it ends with `AgentUnreachable`."""
+        ...
+
+    async def call(self, method: str, answer: type[M], request: str | None = None, /, **fields: object) -> M:
+        """Any method of the local API, for a screen that needs one which no other does."""
         ...
 
     async def status(self) -> Status: ...
@@ -85,6 +91,9 @@ class SocketAgent:
                 yield _events(api)
             finally:
                 self._api = None
+
+    async def call(self, method: str, answer: type[M], request: str | None = None, /, **fields: object) -> M:
+        return answer.model_validate(await self._ask(method, request, **fields))
 
     async def status(self) -> Status:
         return Status.model_validate(await self._ask("status"))
@@ -153,7 +162,7 @@ class SocketAgent:
         answer = await self._ask("break-glass", request, reason=reason, minutes=minutes)
         return GlassBroken.model_validate(answer)
 
-    async def _ask(self, method: str, request: str | None = None, **fields: Any) -> dict[str, Any]:  # noqa: ANN401  as wide as JSON
+    async def _ask(self, method: str, request: str | None = None, /, **fields: Any) -> dict[str, Any]:  # noqa: ANN401  as wide as JSON
         if self._api is None:
             raise AgentUnreachable("There is no agent.", next_step="Wait until it is back.")
         return await self._api.call(method, request_id=request, **fields)

@@ -20,6 +20,8 @@ from edge.errors import QafilaError
 from edge.i18n.catalogue import Catalogue
 from edge.localapi.answers import SignedIn
 from edge.localapi.client import AgentUnreachable
+from edge.localapi.events import SavedEvent
+from edge.localapi.expertise import InboxEvent, InboxList, Requests
 from edge.localapi.shapes import Message
 from edge.ports.caller import CallRefused
 from tui import theme
@@ -134,6 +136,18 @@ class QafilaApp(App[None], inherit_bindings=False):
             self.tick()
             await asyncio.sleep(_AGAIN_S)
 
+    @work(exclusive=True, group="inbox")
+    async def _look_at_inbox(self) -> None:
+        """What came and what should have come, for the header of whoever may read it."""
+        person = self.hub.situation.person
+        if person is None or person.role == "technician":
+            return
+        call = self.hub.agent.call
+        with contextlib.suppress(QafilaError):  # the inbox itself says what is wrong
+            asked = await call("request.list", Requests, waiting=True)
+            came = await call("inbox.list", InboxList)
+            self.hub.situation.take_inbox(came.unread, list(asked.requests))
+
     @work(exclusive=True, group="look")
     async def _look(self) -> None:
         with contextlib.suppress(QafilaError):  # whoever keeps in touch says that it has gone
@@ -160,6 +174,8 @@ class QafilaApp(App[None], inherit_bindings=False):
         if name == "glass-whole":
             self._glass_is_whole()
             return
+        if isinstance(message, InboxEvent) or (isinstance(message, SavedEvent) and message.what == "request"):
+            self._look_at_inbox()
         for screen in self.screen_stack:
             if isinstance(screen, QafilaScreen) and screen.is_mounted:
                 screen.heard(message)
@@ -191,9 +207,11 @@ class QafilaApp(App[None], inherit_bindings=False):
         technical = event.person.role == "technician"
         if not shown or technical is not isinstance(shown[0], TechnicianScreen):
             await self._begin(TechnicianScreen(self.hub) if technical else self._first(self.hub))
+            self._look_at_inbox()
             return
         for screen in shown:
             await screen.resumed()
+        self._look_at_inbox()
 
     async def _follow(self, person: SignedIn) -> bool:
         """Have the agent tell what this person may hear."""
@@ -210,6 +228,7 @@ class QafilaApp(App[None], inherit_bindings=False):
 
     async def _begin(self, screen: QafilaScreen) -> None:
         """Show this and nothing else: what another person saw is no longer there, covered or not."""
+        self.hub.drafts.clear()
         while len(self.screen_stack) > 1:
             await self.pop_screen()
         await self.push_screen(screen)
@@ -226,6 +245,7 @@ class QafilaApp(App[None], inherit_bindings=False):
         if await self._follow(acting):
             self.hub.situation.glass_until_s = event.broken.since_s + event.broken.minutes * 60
             await self._begin(self._first(self.hub))
+            self._look_at_inbox()
 
     @work(exclusive=True, group="glass")
     async def _glass_is_whole(self) -> None:

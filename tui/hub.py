@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from edge.errors import QafilaError
 from edge.i18n.catalogue import Catalogue
@@ -25,6 +25,7 @@ class Hub:
 
     Attributes:
         now_s: a clock for measuring waits and ages.
+        drafts: what was typed on a screen that was left, by its name and visit.
         waves: whether live waves are shown; without them the screen is light enough for a slow line.
     """
 
@@ -34,6 +35,7 @@ class Hub:
     now_s: Callable[[], float]
     waves: bool = True
     situation: Situation = dataclasses.field(default_factory=Situation)
+    drafts: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict[str, dict[str, Any]])
 
     @property
     def present(self) -> bool:

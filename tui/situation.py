@@ -6,6 +6,7 @@ from typing import Final
 
 from edge.localapi.answers import SignedIn, Status
 from edge.localapi.events import DeviceEvent, DeviceForgotten, Heartbeat, StreamsEvent, UnitEvent
+from edge.localapi.expertise import InboxEvent, RequestShown
 from edge.localapi.shapes import DeviceShown, LinkShown, Message, PlaceShown, StreamShown, Word
 
 SILENT_AFTER_S: Final = 1.7
@@ -29,6 +30,8 @@ class Situation:
         screen_lock_s: how long the screen stays uncovered without a key.
         place: where the unit stands, while that is known.
         clock_off_ms: what a satellite receiver would add to the unit's clock, while one says so.
+        unread: how much of what came from the centre nobody has read.
+        asked: questions to specialists that wait for an answer, as they were last looked at.
         glass_until_s: when the emergency of a technician ends, on the measuring clock; None without one.
     """
 
@@ -49,6 +52,8 @@ class Situation:
     calm_until_s: float = float("-inf")
     problem: str | None = None
     screen_lock_s: int = 120
+    unread: int = 0
+    asked: list[RequestShown] = dataclasses.field(default_factory=list[RequestShown])
     _wall_at_s: float = dataclasses.field(default=0.0, init=False)
 
     def greet(self, status: Status, now_s: float) -> None:
@@ -80,6 +85,8 @@ class Situation:
                 self.link = message
             case DeviceEvent():
                 self._hear_device(message)
+            case InboxEvent():
+                self.unread = message.unread
             case DeviceForgotten():
                 self.devices.pop(message.key, None)
             case UnitEvent():
@@ -90,6 +97,10 @@ class Situation:
             case _:
                 pass
         self.heard_s = now_s
+
+    def take_inbox(self, unread: int, asked: list[RequestShown]) -> None:
+        """Take what a look at the inbox tells."""
+        self.unread, self.asked = unread, asked
 
     def _hear_device(self, message: DeviceEvent) -> None:
         known = self.devices.get(message.key)
@@ -112,6 +123,7 @@ class Situation:
         """
         self.calm_until_s = now_s + SILENT_AFTER_S if self.connected and self.person is None else now_s
         self.connected, self.person = False, None
+        self.take_inbox(0, [])
 
     def present(self, now_s: float) -> bool:
         """Whether the agent is there: connected and not silent."""

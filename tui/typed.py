@@ -2,13 +2,27 @@
 
 import datetime
 import re
+import unicodedata
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from edge.vitals.codes import VITALS, Code
 
+_NOT_SEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_JOINERS: Final = "\u200c\u200d"
 _NUMBER: Final = re.compile(r"^\d{1,5}([.,]\d{1,2})?$")
 OLDEST_YEARS: Final = 125
+
+
+def inert(text: str) -> str:
+    """A text from elsewhere as it may be drawn: what is not to be seen becomes a question mark."""
+    return "".join(
+        " " if character == "\t"
+        else character
+        if character == "\n" or character in _JOINERS or unicodedata.category(character) not in _NOT_SEEN
+        else "?"
+        for character in text.replace("\r\n", "\n")
+    )  # fmt: skip
 
 
 def read_number(code: Code, typed: str) -> str | None:

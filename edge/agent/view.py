@@ -209,6 +209,7 @@ def recording(shown: Waveform, places: Sequence[int], progress: Mapping[Stream, 
         "interrupted": shown.ended == INTERRUPTED,
         "received": states.count(RecordState.RECEIVED),
         "state": furthest_behind(states).value,
+        "kept_bytes": shown.kept_bytes,
     }
 
 

@@ -279,7 +279,7 @@ class RecordingShown(Message):
     ``seconds`` of samples by the device's own ``rate``; ``rate_found`` is the rate by the box's clock with
     its standard uncertainty; ``recording``: more of it is coming; ``interrupted``: the agent stopped in the
     midst of it. ``received`` of its ``chunks`` are at the centre with their samples, and ``state`` is that
-    of the chunk furthest behind.
+    of the chunk furthest behind. ``kept_bytes``: what its samples take here, as they are sent.
     """
 
     waveform: uuid.UUID
@@ -300,6 +300,7 @@ class RecordingShown(Message):
     interrupted: bool
     received: int
     state: State
+    kept_bytes: int = 0
 
 
 class FlawShown(Message):

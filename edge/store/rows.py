@@ -188,6 +188,7 @@ class Waveform:
         samples: of each lead, in all chunks together.
         rate_found: samples a second by the box's clock, and the standard uncertainty of that.
         ended: ``whole``, ``interrupted``, or None while it is recorded.
+        kept_bytes: what its samples take here, as they are stored and sent; 0 once they are purged.
     """
 
     waveform: bytes
@@ -205,6 +206,7 @@ class Waveform:
     samples: int
     rate_found: tuple[Decimal, Decimal] | None
     ended: str | None
+    kept_bytes: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -26,7 +26,9 @@ WHOLE: Final = "whole"
 INTERRUPTED: Final = "interrupted"
 _WAVEFORMS: Final = (
     "SELECT waveform, encounter, waveforms.patient, code, device, source, leads, unit, step, rate, wall_ms,"
-    " chunks, samples, rate_found, rate_uncertainty, ended FROM waveforms"
+    " chunks, samples, rate_found, rate_uncertainty, ended,"
+    " (SELECT coalesce(sum(length(data)), 0) FROM waveform_chunks AS kept"
+    " WHERE kept.waveform = waveforms.waveform) FROM waveforms"
 )
 _CHUNKS: Final = (
     "SELECT epochs.epoch, journal.seq, waveform, waveform_chunks.number, samples, first_ms, gaps, flaws,"
@@ -195,7 +197,7 @@ def _damaged() -> StoreDamaged:
 
 def _waveform(row: Row) -> Waveform:
     waveform, encounter, patient, code, device, source, leads, unit, step, rate, wall_ms = row[:11]
-    chunks, samples, found, uncertainty, ended = row[11:]
+    chunks, samples, found, uncertainty, ended, kept_bytes = row[11:]
     return Waveform(
         waveform=waveform,
         encounter=encounter,
@@ -212,4 +214,5 @@ def _waveform(row: Row) -> Waveform:
         samples=samples,
         rate_found=None if found is None else (Decimal(found), Decimal(uncertainty)),
         ended=ended,
+        kept_bytes=kept_bytes,
     )

@@ -39,7 +39,7 @@ from edge.localapi.shapes import (
     Word,
 )
 from edge.ports.caller import CallRefused
-from tui.agent import Event
+from tui.agent import Event, M
 
 PIN = "482913"
 USER = "fatima"
@@ -160,12 +160,21 @@ def device(key: str, kind: str, *, battery: int | None = None, on_command: bool 
     return DeviceShown(key=key, kind=kind, state="present", code=None, identity=said, on_command=on_command)
 
 
+UNSCRIPTED: dict[str, dict[str, Any]] = {
+    "inbox.list": {"messages": (), "unread": 0},
+    "request.list": {"requests": ()},
+    "expected.list": {"expected": ()},
+}
+"""What an agent answers to which nobody has said anything."""
+
+
 class FakeAgent:
     """An agent a test scripts.
 
     Attributes:
         answers: refusals to give, by method; each once.
         calls: what was asked, in order.
+        scripted: what `call` answers, by method: fields, or what makes them of the fields asked with.
     """
 
     def __init__(self, *, realm: str = "training", open_visit: bool = True) -> None:
@@ -182,6 +191,7 @@ class FakeAgent:
         self.there = True
         self.refuse: dict[str, list[QafilaError]] = {}
         self.calls: list[tuple[str, Any]] = []
+        self.scripted: dict[str, Any] = {}
         self.streams: dict[Word, StreamShown] = {
             "vitals": stream(15, 13, 12, 11),
             "alert": stream(1, 0, 0, 0),
@@ -224,6 +234,17 @@ class FakeAgent:
             raise AgentUnreachable("No agent.", next_step="")
         if self.refuse.get(method):
             raise self.refuse[method].pop(0)
+
+    async def call(self, method: str, answer: type[M], request: str | None = None, /, **fields: object) -> M:
+        self._asked(method, (request, fields))
+        said = self.scripted.get(method, UNSCRIPTED.get(method))
+        if said is None:
+            raise CallRefused("Not scripted.", next_step="", code="method-unknown")
+        return answer.model_validate(said(fields) if callable(said) else said)
+
+    def asked(self, method: str) -> list[Any]:
+        """Under which id and with what fields a method was called, in order."""
+        return [what for name, what in self.calls if name == method]
 
     async def status(self) -> Status:
         self._asked("status")

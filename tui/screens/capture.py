@@ -21,7 +21,8 @@ from tui.device_book import DeviceBook
 from tui.hub import Hub
 from tui.monitor import Kind, Monitor
 from tui.records import rows
-from tui.screens.base import QafilaScreen, keys
+from tui.screens.ask import AskScreen
+from tui.screens.base import QafilaScreen, keys, uncovered
 from tui.screens.confirm import Confirm
 from tui.screens.cuff import ChooseCuff, Cuffs, Start, mode_for
 from tui.screens.devices import MOVE_KEYS, DevicesScreen
@@ -35,7 +36,7 @@ from tui.widgets.tile import plain_lines, words_of
 from tui.widgets.tile_grid import Tiles
 from tui.widgets.wave import FRAMES_PER_S
 
-_OF_A_ROOMY_SCREEN: Final = (("F5", "key.wave"), ("↑↓", "key.scroll"))
+_OF_A_ROOMY_SCREEN: Final = (("F5", "key.wave"), ("↑↓", "key.scroll"), ("F11", "key.expert"))
 """Keys for what the smallest layout has not."""
 
 
@@ -51,6 +52,7 @@ class CaptureScreen(QafilaScreen):
         _OF_A_ROOMY_SCREEN[0],
         ("F6", "key.devices"),
         ("T", "key.tray"),
+        _OF_A_ROOMY_SCREEN[2],
         _OF_A_ROOMY_SCREEN[1],
         ("F12", "key.close"),
         ("Esc", "key.patients"),
@@ -59,7 +61,9 @@ class CaptureScreen(QafilaScreen):
         ("F10", "key.quit"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        *keys(escape="back", f2="back", f3="cuff", f4="enter", f5="wave", f6="devices", t="tray"),
+        *keys(
+            escape="back", f2="back", f3="cuff", f4="enter", f5="wave", f6="devices", t="tray", f11="expert"
+        ),
         *keys(f12="close", f1="app.help", f9="app.lock", f10="app.leave"),
         *keys(**MOVE_KEYS),
     ]
@@ -256,6 +260,14 @@ class CaptureScreen(QafilaScreen):
 
     async def action_tray(self) -> None:
         await self.app.push_screen(TrayScreen(self.hub, self.patient, self.encounter))
+
+    @work(exclusive=True, group="expert")
+    async def action_expert(self) -> None:
+        """Ask a specialist about this visit, with what is saved of it now."""
+        visit = await self.ask(lambda: self.hub.agent.encounter(self.encounter))
+        if visit is not None:
+            await uncovered(self)
+            await self.app.push_screen(AskScreen(self.hub, self.patient, visit, self.notice.tell))
 
     async def action_close(self) -> None:
         say = self.hub.say

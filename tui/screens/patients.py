@@ -22,6 +22,7 @@ from tui.records import SYMBOLS
 from tui.screens.base import QafilaScreen, keys, taken, uncovered
 from tui.screens.capture import CaptureScreen
 from tui.screens.confirm import Confirm
+from tui.screens.inbox import InboxScreen
 from tui.screens.register import Register
 from tui.widgets.flow import Part, content, shortened
 from tui.widgets.line import Line
@@ -45,13 +46,14 @@ class PatientsScreen(QafilaScreen):
         ("↑↓", "key.choose"),
         ("F2", "key.new"),
         ("F3", "key.all"),
+        ("F11", "key.inbox"),
         ("F1", "key.help"),
         ("F9", "key.lock"),
         ("F10", "key.quit"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys(up="move(-1)", down="move(1)", pageup="move(-10)", pagedown="move(10)"),
-        *keys(enter="enter", escape="clear", f1="app.help", f2="new", f3="all"),
+        *keys(enter="enter", escape="clear", f1="app.help", f2="new", f3="all", f11="inbox"),
         *keys(f9="app.lock", f10="app.leave"),
         *[Binding(str(digit), f"digit({digit})", show=False, priority=True) for digit in range(1, 10)],
     ]
@@ -121,6 +123,9 @@ class PatientsScreen(QafilaScreen):
     def action_all(self) -> None:
         self._everybody = not self._everybody
         self._fill()
+
+    async def action_inbox(self) -> None:
+        await self.app.push_screen(InboxScreen(self.hub))
 
     async def action_new(self) -> None:
         await self.app.push_screen(Register(self.hub), self._registered)

@@ -9,6 +9,7 @@ from edge.localapi.shapes import PatientShown
 from tui import theme
 from tui.agent import full_name
 from tui.hub import Hub
+from tui.replies import late
 from tui.widgets.flow import Part, content, flow
 
 _TRAINING: Final = f"bold {theme.BLACK} on {theme.NOTICE}"
@@ -66,7 +67,7 @@ class Header(_Bar):
             parts.append(Part(identifiers, theme.WHITE))
         if not hub.present:
             parts.append(Part(f" {hub.say('header.absent')} ", _ALARM))
-        parts += [self._queue(), *self._waves(), self._link(), self._clock()]
+        parts += [self._queue(), *self._waves(), *self._replies(), self._link(), self._clock()]
         low = situation.low_batteries
         if low:
             named = ", ".join(low) if len(low) <= _MOST_NAMED else str(len(low))
@@ -90,6 +91,15 @@ class Header(_Bar):
         if not self.hub.present or waves is None or not waves[1]:
             return []
         return [Part(self.hub.say("header.waves", received=waves[0], all=waves[1]), theme.WHITE)]
+
+    def _replies(self) -> list[Part]:
+        """What came and nobody has read, and what should have come; to whoever may read it."""
+        hub, situation = self.hub, self.hub.situation
+        if not hub.present or situation.person is None:
+            return []
+        overdue = late(situation.asked, situation.wall_now_ms(hub.now_s()))
+        parts = [Part(hub.say("header.unread", n=situation.unread), theme.NOTICE)] if situation.unread else []
+        return [*parts, *([Part(hub.say("header.late", n=overdue), theme.NOTICE)] if overdue else [])]
 
     def _link(self) -> Part:
         hub, situation = self.hub, self.hub.situation

@@ -43,6 +43,27 @@ def content(lines: Sequence[Sequence[Part]]) -> Content:
     return Content("\n").join(made)
 
 
+def wrapped(text: str, width: int) -> list[str]:
+    """A text of any length on as many lines as it needs; its own line ends stay, and no letter is lost."""
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in paragraph.split(" "):
+            joined = f"{line} {word}" if line else word
+            if cell_len(joined) <= width:
+                line = joined
+                continue
+            if line:
+                lines.append(line)
+            line = word
+            while cell_len(line) > width:  # a word as long as that stands on several lines
+                cut = max(1, len(set_cell_size(line, width).rstrip()))
+                lines.append(line[:cut])
+                line = line[cut:]
+        lines.append(line)
+    return lines
+
+
 def shortened(text: str, width: int) -> str:
     """Words in at most so many cells. Never for numbers: those are shown whole or not at all."""
     if cell_len(text) <= width:

@@ -57,6 +57,8 @@ async def test_closing_the_visit_saves_the_rest_and_ends_the_recording(tmp_path:
         await bench.save()
         [found] = await bench.waveforms()
         assert (found.encounter, found.chunks, found.ended) == (visit.bytes, 2, "whole")
+        samples = wavecodec.encode([[5] * 1000]), wavecodec.encode([[5] * 300])
+        assert found.kept_bytes == sum(map(len, samples))
         assert await bench.samples(found) == [5] * 1300
         assert bench.recorder.recording == ()
 
