@@ -21,17 +21,16 @@ from edge.localapi.client import connect
 from edge.records.fields import Kind, Stream
 from edge.records.people import user_id
 from edge.records.reasons import ExportReason
+from edge.vitals.quantity import shown_unit
 
 VERSION: Final = 1
 """Of the file's form."""
-_UNITS: Final = {"mm[Hg]": "mmHg", "Cel": "°C", "{score}": "/10"}
-"""UCUM's codes that no person reads."""
 _TRUSTED: Final = frozenset({"ntp", "gnss", "centre"})
 """Clocks that somebody keeps right; of every other the text says which it was."""
 
 
-def patient_id(text: str) -> uuid.UUID:
-    """The id as typed.
+def id_of(text: str, what: str) -> uuid.UUID:
+    """The id of a ``patient`` or ``visit`` as typed.
 
     Raises:
         QafilaError: ``usage``; it is none.
@@ -40,7 +39,7 @@ def patient_id(text: str) -> uuid.UUID:
         return uuid.UUID(text)
     except ValueError:
         raise QafilaError(
-            "That is no patient's id.",
+            f"That is no {what}'s id.",
             next_step="Ids look like 0190f3a1-…; the screens and patient.find of the local API give them.",
             code="usage",
         ) from None
@@ -184,7 +183,7 @@ def _visit(visit: Mapping[str, Any], corrected: set[tuple[Any, ...]], word: Cata
         number = (
             word(f"missing.{value['missing']}")
             if value["value"] is None
-            else f"{value['value']} {_UNITS.get(value['unit'], value['unit'])}"
+            else f"{value['value']} {shown_unit(value['unit'])}"
         )
         clock = value.get("clock")
         notes = [

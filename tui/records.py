@@ -8,12 +8,12 @@ from typing import Final
 
 from edge.localapi.shapes import ObservationShown, ShownValue, State, StreamShown
 from edge.vitals.codes import Code
+from edge.vitals.quantity import shown_unit
 from tui.monitor import measured
 
 ORDER: Final[tuple[State, ...]] = ("saved", "sent", "arrived", "received")
 SYMBOLS: Final[dict[State, str]] = {"saved": "●", "sent": "↑", "arrived": "◆", "received": "✓"}
 """Signs that differ at every level of characters: a Linux console draws a triangle as it draws an arrow."""
-_SHORT_UNITS: Final = {"mm[Hg]": "mmHg", "Cel": "°C", "{score}": "/10"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def parts_of(
     else:
         left = {each.code: each for each in (systolic, diastolic) if each is not None} | left
     for code, each in left.items():
-        parts.append((code, measured(each), _SHORT_UNITS.get(each.unit or "", each.unit or "")))
+        parts.append((code, measured(each), shown_unit(each.unit or "")))
     missing = tuple(dict.fromkeys(each.missing for each in by_code.values() if each.missing))
     return tuple(parts), missing
 

@@ -4,9 +4,11 @@ from typing import Annotated
 
 import typer
 
+from cli.commands import sheet
 from cli.options import AsJson, Home, PinStdin
 
 app = typer.Typer(no_args_is_help=True)
+sheet.register(app)
 
 Patient = Annotated[str, typer.Argument(help="The patient's id, as `patients find` shows it.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept with the entry and reaches the centre.")]

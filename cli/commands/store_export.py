@@ -59,7 +59,7 @@ def export(
     from edge.config import Places
     from edge.i18n import catalogue
 
-    id_ = exporting.patient_id(patient)
+    id_ = exporting.id_of(patient, "patient")
     exporting.check_absent(out)
     (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
     record = exporting.collect(Places.at(home), user, pin, id_, reason)

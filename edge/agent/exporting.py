@@ -47,7 +47,7 @@ def page(store: Store, person: Patient, after: uuid.UUID | None) -> Answer:
     values = 0
     for each in rest[:VISITS_AT_ONCE]:
         observations = store.observations(each.encounter)
-        shown.append(_visit(store, each, observations))
+        shown.append(visit(store, each, observations))
         values += len(observations)
         if values >= VALUES_AT_ONCE:
             break
@@ -55,9 +55,9 @@ def page(store: Store, person: Patient, after: uuid.UUID | None) -> Answer:
     records = [person, *(found for each in person.merged if (found := store.patient(each)) is not None)]
     return {
         "unit": store.unit,
-        "records": [_record(each) for each in records],
+        "records": [record(each) for each in records],
         "consents": [_consent(each) for each in store.consents(person.patient)],
-        "alerts": [_alert(each) for record in records for each in store.alerts_of(record.patient)],
+        "alerts": [_alert(each) for who in records for each in store.alerts_of(who.patient)],
         "visits": shown,
         "next": view.uuid_text(last),
     }
@@ -68,7 +68,8 @@ def access(person: Patient, reason: ExportReason) -> Payload:
     return payloads.access(f"{METHOD}:{reason}", person.patient)
 
 
-def _record(shown: Patient) -> Json:
+def record(shown: Patient) -> Json:
+    """All that is known of a patient."""
     return {
         "patient": view.uuid_text(shown.patient),
         "revision": shown.revision,
@@ -100,7 +101,8 @@ def _consent(shown: Consent) -> Json:
     }
 
 
-def _visit(store: Store, shown: Encounter, observations: list[Observation]) -> Json:
+def visit(store: Store, shown: Encounter, observations: list[Observation]) -> dict[str, Json]:
+    """A visit with its values as they were saved, and its recordings without samples."""
     site = None if shown.site is None else store.site(shown.site)
     return {
         "encounter": view.uuid_text(shown.encounter),

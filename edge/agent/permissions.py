@@ -37,6 +37,7 @@ ALLOWED: Final[dict[str, frozenset[Role]]] = {
     "patient.list": _CARE,
     "patient.find": _CARE,
     "patient.export": _SUPERVISOR,
+    "visit.sheet": _CARE,
     "encounter.open": _CARE,
     "encounter.close": _CARE,
     "encounter.show": _CARE,

@@ -23,6 +23,7 @@ from edge.agent.commands.records import RecordCommands
 from edge.agent.commands.recovery import RecoveryCommands
 from edge.agent.commands.secrets import Secrets
 from edge.agent.commands.sessions import SessionCommands
+from edge.agent.commands.sheets import SheetCommands
 from edge.agent.commands.sites import SiteCommands
 from edge.agent.commands.syncing import SyncCommands
 from edge.agent.commands.tray import TrayCommands
@@ -172,6 +173,7 @@ class Agent:
             "patient.list": patients.recent,
             "patient.find": patients.find,
             "patient.export": ExportCommands(self._ledger).export,
+            "visit.sheet": SheetCommands(self._ledger, self._parts.realm).sheet,
             "encounter.open": visits.open,
             "encounter.close": visits.close,
             "encounter.show": visits.show,

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from edge.localapi import answers, events, expertise, exported, requests, syncing
+from edge.localapi import answers, events, expertise, exported, requests, sheets, syncing
 from edge.localapi.shapes import ForkShown, LinkShown, Message, Nothing, Saved
 
 VERSION: Final = 1
@@ -83,6 +83,11 @@ METHODS: Final[dict[str, Method]] = {
         exported.Exported,
         "Everything kept of one person, some visits at a time, in readable form; for supervisors, with the"
         " reason, and audited.",
+    ),
+    "visit.sheet": Method(
+        requests.EncounterNamed,
+        sheets.Sheet,
+        "What stands on the sheet of paper that a patient takes home; each time is audited.",
     ),
     "encounter.open": Method(
         requests.PatientNamed,

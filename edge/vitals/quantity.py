@@ -32,6 +32,19 @@ class Unit(StrEnum):
     NONE = "1"
 
 
+_SHOWN: Final = {
+    Unit.MILLIMETRE_OF_MERCURY: "mmHg",
+    Unit.CELSIUS: "°C",
+    Unit.KILOGRAM_PER_SQUARE_METRE: "kg/m²",
+    Unit.SCORE: "/10",
+}
+
+
+def shown_unit(code: str) -> str:
+    """A unit as people write it; UCUM's own codes are for machines."""
+    return _SHOWN.get(Unit(code), code) if code in set(Unit) else code
+
+
 class MissingReason(StrEnum):
     """Why a device that measures this has no number now, or a person none to enter."""
 

@@ -49,6 +49,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "encounter.open": {"patient": SOMEBODY},
     "encounter.close": {"encounter": SOMEBODY},
     "encounter.show": {"encounter": SOMEBODY},
+    "visit.sheet": {"encounter": SOMEBODY},
     "waveform.read": {"waveform": SOMEBODY},
     "observe": {"encounter": SOMEBODY, "values": [{"code": "temp", "value": "36.9"}]},
     "observation.correct": {"encounter": SOMEBODY, "observation": 1, "value": "36.9", "reason": "misread"},
