@@ -31,6 +31,7 @@ def make_key(places: Places, unit: str) -> bytes:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+    places.uplink.mkdir(mode=0o700, parents=True, exist_ok=True)  # a box put back from a backup has none yet
     path = key_file(places.uplink, keys.kid(public))
     write_new_file(path, private, mode=0o600)
     owner = places.uplink.stat()

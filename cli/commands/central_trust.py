@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command(
         "revoke", epilog="Example: qafila central revoke van-07 --compromised --reason stolen --by hakim"
     )(revoke)
+    app.command("retire", epilog="Example: qafila central retire van-07.retired --by hakim")(retire)
     app.command("held", epilog="Example: qafila central held --json")(held)
     app.command(
         "approve", epilog="Example: qafila central approve van-07 --stream vitals --to 410 --by hakim"
@@ -79,6 +80,42 @@ def revoke(
             + "Next: qafila central held"
         ),
     )
+
+
+def retire(
+    statement: Annotated[Path, typer.Argument(help="The file that `qafila unit retire` wrote.")],
+    by: By,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a unit's signed end: hold it against what was received, and believe the unit no further.
+
+    When all is here its right to connect ends, too. Where something is missing a courier stick that was
+    written before may still bring it; give the same command again then. Exit 1 while something is missing.
+    """
+    from cli.files import read_small_file
+    from cli.output import emit, inert, table
+    from edge.clock import SystemClock
+    from sync.central import retiring
+
+    done = retiring.retire(_centre(home), read_small_file(statement), by=by, clock=SystemClock())
+
+    def human() -> str:
+        rows = [[word, str(tip), str(received)] for word, tip, received in done.ends]
+        end = (
+            f"{done.given_up} entries are missing. If a courier stick of this unit is on its way, import it"
+            " and give this command again."
+            if done.given_up
+            else "Everything it ever signed is here. It may not connect any more."
+        )
+        return (
+            f"{done.unit} is retired: {inert(done.reason)} (signed by {inert(done.by)}).\n"
+            f"{table(rows, ['stream', 'signed', 'received'])}\n{end}"
+        )
+
+    emit(done.as_json(), as_json=as_json, human=human)
+    if done.given_up:
+        raise SystemExit(1)
 
 
 def held(

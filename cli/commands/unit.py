@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from cli.commands import unit_retire
 from cli.options import AsJson, Home, PinStdin
 
 app = typer.Typer(no_args_is_help=True)
+unit_retire.register(app)
 
 
 @app.command(

@@ -150,7 +150,7 @@ def _take_receipt(
         return News()
     if receipt.level != level:
         refusals.count("receipt-level")  # a name promises nothing; the key's use decides
-    standing = _standing(opened.store, enrolled)
+    standing = standing_of(opened.store, enrolled)
     if receipt.unit == standing.unit and _is_of_an_earlier_epoch(receipt, opened.store):
         if receipt.level == OPENED and receipt.generation >= max(standing.generation.values(), default=1):
             opened.sealing.clean_earlier(receipt)
@@ -181,7 +181,8 @@ def _is_of_an_earlier_epoch(receipt: Receipt, store: Store) -> bool:
     return receipt.epoch != store.epoch and store.has_epoch(receipt.epoch)
 
 
-def _standing(store: Store, enrolled: Enrolled) -> Standing:
+def standing_of(store: Store, enrolled: Enrolled) -> Standing:
+    """Where the store stands, for who judges a receipt."""
     believed = {level: store.receipt_generation(level) for level in _LEVELS}
     generation = {level: known for level, known in believed.items() if known is not None}
     return Standing(

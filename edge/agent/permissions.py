@@ -89,6 +89,7 @@ WHILE_STOPPED: Final[dict[str, frozenset[Role]]] = {
     "store.restore": _SUPERVISOR,
     "secret.renew": _SUPERVISOR,
     "link.renew": _TECHNICAL,
+    "unit.retire": _SUPERVISOR,
 }
 """The same for what a command does with the store while no agent runs; no connection can ask for it."""
 

@@ -86,11 +86,21 @@ class Held:
         return dataclasses.asdict(self)
 
 
-def revoke(home: CentreHome, unit: str, state: State, reason: str, *, by: str, clock: Clock) -> Revocation:
+def revoke(
+    home: CentreHome,
+    unit: str,
+    state: State,
+    reason: str,
+    *,
+    by: str,
+    clock: Clock,
+    tips: Mapping[tuple[str, str], int] | None = None,
+) -> Revocation:
     """Believe a unit no further than it has been believed so far.
 
     A retired unit may become a compromised one. Nothing makes a revoked unit whole again: a box that goes
-    on is enrolled under a name of its own.
+    on is enrolled under a name of its own. ``tips`` are further ones that a retired unit has signed, by epoch
+    and stream.
 
     Raises:
         NotRevoked: it is not enrolled, is revoked already, or no reason or person is named.
@@ -112,6 +122,8 @@ def revoke(home: CentreHome, unit: str, state: State, reason: str, *, by: str, c
                     code="unit-revoked",
                 )
             through = _signed_tips(connection, unit) if state is State.RETIRED else {}
+            for place, tip in (tips or {}).items():
+                through[place] = max(through.get(place, 0), tip)
             for journal in _journals(connection, unit):
                 receipted = spans.state(connection, journal, realm).through
                 place = (journal.epoch, journal.stream)

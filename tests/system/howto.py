@@ -3,7 +3,8 @@
 A command stands in a block whose first line names its machine: ``sh unit`` or ``sh centre``. Behind that may
 stand
 
-* ``stays``: it runs in a terminal of its own until the page is over;
+* ``stays``: it runs in a terminal of its own until the page is over, or until somebody stops it;
+* ``waits``: it waits for what is said at the other machine; before the next command of its own it has ended;
 * ``until``: it is given again until its answer shows what the block of text behind it says;
 * ``any-status``: it may end as it likes, as a doctor does that has found something.
 
@@ -25,9 +26,9 @@ from typing import Final, Self
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = ROOT / "docs" / "howto"
 WAIT_S: Final = 100.0
-FLAGS: Final = frozenset({"stays", "until", "any-status"})
+FLAGS: Final = frozenset({"stays", "waits", "until", "any-status"})
 _STEERING: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_FENCE: Final = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE: Final = re.compile(r"^ *```(?P<info>[^\n`]*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Step:
 
     machine: str
     command: str
-    flags: frozenset[str]
+    flags: frozenset[str] = frozenset()
     shown: tuple[str, ...] = ()
 
     def matches(self, said: str) -> bool:
@@ -63,7 +64,7 @@ def steps_of(page: Path) -> list[Step]:
     """
     steps: list[Step] = []
     for block in _FENCE.finditer(page.read_text()):
-        info, lines = block["info"].split(), tuple(filter(None, block["text"].splitlines()))
+        info, lines = block["info"].split(), tuple(filter(None, map(str.strip, block["text"].splitlines())))
         if info[:1] == ["sh"]:
             machine, *flags = info[1:] or [""]
             if not machine or not FLAGS.issuperset(flags):
@@ -101,6 +102,7 @@ class Terminal:
     def read(self, seconds: float) -> bool:
         """Take what it says, and answer what it asks; False when there will be no more."""
         if not self._more(seconds):
+            self._answer_prompt()  # by now somebody may know what to say
             return True
         try:
             data = os.read(self._ours, 65_536)
@@ -108,11 +110,14 @@ class Terminal:
             return False
         text = data.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
         self.said += _STEERING.sub("", text)
+        self._answer_prompt()
+        return True
+
+    def _answer_prompt(self) -> None:
         asked = self.said[self._answered :]
         if asked.endswith(": ") and (typed := self._answer(asked.rsplit("\n", 1)[-1])) is not None:
             self._answered = len(self.said)
             os.write(self._ours, typed.encode() + b"\n")
-        return True
 
     def take_what_is_there(self) -> None:
         while self._more(0) and self.read(0):
@@ -153,6 +158,7 @@ class Reader:
         pins: by person, what is typed when a PIN is asked for.
         places: what stands for each name on the page, such as a broker's address.
         into: words before each command, by machine, such as those that enter its network.
+        ports: of the centre's broker, for units and for its own processes.
     """
 
     def __init__(
@@ -161,24 +167,30 @@ class Reader:
         pins: Mapping[str, str],
         places: Mapping[str, str] | None = None,
         into: Mapping[str, list[str]] | None = None,
+        *,
+        ports: tuple[int, int] = (8883, 8884),
     ) -> None:
+        self.ports = ports
         self.directory = directory
         self._pins = dict(pins)
         self._places = dict(places or {})
         self._into = dict(into or {})
         self._last = ""
-        self._running: list[tuple[str, Terminal]] = []
+        self._heard: dict[str, str] = {}
+        self._running: list[tuple[Step, Terminal]] = []
+        self._waiting: dict[str, tuple[Step, Terminal]] = {}
         self.commands = 0
-        for medium in ("stick", "blue", "red"):
+        for medium in ("stick", "blue", "red", "green"):
             (directory / "media" / medium).mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for _, terminal in self._running:
+        terminals = [terminal for _, terminal in [*self._running, *self._waiting.values()]]
+        for terminal in terminals:
             terminal.ask_to_end()
-        for _, terminal in self._running:
+        for terminal in terminals:
             terminal.end()
 
     def home(self, machine: str) -> Path:
@@ -194,6 +206,8 @@ class Reader:
         """
         for step in steps_of(PAGES / page):
             self.do(step)
+        for machine in list(self._waiting):
+            self._finish(machine)
 
     def do(self, step: Step) -> str:
         """Type one command; what it said.
@@ -202,7 +216,10 @@ class Reader:
             AssertionError: it failed, or did not answer as the page shows.
         """
         self.commands += 1
-        if "stays" in step.flags:
+        self._finish(step.machine)
+        if step.machine == "newcard":  # it is in the place of the other
+            self.switch_off("unit")
+        if {"stays", "waits"} & step.flags:
             return self._stay(step)
         end = time.monotonic() + WAIT_S
         while True:
@@ -214,29 +231,59 @@ class Reader:
             good = (status == 0 or "any-status" in step.flags) and step.matches(terminal.said)
             if good or "until" not in step.flags or time.monotonic() > end:
                 assert good, f"$ {step.command}\n{terminal.said}\nexit {status}; {self._logs()}"
+                self._hear(step, terminal.said)
                 return terminal.said
             time.sleep(0.2)
 
     def _stay(self, step: Step) -> str:
         terminal = self._start(step)
-        self._running.append((step.command, terminal))
+        if "waits" in step.flags:
+            self._waiting[step.machine] = (step, terminal)
+        else:
+            self._running.append((step, terminal))
         end = time.monotonic() + WAIT_S
         ready = self._ready(step)
         while not (ready(terminal.said) and step.matches(terminal.said)):
             assert terminal.read(0.05), f"$ {step.command}\n{terminal.said}"
             assert time.monotonic() < end, f"$ {step.command}\n{terminal.said}"
+        self._hear(step, terminal.said)
         return terminal.said
+
+    def switch_off(self, machine: str, command: str = "") -> None:
+        """End what runs there, or that one command."""
+        for each in [each for each in self._running if each[0].machine == machine]:
+            if each[0].command.startswith(command):
+                each[1].end()
+                self._running.remove(each)
+
+    def _finish(self, machine: str) -> None:
+        """What waited for the other machine has to end well now."""
+        if machine not in self._waiting:
+            return
+        step, terminal = self._waiting.pop(machine)
+        try:
+            status = terminal.run()
+        finally:
+            terminal.end()
+        assert status == 0, f"$ {step.command}\n{terminal.said}\nexit {status}"
+
+    def _hear(self, step: Step, said: str) -> None:
+        """What is read out by telephone stands alone on a line, indented."""
+        if (told := re.search(r"^ {4}(\S.*)$", said, re.MULTILINE)) is not None:
+            self._heard[step.machine] = told[1]
 
     def _ready(self, step: Step) -> Callable[[str], bool]:
         """When a person would see that it runs; the next command is typed then."""
         if step.command.startswith("qafila agent"):
             return lambda _: (self.home(step.machine) / "run" / "agent.sock").exists()
-        if step.command.startswith(("mosquitto", "qafila sim run")):
+        if "waits" in step.flags:
+            return lambda said: said.endswith(": ") and "PIN" not in said.rsplit("\n", 1)[-1]
+        if step.command.startswith(("mosquitto", "qafila sim run", "qafila central est")):
             return lambda said: bool(said.strip())
         return lambda _: True
 
     def _start(self, step: Step) -> Terminal:
-        command = step.command.replace("/media/", f"{self.directory}/media/")
+        command = re.sub(r"(?<= )/media/", f"{self.directory}/media/", step.command)
         for name, place in self._places.items():
             command = command.replace(name, place)
         environment = {
@@ -254,6 +301,12 @@ class Reader:
         """What is typed at a prompt; None for one that nobody here knows the answer to."""
         if prompt.startswith("Repeat"):
             return self._last
+        if "Type its name to go on" in prompt:
+            return "van-07"
+        if prompt.startswith("Challenge"):
+            return self._heard.get("unit")
+        if prompt.startswith("Code"):
+            return self._heard.get("centre")
         named = re.search(r"PIN (?:of|for) (\w+)", prompt)
         if named is None:
             return None
@@ -264,4 +317,4 @@ class Reader:
         """The end of what the others have said."""
         for _, terminal in self._running:
             terminal.take_what_is_there()
-        return "".join(f"\n── {command}\n{terminal.said[-1500:]}" for command, terminal in self._running)
+        return "".join(f"\n── {step.command}\n{terminal.said[-1500:]}" for step, terminal in self._running)
