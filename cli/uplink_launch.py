@@ -6,8 +6,11 @@ import sys
 from typing import Any, NoReturn
 
 from cli.unit_setup import BUNDLE_FILE, installed
-from edge.config import Places, UnitConfig, load
+from edge.config import Places, UnitConfig, effective
+from edge.config.keeper import Effective
+from edge.config.slots import STATE
 from edge.errors import QafilaError
+from sync.boxend.pinned import Enrolment
 
 
 def link_settings(config: UnitConfig) -> dict[str, Any]:
@@ -19,6 +22,16 @@ def link_settings(config: UnitConfig) -> dict[str, Any]:
     }
 
 
+def brokers(holds: Effective, enrolled: Enrolment) -> list[dict[str, Any]]:
+    """Where to knock, in turn: what the centre names, then what enrolment did.
+
+    The latter stay, so that no configuration can cut a unit off.
+    """
+    named = () if holds.centre is None else holds.centre.broker
+    both = [(b.host, b.port, b.tls) for b in named] + [(b.host, b.port, b.tls) for b in enrolled.brokers]
+    return [{"host": host, "port": port, "tls": tls} for host, port, tls in dict.fromkeys(both)]
+
+
 def become_uplink(places: Places, *, backoff_max_s: float, json_log: bool = False) -> NoReturn:
     """Check the configuration, then replace this process by the uplink with plain values on a descriptor.
 
@@ -28,8 +41,8 @@ def become_uplink(places: Places, *, backoff_max_s: float, json_log: bool = Fals
     Raises:
         QafilaError: ``not-enrolled`` before a bundle is installed; what `load` raises.
     """
-    config = load(places.config)
-    enrolled = installed(places)
+    holds = effective(places)
+    config, enrolled = holds.config, installed(places)
     if enrolled is None:
         raise QafilaError(
             "This unit is not enrolled, so there is no broker to speak to and no centre to believe.",
@@ -43,7 +56,8 @@ def become_uplink(places: Places, *, backoff_max_s: float, json_log: bool = Fals
         "spool_out": str(places.spool_out),
         "spool_in": str(places.spool_in),
         "notes": str(places.uplink),
-        "brokers": [{"host": b.host, "port": b.port, "tls": b.tls} for b in enrolled.brokers],
+        "brokers": brokers(holds, enrolled),
+        "configuration": str(places.configuration / STATE),
         "keyset": enrolled.keyset_raw.hex(),
         "bundle": str(places.pinned / BUNDLE_FILE),
         "again": [sys.executable, *sys.orig_argv[1:]],

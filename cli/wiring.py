@@ -25,7 +25,8 @@ from edge.agent.parts import Device, Enrolled, Pace, Parts, Periods
 from edge.agent.portions import Sizes
 from edge.agent.service import run
 from edge.clock import Clock, ClockQuality, SystemClock
-from edge.config import ConfigRefused, DeviceSection, Places, UnitConfig, load
+from edge.config import ConfigRefused, DeviceSection, Places, UnitConfig, effective, load
+from edge.config.keeper import UnitConfiguration, begin
 from edge.errors import QafilaError
 from edge.localapi.server import bind, serve
 from edge.ports.workshop import DeviceRefused
@@ -59,10 +60,11 @@ def run_agent(places: Places, *, json_log: bool = False) -> None:
     Raises:
         QafilaError: the configuration, a device kind or the lock says no.
     """
-    config = load(places.config)
+    load(places.config)  # a unit that is none, or is written wrongly, is told first
     process.harden()
     logs.to_stderr("agent", as_json=json_log)
     with ExclusiveLock(places.agent_lock):
+        config = begin(places)
         listening = passed_on() or bind(places.socket, group=config.socket.group)
         anew = False
         try:
@@ -94,12 +96,13 @@ async def _run(places: Places, config: UnitConfig, listening: socket.socket) -> 
             """An edited unit.toml, perhaps, which the next start would refuse."""
             try:
                 spare = UnitWorkshop(radio, clock, lambda _: None, real=real)
-                agent_parts(places, load(places.config), clock, spare)
+                agent_parts(places, effective(places).config, clock, spare)
             except QafilaError as error:
                 return error
             return None
 
-        return await run(dataclasses.replace(parts, begins_anew=what_keeps))
+        configuration = UnitConfiguration(places, load(places.config))
+        return await run(dataclasses.replace(parts, begins_anew=what_keeps, configuration=configuration))
 
 
 def agent_parts(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cli.commands import (
+    central_configuring,
     central_copies,
     central_courier,
     central_erasing,
@@ -29,6 +30,7 @@ app = typer.Typer(no_args_is_help=True)
 central_courier.register(app)
 central_erasing.register(app)
 central_copies.register(app)
+central_configuring.register(app)
 central_keys.register(app)
 central_trust.register(app)
 central_links.register(app)

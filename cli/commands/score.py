@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import Anywhere, AsJson
+from cli.options import AsJson, Home
 
 if TYPE_CHECKING:
     from edge.scoring.given import Result
@@ -24,12 +24,15 @@ def register(app: typer.Typer) -> None:
             typer.Argument(metavar="KEY=VALUE…", help="What was measured; KEY=VALUE@10:05 also says when."),
         ] = None,
         as_json: AsJson = False,
-        _home: Anywhere = None,
+        home: Home = None,
     ) -> None:
         """Apply a clinical rule: a score or a class with its parts, or what is missing. Never a diagnosis."""
         from cli.output import emit
         from cli.score_inputs import read
+        from cli.unit_tables import put_in_force
         from edge.scoring.rules import find
+
+        put_in_force(home)
 
         if rule == "rules":
             _list(as_json=as_json)

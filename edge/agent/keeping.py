@@ -36,6 +36,10 @@ class Keeper:
         self._next_look_s = 0.0
         self._in_pieces = False
 
+    def keep_for(self, periods: Periods) -> None:
+        """Have other periods hold from now on."""
+        self._periods = periods
+
     def opened_at(self, opened: OpenStore, centre_ms: int) -> None:
         """An opened receipt was believed; ``centre_ms`` is the time it was made."""
         self._next_look_s = 0.0

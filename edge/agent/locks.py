@@ -53,6 +53,8 @@ class Locks:
             where a single command had opened it, and nobody is signing in: nothing is lost if the process
             ends now, and what its memory held goes with it.
 
+        screen_s, store_s: may be set while it runs.
+
     Args:
         now_s: monotonic.
         screen_s: how long a session may be without a sign.
@@ -77,8 +79,8 @@ class Locks:
         self._unlocking = unlocking
         self._capture = capture
         self._now_s = now_s
-        self._screen_s = screen_s
-        self._store_s = store_s
+        self.screen_s = screen_s
+        self.store_s = store_s
         self._look_s = look_s
         self._signs: dict[Caller, float] = {}
         self._screened: set[Caller] = set()
@@ -169,7 +171,7 @@ class Locks:
             return
         if self._for_a_moment and not any(caller.person for caller in self._signs):
             await self._lock_store("command-ended")
-        elif self._now_s() - self._used_s + self._look_s >= self._store_s:
+        elif self._now_s() - self._used_s + self._look_s >= self.store_s:
             await self._lock_store("idle")
 
     def _rest(self) -> None:
@@ -190,7 +192,7 @@ class Locks:
         seen = self._signs.get(caller)
         if caller.person is None or seen is None or caller in self._attending:
             return False
-        return self._now_s() - seen + self._look_s >= self._screen_s
+        return self._now_s() - seen + self._look_s >= self.screen_s
 
     async def _lock_screen(self, caller: Caller) -> None:
         person, caller.person = caller.person, None  # first: what is noted of it may wait for a slow card

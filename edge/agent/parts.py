@@ -10,6 +10,7 @@ from edge.clock import Clock
 from edge.errors import QafilaError
 from edge.notify import Service
 from edge.ports.caller import Handler
+from edge.ports.configuration import ConfigurationKeeper
 from edge.ports.down import DownReader
 from edge.ports.driver import Driver
 from edge.ports.keysets import KeysetKeeper
@@ -99,6 +100,8 @@ class Pace:
         lock_look_s: between looks whether a lock is due.
         card_s: between looks at the disk.
         anew_s: between two times of asking whether the process can begin anew.
+        trial_s: how long the store is open until a configuration of the centre's is kept or left.
+        probe_s: from when on that the centre hears of it proves that the uplink works with it, too.
     """
 
     device_retry_s: float = 2.0
@@ -111,6 +114,8 @@ class Pace:
     lock_look_s: float = 1.0
     card_s: float = 1.0
     anew_s: float = 30.0
+    trial_s: float = 600.0
+    probe_s: float = 30.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -139,6 +144,7 @@ class Parts:
         begins_anew: asked after a lock why this process could not begin anew, such as a configuration that
             would be refused; None where the one who runs the agent does not begin it again.
         keysets: pins the centre's public keys as they come; None where none are taken.
+        configuration: keeps what the centre configures; None where nothing is taken.
         service: hears that the agent is ready and that it lives; by itself nobody does.
     """
 
@@ -168,4 +174,5 @@ class Parts:
     workshop: Workshop | None = None
     begins_anew: Callable[[], QafilaError | None] | None = None
     keysets: KeysetKeeper | None = None
+    configuration: ConfigurationKeeper | None = None
     service: Service = dataclasses.field(default_factory=lambda: Service(lambda: 0.0, {}))

@@ -161,6 +161,11 @@ def device(key: str, kind: str, identity: Identity) -> Payload:
     )
 
 
+def configured(message: bytes, outcome: str) -> Payload:
+    """What became of a configuration that ``message`` brought."""
+    return {Field.MESSAGE: message, Field.OUTCOME: outcome}
+
+
 def clock(source: ClockQuality, offset_ms: int) -> Payload:
     """A better clock was heard, and by how much ours is behind it."""
     return {Field.CLOCK_SOURCE: int(source), Field.CLOCK_OFFSET: offset_ms}

@@ -32,6 +32,7 @@ from edge.agent.commands.visits import VisitCommands
 from edge.agent.commands.watching import WatchCommands
 from edge.agent.commands.waves import WaveCommands
 from edge.agent.commit import OpenStore, StoreRoom
+from edge.agent.configuring import Configuring
 from edge.agent.doorkeeper import Doorkeeper
 from edge.agent.down import Downs
 from edge.agent.glass import Glass
@@ -118,6 +119,8 @@ class Agent:
         self._downs = Downs()
         advice.register(self._downs)
         expecting.register(self._downs)
+        self._configuring = Configuring(parts.configuration, lambda: self._ledger.link.connected, parts.pace)
+        self._configuring.register(self._downs)
         self._link_read: bytes | None = None
         self._looks = 0
         self._troubled = False
@@ -250,6 +253,7 @@ class Agent:
                 for task in tasks:
                     task.cancel()
             await self._unlocking.lock()
+            await self._configuring.ended()
         finally:
             self._room.end()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -318,7 +322,7 @@ class Agent:
             "unit": self._parts.unit,
             "realm": self._parts.realm,
             "locked": self._unlocking.locked,
-            "screen_lock_s": int(self._parts.pace.screen_lock_s),
+            "screen_lock_s": int(self._locks.screen_s),
             "version": self._parts.version,
             "clock": {
                 "wall_ms": now.wall_ms,
@@ -384,6 +388,7 @@ class Agent:
             try:
                 await asyncio.to_thread(self._take_keysets)
                 more, news = await self._room.do(self._keep_up)
+                await self._configuring.take_over(self._keeper, self._locks)
                 if news.forked is not None:
                     self._link_read = None
                     self._audience.tell("forked", view.fork(news.forked))
@@ -424,6 +429,7 @@ class Agent:
                 *(opened, self._parts.inbox, self._pinned.present, self._parts.clock.now(), self._refusals),
                 *(self._keeper, self._downs),
             )
+        self._configuring.look(opened, self._parts.clock.now(), self._parts.clock.monotonic_s())
         note_refused(opened, self._refusals, self._parts.clock.now())
         now_s = self._parts.clock.monotonic_s()
         more = self._keeper.keep_up(opened, self._parts.clock.now(), now_s)

@@ -7,6 +7,7 @@ known name, because a misspelt key that is silently ignored is a setting somebod
 from edge.config.devices import BLE_SCHEME, DeviceSection
 from edge.config.first import check_unit, write_initial
 from edge.config.journal import LinkSection
+from edge.config.keeper import effective
 from edge.config.places import HOME_VARIABLE, Places
 from edge.config.reading import load
 from edge.config.refusals import ConfigMissing, ConfigRefused
@@ -22,6 +23,7 @@ __all__ = [
     "Places",
     "UnitConfig",
     "check_unit",
+    "effective",
     "load",
     "write_initial",
 ]

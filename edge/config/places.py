@@ -69,6 +69,11 @@ class Places:
         return cls.at(home if home is not None or not named else Path(named))
 
     @property
+    def configuration(self) -> Path:
+        """Where the centre's configurations lie: written by the agent, read by everybody of the unit."""
+        return self.pinned / "configuration"
+
+    @property
     def agent_lock(self) -> Path:
         """Held by whoever has the store open."""
         return self.store / "agent.lock"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from edge.config.central import CentreConfig
 from edge.config.unit import UnitConfig
 
 _BEGIN: Final = "<!-- generated {name}: python -m edge.config.reference docs/reference/configuration.md -->"
@@ -18,12 +19,19 @@ _END: Final = "<!-- end of generated -->"
 _BLOCK: Final = re.compile(
     re.escape(_BEGIN).replace(re.escape("{name}"), r"(?P<name>[a-z-]+)") + r".*?" + re.escape(_END), re.DOTALL
 )
-_SCHEMA: Final[dict[str, Any]] = UnitConfig.model_json_schema()
+_CENTRES: Final = "broker"
+"""A section that only a configuration of the centre's has."""
+_OWN: Final[dict[str, Any]] = UnitConfig.model_json_schema()
+_CENTRE: Final[dict[str, Any]] = CentreConfig.model_json_schema()
+_SCHEMA: Final[dict[str, Any]] = {
+    "$defs": _CENTRE["$defs"] | _OWN["$defs"],
+    "properties": {_CENTRES: _CENTRE["properties"][_CENTRES]} | _OWN["properties"],
+}
 
 
 def sections() -> list[str]:
     """The names of all sections, in the order in which they are described."""
-    return list(UnitConfig.model_fields)
+    return [*UnitConfig.model_fields, _CENTRES]
 
 
 def described(text: str) -> list[str]:

@@ -61,6 +61,7 @@ class Kind(IntEnum):
     WAVE_PREVIEW = 26
     ATTACHMENT = 27
     ATTACHMENT_PART = 28
+    CONFIGURED = 29
 
 
 class Field(IntEnum):
@@ -218,6 +219,8 @@ class Field(IntEnum):
     MEDIA_TYPE = 196  # text: image/jpeg, image/png, application/pdf
     WHOLE = 197  # 32 bytes, SHA-256 of the whole file
     CAPTION = 198  # text: what it shows
+
+    # configured: MESSAGE brought a configuration, and OUTCOME says on-trial, applied, or why it was left
 
 
 class Source(IntEnum):

@@ -74,6 +74,16 @@ def own(name: str) -> AnyTable:
     return reader((resources.files("edge.scoring") / "tables" / f"{name}.toml").read_text("utf-8"))
 
 
+def read(name: str, text: str) -> AnyTable:
+    """A programme's table for a rule.
+
+    Raises:
+        KeyError: no rule of this name stands on a table.
+        TableRefused: it is none.
+    """
+    return _READERS[name](text)
+
+
 def check(texts: Mapping[str, str]) -> None:
     """Whether a programme's tables may take the place of the project's own.
 

@@ -91,5 +91,6 @@ ONE_ROW: Final[dict[Kind, tuple[str, Callable[[Fields], Cells]]]] = {
     Kind.REQUEST_CHANGED: ("request_changes", _change),
     Kind.RECEIVED: ("down_news", _news("received")),
     Kind.READ: ("down_news", _news("read")),
+    Kind.CONFIGURED: ("down_news", _news("configured")),
 }
 """Kinds that make one row, its table, and how."""

@@ -17,6 +17,8 @@ from sync.wire.keyset import Use
 MAX_TEXT: Final = 32_000
 MAX_FROM: Final = 120
 _EVENTS: Final = {event.value: event for event in RequestEvent}
+_TRIED: Final = ("on-trial", "applied")
+"""What a unit says of a configuration that it has not left."""
 _LATEST_PATIENT: Final = (
     "SELECT family, given, family_arabic, given_arabic, sex, birth FROM patients WHERE patient = ?"
     " ORDER BY revision DESC, unit DESC, epoch DESC, seq DESC, leaf DESC LIMIT 1"
@@ -34,8 +36,10 @@ class Said:
     """One message to a unit.
 
     Attributes:
-        state: ``waiting`` until it is sealed, ``sent``, ``on-unit``, ``read``, or ``refused``.
-        outcome: with ``refused``, the code of what kept the unit from applying it.
+        state: ``waiting`` until it is sealed, ``sent``, ``on-unit``, ``read``, or ``refused``; of a
+            configuration also ``on-trial``, ``applied``, or ``rolled-back``.
+        outcome: with ``refused``, the code of what kept the unit from applying it; with ``rolled-back``, of
+            what made the unit leave it.
         text: as it was written, where it is a text.
     """
 
@@ -356,11 +360,16 @@ def _said(connection: Connection, message: str) -> Said:
     ).fetchall()
     received = next((row for row in news if row[0] == "received"), None)
     read = next((row for row in news if row[0] == "read"), None)
+    told = [row for row in news if row[0] == "configured"]
+    configured = next((row for row in told if row[1] != "on-trial"), told[0] if told else None)
     state = "waiting" if epoch is None else "sent"
     outcome: str | None = None
     if received is not None:
         outcome = None if received[1] == "applied" else received[1]
         state = "on-unit" if outcome is None else "refused"
+    if configured is not None and outcome is None:
+        state = configured[1] if configured[1] in _TRIED else "rolled-back"
+        outcome = None if configured[1] in _TRIED else configured[1]
     return Said(
         message=message,
         unit=unit,

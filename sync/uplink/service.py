@@ -104,7 +104,7 @@ class Uplink:
         self._knocking = Knocking(settings.patience)
         self._spoke_5: set[Broker] = set()
         self._namesakes = Namesakes()
-        self._enrolled = Watch(settings.bundle, clock)
+        self._enrolled = Watch(settings.bundle, clock, settings.configuration)
         self._asked_s = float("-inf")
         self._unanswered: frozenset[str] = frozenset()
         self._vain = 0

@@ -84,6 +84,8 @@ class Settings:
             private key lies in ``notes``.
         bundle: the file that enrolment writes; when it becomes another, the uplink is started anew.
         again: with these words.
+        configuration: the file that says which of the centre's configurations holds; when another does, the
+            uplink is started anew as well.
     """
 
     unit: str
@@ -100,6 +102,7 @@ class Settings:
     certificate: Certificate | None = None
     bundle: Path | None = None
     again: tuple[str, ...] = ()
+    configuration: Path | None = None
 
 
 def parse(text: str | bytes) -> Settings:
@@ -112,6 +115,7 @@ def parse(text: str | bytes) -> Settings:
         brokers                      [{"host": …, "port": …, "tls": false}, …], tried in turn
         keyset, roots                the signed keyset and the pinned roots, in hex
         bundle, again                optional; a file, and the words that start this anew when it changes
+        configuration                optional; a file, as bundle
         certificate                  optional; the signed right to connect, in hex
         profile                      optional; a name of `PROFILES`
         day_bytes                    optional; null for the profile's, 0 for no bound
@@ -147,6 +151,7 @@ def parse(text: str | bytes) -> Settings:
             _certificate(values.get("certificate", ""), roots, unit, realm),
             _directory(values["bundle"]) if values.get("bundle") else None,
             tuple(str(word) for word in values.get("again", ())),
+            _directory(values["configuration"]) if values.get("configuration") else None,
         )
     except EnvelopeRefused as refused:
         raise SettingsRefused(

@@ -13,7 +13,7 @@ from edge.errors import QafilaError
 from edge.records.expertise import RequestEvent, RequestState
 from edge.records.fields import Field, Kind, Payload, Stream
 from sync.boxend.down import BoxDownReader
-from sync.central import database, erasing, expecting, outbox, requests
+from sync.central import configuring, database, erasing, expecting, outbox, requests
 from sync.wire import down
 from sync.wire.keyset import Use
 from tests.sync.central_world import Centre, Unit, make_centre
@@ -347,3 +347,59 @@ def test_two_processes_seal_one_message_once(
     assert seal(centre) == 0
     assert list(at_broker(centre)) == [1]
     other.close()
+
+
+def test_a_configuration_goes_from_sent_to_applied_or_says_why_it_was_left(
+    centre: Centre, unit: Unit
+) -> None:
+    unit.visit()
+    everything(centre, unit)
+    tables = {"limits": "rule = …", "bmi": "…"}
+    first = configuring.configure(centre.home, "van-07", "[seal]", tables, by="Azilal", clock=centre.clock)
+    second = configuring.configure(centre.home, "van-07", "[link]", {}, by="", clock=centre.clock)
+    assert second.number == first.number + 1, "the number rises within one second too"
+    assert (first.sealed, first.tables) == (True, ("bmi", "limits"))
+    raws = list(at_broker(centre).values())
+    read = BoxDownReader(unit.name, unit.keyset).read(raws[0], unit.recv_private, None)
+    assert (read.use, read.kind) == ("config", "configure")
+    assert read.body == (first.number, "[seal]", [["bmi", "…"], ["limits", "rule = …"]])
+    states: list[tuple[str, str | None]] = []
+
+    def look() -> None:
+        everything(centre, unit)
+        said = {each.message: (each.state, each.outcome) for each in requests.messages(centre.home, "van-07")}
+        states.extend(said[each.message.hex] for each in (first, second))
+
+    messages = [received(unit, raw) for raw in raws]
+    look()
+    for message in messages:
+        unit.append(V, Kind.CONFIGURED, {Field.MESSAGE: message, Field.OUTCOME: "on-trial"})
+    look()
+    for message, outcome in zip(messages, ("no-receipt", "applied"), strict=True):
+        unit.append(V, Kind.CONFIGURED, {Field.MESSAGE: message, Field.OUTCOME: outcome})
+    look()
+    assert states == [
+        *(("on-unit", None), ("on-unit", None)),
+        *(("on-trial", None), ("on-trial", None)),
+        *(("rolled-back", "no-receipt"), ("applied", None)),
+    ]
+
+
+def test_a_configuration_is_not_sent_to_nobody_nor_beyond_a_message(centre: Centre, unit: Unit) -> None:
+    everything(centre, unit)
+    for name, text, tables, code in (
+        ("van-99", "[seal]", {}, "unit-unknown"),
+        ("van-07", "x" * 32_001, {}, "too-long"),
+        ("van-07", "", {f"t{n}": "x" * 60_000 for n in range(4)}, "too-long"),
+    ):
+        with pytest.raises(QafilaError) as error:
+            configuring.configure(centre.home, name, text, tables, by="", clock=centre.clock)
+        assert error.value.stable_code == code
+    centre.home.key_file(Use.CONFIG).unlink()
+    with pytest.raises(QafilaError) as error:
+        configuring.configure(centre.home, "van-07", "[seal]", {}, by="", clock=centre.clock)
+    assert (error.value.stable_code, "keys add config" in error.value.next_step) == (
+        "centre-key-missing",
+        True,
+    )
+    assert requests.messages(centre.home) == []

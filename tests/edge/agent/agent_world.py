@@ -23,6 +23,7 @@ from edge.localapi.client import AgentUnreachable, Api, connect
 from edge.localapi.messages import EVENTS, METHODS
 from edge.localapi.server import serve
 from edge.ports.caller import Handler
+from edge.ports.configuration import ConfigurationKeeper
 from edge.ports.driver import DeviceError, DeviceEvent
 from edge.ports.keysets import KeysetKeeper
 from edge.ports.sealing import Nack, Receipt, StreamReceipt
@@ -249,6 +250,7 @@ class World:
     workshop: Workshop | None = None
     card: Callable[[], str | None] = lambda: None
     keysets: KeysetKeeper | None = None
+    configuration: ConfigurationKeeper | None = None
 
     @property
     def socket(self) -> Path:
@@ -330,6 +332,7 @@ class World:
             workshop=self.workshop,
             card=self.card,
             keysets=self.keysets,
+            configuration=self.configuration,
         )
 
     @asynccontextmanager
