@@ -22,7 +22,8 @@ def list_(user: User, pin_stdin: PinStdin = False, home: Home = None, as_json: A
     def human() -> str:
         rows = [
             [
-                *(each["message"], each["kind"], inert(each["sender"]), each["request"] or "-"),
+                *(each["message"], each["kind"], inert(each["sender"])),
+                f"{each['request']} (not here any more)" if each["lost"] else each["request"] or "-",
                 "unread" if each["read_ms"] is None else f"read by {inert(each['read_by'])}",
             ]
             for each in answer["messages"]
@@ -51,7 +52,12 @@ def read(
     def human() -> str:
         shown = answer["message"]
         words = "\n".join(inert(line) for line in answer["text"].splitlines())
-        return f"{shown['kind']} from {inert(shown['sender'])}, signed with key {answer['signer']}\n\n{words}"
+        said = f"{shown['kind']} from {inert(shown['sender'])}, signed with key {answer['signer']}\n"
+        if shown["lost"]:
+            said += f"It answers request {shown['request']}, which is not on this unit any more.\n"
+            who = "" if shown["patient"] else "Whom it is about is not here either: ask the centre. "
+            said += f"{who}Next: compare with paper, and ask again if something is open.\n"
+        return f"{said}\n{words}"
 
     emit(answer, as_json=as_json, human=human)
 

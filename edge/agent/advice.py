@@ -2,9 +2,12 @@
 
 ::
 
-    [reply, request, from, text]            a specialist's answer, whole
-    [accept | decline, request, from, text] somebody has taken it on, or will not answer it and why
-    [message, patient or null, from, text]  to whoever is in the van
+    [reply, request, from, text, patient]            a specialist's answer, whole
+    [accept | decline, request, from, text, patient] somebody has taken it on, or will not answer it and why
+    [message, patient or null, from, text]           to whoever is in the van
+
+An answer to a request that is not here is kept and shown all the same: a store that went back in time has
+lost the question, and the patient may still wait for what was said.
 """
 
 from collections.abc import Sequence
@@ -17,6 +20,7 @@ from edge.cbor import Value
 from edge.ports.caller import Json
 from edge.records.expertise import OPEN
 from edge.store.rows import DownMessage
+from edge.store.store import Store
 
 __all__ = ["ABOUT_REQUESTS", "ADVICE", "OPEN", "SHOWN", "register", "shown", "words_of"]
 
@@ -37,13 +41,16 @@ def register(downs: Downs) -> None:
     downs.on(MESSAGE, ADVICE, _message)
 
 
-def shown(found: DownMessage) -> dict[str, Json]:
-    """A message in a list, without its words."""
+def shown(found: DownMessage, store: Store) -> dict[str, Json]:
+    """A message in a list, without its words; it names nobody who is not here."""
+    lost = found.request is not None and store.expertise(found.request) is None
+    here = found.patient is None or store.patient(found.patient) is not None
     return {
         "message": view.uuid_text(found.message),
         "kind": found.kind,
         "request": view.uuid_text(found.request),
-        "patient": view.uuid_text(found.patient),
+        "patient": view.uuid_text(found.patient) if here else None,
+        "lost": lost,
         "sender": _words(found)[0],
         "made_ms": found.made_ms or 0,
         "received_ms": found.received_ms or 0,
@@ -69,7 +76,8 @@ def _about_request(arrival: Arrival) -> Taken:
     _check(words)
     found = arrival.store.expertise(id_of(request))
     if found is None:
-        raise Unfit("request-unknown")
+        # Under the patient's identity, here or not: so an order to erase them takes it along.
+        return Taken(id_of(words[2]) if len(words) > 2 else None, id_of(request))
     return Taken(found.patient, found.request)
 
 

@@ -116,7 +116,11 @@ class Requests(Message):
 
 
 class DownShown(Message):
-    """Something that came from the centre, without its words; ``sender`` is who says it."""
+    """Something that came from the centre, without its words; ``sender`` is who says it.
+
+    ``lost``: it is about a request that is not here any more, because the store went back in time;
+    ``patient`` is null where that patient is not here either, and the centre knows who it is.
+    """
 
     message: uuid.UUID
     kind: DownKind
@@ -127,6 +131,7 @@ class DownShown(Message):
     received_ms: int
     read_ms: int | None
     read_by: str | None
+    lost: bool = False
 
 
 class RequestRecord(Message):

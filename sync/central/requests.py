@@ -151,7 +151,9 @@ def say_about(
                 next_step="write with `qafila central message` if something has to be said.",
                 code="request-withdrawn",
             )
-        return speaking.say(unit, event.value, [id_.bytes, sender, text], sender, patient, id_.hex)
+        return speaking.say(
+            unit, event.value, [id_.bytes, sender, text, bytes.fromhex(patient)], sender, patient, id_.hex
+        )
 
 
 def say_to(

@@ -375,3 +375,28 @@ def test_the_size_that_is_shown_is_about_what_leaves(urgency: Urgency, values: i
     )
     size = len(cbor.encode(entry))
     assert 0.75 * size <= bytes_of(question, values, urgency) <= 1.34 * size
+
+
+async def test_an_answer_to_a_question_that_is_lost_is_shown_and_said_to_be() -> None:
+    """The store went back in time: neither the question nor the patient is here any more."""
+    agent = willing()
+    lost = came(patient=None, lost=True)
+    agent.scripted |= {
+        "inbox.list": {"messages": (lost,), "unread": 1},
+        "inbox.read": {"message": lost | {"read_ms": NOW_MS, "read_by": "amina"}, "text": "Aspirine.",
+                       "signer": "ab" * 8},
+    }  # fmt: skip
+    screen = app(agent)
+    async with screen.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await screen.push_screen(InboxScreen(screen.hub))
+        await settled(pilot)
+        shown = text(pilot)
+        assert "plus ici" in shown
+        assert "à une question qui" in shown
+        await pilot.press("enter")
+        await settled(pilot)
+        assert on(pilot, MessageScreen)
+        shown = " ".join(text(pilot).split())
+        assert "plus sur cette unité" in shown
+        assert "Aspirine." in shown

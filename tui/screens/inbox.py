@@ -77,7 +77,7 @@ class InboxScreen(ListScreen):
         came = None if asked is None else await self.ask(lambda: call("inbox.list", InboxList))
         if asked is None or came is None:
             return
-        messages = [each for each in came.messages if each.request is None]
+        messages = [each for each in came.messages if each.request is None or each.lost]
         items: list[RequestShown | DownShown] = [*asked.requests, *messages]
         about = [each.patient for each in items if each.patient is not None]
         self._people = await people(self, about) if about else {}
@@ -120,10 +120,11 @@ class InboxScreen(ListScreen):
         local = self.hub.local(wall_ms)
         return f"{local:%H:%M}" if local.date() == self.hub.today() else f"{local:%d/%m %H:%M}"
 
-    def _who(self, patient: UUID | None) -> str:
+    def _who(self, patient: UUID | None, *, lost: bool = False) -> str:
         known = None if patient is None else self._people.get(patient)
         if known is None:
-            return self.hub.say("inbox.no-name" if patient is not None else "inbox.crew")
+            nobody = "inbox.not-here" if lost else "inbox.crew"
+            return self.hub.say("inbox.no-name" if patient is not None else nobody)
         number = known.identifiers[0].value if known.identifiers else ""
         return f"{full_name(known)} {number}".strip()
 
@@ -145,8 +146,12 @@ class InboxScreen(ListScreen):
         words = say("inbox.new") if new else say("inbox.read", who=item.read_by or "--")
         return [
             Part(self._when(item.received_ms)),
-            Part(self._who(item.patient), _NAME),
-            Part(say("inbox.message", sender=item.sender)),
+            Part(self._who(item.patient, lost=item.lost), _NAME),
+            Part(
+                say("inbox.lost", kind=say(f"down.{item.kind}"), sender=item.sender)
+                if item.lost
+                else say("inbox.message", sender=item.sender)
+            ),
             Part(words, theme.NOTICE if new else ""),
         ]
 

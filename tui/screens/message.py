@@ -88,8 +88,9 @@ class MessageScreen(QafilaScreen):
         say, shown = self.hub.say, whole.message
         sent = self.hub.local(shown.made_ms)
         who = say("inbox.from", kind=say(f"down.{shown.kind}"), sender=inert(shown.sender))
+        lost = f"\n{say('inbox.lost-note', request=shown.request)}" if shown.lost else ""
         self._above.update(
-            f"{who}\n{say('inbox.signed', when=f'{sent:%d/%m/%Y %H:%M}', key=whole.signer)}"
+            f"{who}{lost}\n{say('inbox.signed', when=f'{sent:%d/%m/%Y %H:%M}', key=whole.signer)}"
             f"\n{say('inbox.read-saved', who=shown.read_by or '--')}"
         )
         self._letter.show(say("inbox.whole"), whole.text)

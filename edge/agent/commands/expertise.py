@@ -90,7 +90,7 @@ class ExpertiseCommands:
 
         def read(store: Store) -> tuple[ExpertiseRequest, Answer]:
             found = _existing_request(store, request)
-            messages = [advice.shown(each) for each in store.messages_about(request.bytes)]
+            messages = [advice.shown(each, store) for each in store.messages_about(request.bytes)]
             return found, {"request": self._shown(store, found), "messages": messages}
 
         _, answer = await self._ledger.read_audited(call, read, lambda seen: [seen[0].patient])

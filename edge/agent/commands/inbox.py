@@ -28,7 +28,7 @@ class InboxCommands:
         def read(store: Store) -> tuple[list[DownMessage], Answer]:
             found = store.messages(advice.SHOWN)
             return found, {
-                "messages": [advice.shown(each) for each in found],
+                "messages": [advice.shown(each, store) for each in found],
                 "unread": store.unread(advice.SHOWN),
             }
 
@@ -58,7 +58,7 @@ class InboxCommands:
         def whole(store: Store) -> tuple[DownMessage, Answer]:
             found = _existing(store, message)
             signer = b"" if found.signer is None else found.signer
-            shown, text = advice.shown(found), advice.words_of(found)
+            shown, text = advice.shown(found, store), advice.words_of(found)
             return found, {"message": shown, "text": text, "signer": signer.hex()}
 
         _, answer = await self._ledger.read_audited(call, whole, lambda seen: [seen[0].patient])

@@ -125,7 +125,7 @@ def test_after_an_epoch_nothing_of_the_one_before_is_applied_again(box: Box) -> 
         ("reply", [REQUEST, "", "Repos."], Use.ADVICE, "form"),
         ("reply", [REQUEST, "Dr Leila", "x" * 32_001], Use.ADVICE, "form"),
         ("reply", ["no id", "Dr Leila", "Repos."], Use.ADVICE, "form"),
-        ("reply", [bytes(16), "Dr Leila", "Repos."], Use.ADVICE, "request-unknown"),
+        ("reply", [bytes(16), "Dr Leila", "Repos.", "no id"], Use.ADVICE, "form"),
         ("message", [bytes(16), "Centre", "Rentrez."], Use.ADVICE, "patient-unknown"),
     ],
 )
@@ -138,6 +138,34 @@ def test_what_cannot_be_applied_is_said_to_the_centre(
     assert box.refused == [f"down-unfit-{code}", "down-repeated"]
     assert box.store.messages(advice.SHOWN) == []
     assert box.state is RequestState.ASKED
+
+
+def test_an_answer_outlives_the_question_that_a_store_lost(box: Box) -> None:
+    """A specialist's words are read by somebody, though the store went back to before the question."""
+    lost, stranger = uuid.uuid4().bytes, uuid.uuid4().bytes
+    for patient in (
+        [PATIENT],
+        [stranger],
+        [],
+    ):  # here, lost as well, not said
+        assert box.take(box.says("reply", lost, "Dr Leila", "Aspirine 250 mg.", *patient))
+    assert (box.refused, box.received) == ([], [("reply", "applied")] * 3)
+    found = box.store.messages(advice.SHOWN)
+    assert [each.patient for each in found] == [None, stranger, PATIENT]
+    shown = [advice.shown(each, box.store) for each in found]
+    assert [(each["lost"], each["patient"]) for each in shown] == [
+        (True, None),
+        (True, None),  # nobody is named who is not here
+        (True, str(uuid.UUID(bytes=PATIENT))),
+    ]
+    assert advice.words_of(found[0]) == "Aspirine 250 mg."
+    box.take(box.says("accept", REQUEST, "Dr Leila", "Repos.", PATIENT))
+    assert advice.shown(box.store.messages(advice.SHOWN)[0], box.store)["lost"] is False
+    assert box.state is RequestState.ACCEPTED, "an answer moves its own question and no other"
+    assert box.store.verify().valid
+    with box.store.write() as tx:
+        assert tx.erase(bytes(16), stranger, 1).people == (stranger,)
+    assert stranger not in [each.patient for each in box.store.messages(advice.SHOWN)]
 
 
 def test_a_handler_that_writes_and_then_refuses_leaves_nothing(box: Box) -> None:
