@@ -149,7 +149,12 @@ def agent_parts(
         ],
         papers=lambda: papers(places),
         workshop=workshop,
-        periods=Periods(config.keeping.values_days, config.keeping.waves_days, config.keeping.frames_days),
+        periods=Periods(
+            values=config.keeping.values_days,
+            waves=config.keeping.waves_days,
+            attachments=config.keeping.attachments_days,
+            frames=config.keeping.frames_days,
+        ),
         pace=Pace(screen_lock_s=config.locks.screen_s, store_lock_s=config.locks.store_s),
     )
 

@@ -24,7 +24,7 @@ class Urgency(StrEnum):
 
 @app.command(
     epilog="Example: qafila requests ask PATIENT --visit ID --specialty cardiology --urgency urgent"
-    " --question-file - --user amina"
+    " --question-file - --attach wound.jpg --user amina"
 )
 def ask(
     patient: Annotated[str, typer.Argument(help="The patient's id, as `patients find` shows it.")],
@@ -40,13 +40,21 @@ def ask(
     emergency: Annotated[
         bool, typer.Option("--emergency", help="There was no time to ask the patient; not with routine.")
     ] = False,
+    with_: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--attach", help="A photo or document to go with it; may be given often.", metavar="FILE"
+        ),
+    ] = None,
     pin_stdin: PinStdin = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask a specialist. The patient has to have agreed to tele-expertise, or it is an emergency."""
+    from cli import attaching
     from cli.files import read_text
     from cli.output import emit, read_secrets
+    from edge.config import Places
 
     (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
     fields = {
@@ -57,12 +65,16 @@ def ask(
         "question": read_text(question_file),
         "emergency": emergency,
     }
-    answer = _ask(home, user, pin, "request.ask", **fields)
+    if with_:
+        answer = attaching.ask_with(Places.at(home), user, pin, with_, fields)
+    else:
+        answer = _ask(home, user, pin, "request.ask", **fields)
+    with_it = "".join(f"\nWith it: {attaching.in_words(each)}" for each in answer.get("attachments", ()))
     emit(
         answer,
         as_json=as_json,
         human=lambda: (
-            f"Asked: {answer['request']}\nIt is saved here, and leaves with the next link."
+            f"Asked: {answer['request']}{with_it}\nIt is saved here, and leaves with the next link."
             f"\nNext: qafila requests show {answer['request']} --user {user}"
         ),
     )
@@ -102,6 +114,7 @@ def show(
     request: Request, user: User, pin_stdin: PinStdin = False, home: Home = None, as_json: AsJson = False
 ) -> None:
     """One request and what came to it; `inbox read` shows the words of an answer."""
+    from cli import attaching
     from cli.output import emit, inert, read_secrets
 
     (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
@@ -113,6 +126,7 @@ def show(
             f"{shown['urgency']}, {inert(shown['specialty'])}, {shown['state']}; on its way: {shown['sent']}",
             *(f"  {inert(line)}" for line in shown["question"].splitlines()),
             f"about {shown['observations']} values and {len(shown['recordings'])} recordings",
+            *(f"with {attaching.in_words(each)}" for each in shown["attachments"]),
         ]
         for each in answer["messages"]:
             read = "unread" if each["read_ms"] is None else f"read by {inert(each['read_by'])}"
@@ -120,6 +134,67 @@ def show(
         return "\n".join(lines)
 
     emit(answer, as_json=as_json, human=human)
+
+
+@app.command(epilog="Example: qafila requests attach ID /media/stick/wound.jpg --user amina")
+def attach(
+    request: Request,
+    files: Annotated[
+        list[Path], typer.Argument(help="JPEG, PNG or PDF, each of 10 MB at most.", metavar="FILE…")
+    ],
+    user: User,
+    caption: Annotated[str | None, typer.Option(help="What it shows; a specialist reads it.")] = None,
+    pin_stdin: PinStdin = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Attach photos or documents from a stick or a camera to a request.
+
+    What a file says of camera, place and people is left out; a document with a program or another file
+    in it is refused. It leaves with its request, in parts, and goes on where it was after any interruption.
+    """
+    from cli import attaching
+    from cli.output import emit, read_secrets
+    from edge.config import Places
+
+    (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
+    answer = attaching.attach(Places.at(home), user, pin, request, files, caption)
+
+    def human() -> str:
+        lines = [f"Attached: {attaching.in_words(each)}" for each in answer["attachments"]]
+        return "\n".join([*lines, "It is saved here; the file on the stick is not needed any more.",
+                          f"Next: qafila requests show {request} --user {user}"])  # fmt: skip
+
+    emit(answer, as_json=as_json, human=human)
+
+
+@app.command(epilog="Example: qafila requests attachment ID --out wound.jpg --user amina")
+def attachment(
+    id_: Annotated[
+        str, typer.Argument(metavar="ID", help="The attachment's id, as `requests show` shows it.")
+    ],
+    out: Annotated[Path, typer.Option(help="Where to write it; the file must not exist yet.")],
+    user: User,
+    pin_stdin: PinStdin = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write what was attached into a file, in the clear, as long as it is kept here."""
+    from cli import attaching
+    from cli.exporting import check_absent
+    from cli.output import emit, read_secrets
+    from edge.config import Places
+
+    check_absent(out)
+    (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
+    shown = attaching.fetch(Places.at(home), user, pin, id_, out)
+    emit(
+        {**shown, "file": str(out)},
+        as_json=as_json,
+        human=lambda: (
+            f"Wrote {out}: {attaching.in_words(shown)}.\nNext: delete it when you have looked at it."
+        ),
+    )
 
 
 @app.command(epilog="Example: qafila requests withdraw ID --reason 'went by themselves' --user amina")

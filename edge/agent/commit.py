@@ -22,7 +22,7 @@ from edge.agent.refusals import RequestReused, StoreLocked
 from edge.agent.sealing import Sealing
 from edge.audit.chain import Entry
 from edge.ports.caller import Answer, Call
-from edge.records.fields import Stream
+from edge.records.fields import Kind, Stream
 from edge.records.identity import EntryId
 from edge.spool import Prepared
 from edge.store.ballast import Ballast
@@ -246,8 +246,12 @@ def remember(tx: Transaction, request: str, method: str, answer: Answer, wall_ms
 
 
 def told(tx: Transaction) -> tuple[EntryId, ...]:
-    """What of a transaction is told as saved: everything but the audit trail."""
-    return tuple(tx.identity(entry) for entry in tx.appended if entry.stream is not Stream.AUDIT)
+    """What of a transaction is told as saved: not the audit trail, and of a file not each of its parts."""
+    return tuple(
+        tx.identity(entry)
+        for entry in tx.appended
+        if entry.stream is not Stream.AUDIT and entry.kind is not Kind.ATTACHMENT_PART
+    )
 
 
 Job: TypeAlias = Callable[[OpenStore], T]

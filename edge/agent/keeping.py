@@ -87,12 +87,14 @@ class Keeper:
         payloads_gone = tx.purge_visits(since(self._periods.values), due_ms)
         payloads_gone += tx.purge_accesses(since(self._periods.values))
         samples_gone = tx.purge_samples(since(self._periods.waves))
+        samples_gone += tx.purge_parts(since(self._periods.attachments))
         frames = tx.purge_frames(since(self._periods.frames))
         tx.forget_answers(moment.wall_ms - self._periods.answers * DAY_MS)
         if payloads_gone or samples_gone:
             _say(tx, Kind.PURGED, payloads.stamp(moment, None), payloads_gone, samples_gone)
             return True
-        tx.drop_marks(since(max(self._periods.values, self._periods.waves, self._periods.frames)))
+        kept = (self._periods.values, self._periods.waves, self._periods.attachments, self._periods.frames)
+        tx.drop_marks(since(max(kept)))
         return bool(frames)
 
     def _erase_due(self, opened: OpenStore, moment: Moment) -> None:

@@ -75,12 +75,14 @@ class Periods:
     Attributes:
         values: of visits, their alerts, and who looked at what; a patient's last visit stays.
         waves: samples of waves.
+        attachments: bytes of photos and documents.
         frames: the bytes that devices sent.
         answers: what requests were answered, by the box's own clock.
     """
 
     values: int = 400
     waves: int = 7
+    attachments: int = 30
     frames: int = 7
     answers: int = 30
 

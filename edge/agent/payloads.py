@@ -212,6 +212,33 @@ def requested(
     )
 
 
+def attachment(
+    attachment: bytes, request: bytes, media: str, whole: bytes, *, size: int, parts: int, caption: str
+) -> Payload:
+    """A photo or document that a request has with it; ``whole`` is the SHA-256 of the file."""
+    return _without_nothing(
+        {
+            Field.ATTACHMENT: attachment,
+            Field.EXPERTISE: request,
+            Field.MEDIA_TYPE: media,
+            Field.WHOLE: whole,
+            Field.SIZE: size,
+            Field.COUNT: parts,
+            Field.CAPTION: caption or None,
+        }
+    )
+
+
+def attachment_part(attachment: bytes, number: int, data: bytes) -> Payload:
+    """A part of one, from 1; the bytes stand beside it."""
+    return {
+        Field.ATTACHMENT: attachment,
+        Field.CHUNK: number,
+        Field.HASH: hashlib.sha256(data).digest(),
+        Field.SIZE: len(data),
+    }
+
+
 def request_changed(request: bytes, event: str, reason: str | None) -> Payload:
     """That a request was closed or withdrawn on the unit."""
     return _without_nothing({Field.EXPERTISE: request, Field.EVENT: event, Field.REASON: reason})

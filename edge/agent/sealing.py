@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from edge.agent.hurry import hurried, hurry
 from edge.agent.leftovers import Leftovers
 from edge.agent.parts import MakeSealer
 from edge.agent.portions import WITH_BYTES, Portions, Sizes
@@ -31,6 +32,8 @@ MERGE_FROM_FILES: Final = 64
 AUDIT_BATCH: Final = 200
 _BATCHES_A_STEP: Final = 8
 """How much is sealed before somebody else gets the store's thread: about a tenth of a second."""
+_PORTIONS_A_COMMIT: Final = 2
+"""So many messages of a stream are sealed while a commit waits; what is more follows at the next upkeep."""
 _SPOOL_ERRORS: Final = (SpoolFailed, OSError)
 _LOG: Final = logging.getLogger(__name__)
 
@@ -179,9 +182,13 @@ class Sealing:
                 if not self._portions.has_room(stream):
                     self._incomplete = True
                     continue
-                for portion in self._portions.cut(mine):
+                for count, portion in enumerate(self._portions.cut(mine)):
+                    if count >= _PORTIONS_A_COMMIT:
+                        self._incomplete = True  # a whole file would keep the commit waiting
+                        break
                     prepared.append(self._outbox.prepare(self._seal(portion)))
                     self._portions.spooled(stream, prepared[-1])
+                self._incomplete |= stream is Stream.DOC  # what lies there already may have become urgent
         except (*_SPOOL_ERRORS, BatchTooLarge) as error:
             self.discard(prepared)
             self._later(error)
@@ -376,6 +383,9 @@ class Sealing:
 
         Of what has bytes beside it only so much lies ready; the rest follows as receipts come.
         """
+        for former, name in hurry(self._outbox, self._store, self._own()).items():
+            if former in self._wanted:
+                self._wanted[name] = self._wanted.pop(former)
         names = self._own()
         self._portions.count(names)
         pieces = [
@@ -457,7 +467,8 @@ class Sealing:
 
     def _seal(self, entries: Sequence[Entry]) -> SealedFile:
         assert self._sealer is not None  # noqa: S101  callers have looked
-        return self._sealer.seal(entries, self._store.tips(), self._store.beside(entries))
+        file = self._sealer.seal(entries, self._store.tips(), self._store.beside(entries))
+        return hurried(file, self._store)
 
     def _later(self, error: Exception) -> None:
         """Note that something is not in the spool; the next upkeep tries again."""

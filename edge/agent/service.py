@@ -11,6 +11,7 @@ from edge.agent import advice, expecting, view
 from edge.agent.audience import Audience
 from edge.agent.capture import Capture
 from edge.agent.card import CardWatch
+from edge.agent.commands.attaching import AttachCommands
 from edge.agent.commands.backups import BackupCommands
 from edge.agent.commands.corrections import CorrectionCommands
 from edge.agent.commands.devices import DeviceCommands
@@ -145,6 +146,7 @@ class Agent:
         visits = VisitCommands(self._ledger, self._capture)
         tray = TrayCommands(self._ledger)
         expertise, inbox = ExpertiseCommands(self._ledger), InboxCommands(self._ledger)
+        attaching = AttachCommands(self._ledger, self._parts.sizes.message)
         records = RecordCommands(self._ledger)
         syncing = SyncCommands(self._ledger, self._parts.outbox)
         backups = BackupCommands(self._ledger, self._parts)
@@ -192,6 +194,9 @@ class Agent:
             "request.show": expertise.show,
             "request.withdraw": expertise.withdraw,
             "request.close": expertise.close,
+            "request.attach": attaching.attach,
+            "attachment.bring": attaching.bring,
+            "attachment.read": attaching.read,
             "inbox.list": inbox.listed,
             "inbox.read": inbox.read,
             "expected.list": inbox.expected,

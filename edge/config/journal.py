@@ -34,4 +34,7 @@ class KeepingSection(Section):
         Field(ge=30, le=3650, description="values and alerts of a visit, but for a patient's last one"),
     ] = 400
     waves_days: Annotated[int, Field(ge=1, le=3650, description="samples of ECG and other waves")] = 7
+    attachments_days: Annotated[
+        int, Field(ge=1, le=3650, description="bytes of photos and documents that requests had with them")
+    ] = 30
     frames_days: Annotated[int, Field(ge=1, le=400, description="the bytes that devices sent")] = 7

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from edge.localapi.attaching import AttachmentShown
 from edge.localapi.shapes import Code, Identifier, Line, Message, Saved, Seq, State, as_seen
 
 Act: TypeAlias = Literal[
@@ -105,6 +106,7 @@ class RequestShown(Message):
     sent: State
     observations: int
     recordings: tuple[uuid.UUID, ...]
+    attachments: tuple[AttachmentShown, ...] = ()
     answers: int
     unread: int
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from edge.localapi import answers, events, expertise, exported, requests, sheets, syncing
+from edge.localapi import answers, attaching, events, expertise, exported, requests, sheets, syncing
 from edge.localapi.shapes import ForkShown, LinkShown, Message, Nothing, Saved
 
 VERSION: Final = 1
@@ -131,6 +131,21 @@ METHODS: Final[dict[str, Method]] = {
     "request.withdraw": Method(expertise.RequestEnded, Saved, "Nobody has to answer it any more."),
     "request.close": Method(
         expertise.RequestEnded, Saved, "What was answered is done; everything that came has been read."
+    ),
+    "request.attach": Method(
+        attaching.Attach,
+        attaching.Attached,
+        "Attach the photo or document that this connection has brought; it leaves with its request.",
+    ),
+    "attachment.bring": Method(
+        attaching.Bring,
+        attaching.Brought,
+        "A piece of a file; with the last one it is checked and written anew, without what it hid.",
+    ),
+    "attachment.read": Method(
+        attaching.AttachmentNamed,
+        attaching.AttachmentRead,
+        "An attachment, some parts at a time; every look is audited.",
     ),
     "inbox.list": Method(
         Nothing, expertise.InboxList, "What came from the centre for people to read, without its words."

@@ -81,6 +81,17 @@ class Outbox:
         """Bytes of a file. Raises FileNotFoundError when it is gone."""
         return (self._directory / str(name)).stat().st_size
 
+    def rename(self, name: SpoolName, priority: int) -> SpoolName:
+        """Have a file go earlier or later; what is in it stays.
+
+        Raises:
+            OSError: it cannot be renamed, or is gone.
+        """
+        other = dataclasses.replace(name, priority=priority)
+        (self._directory / str(name)).rename(self._directory / str(other))
+        sync_directory(self._directory)
+        return other
+
     def remove(self, *names: SpoolName) -> None:
         """Remove files that a receipt covers, or that were sealed again; gone already is fine."""
         for name in names:

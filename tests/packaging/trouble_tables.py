@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from cli import courier_texts
+from edge.attachments import limits
 from sync.central import sentences as centre
 from sync.uplink import sentences as uplink
 
@@ -26,6 +27,7 @@ TABLES: Final[Mapping[Path, Mapping[str, Mapping[str, tuple[str, str]]]]] = {
     },
     _REFERENCE / "uplink.md": {"link": uplink.LINK, "refused": uplink.REFUSED, "files": uplink.FILES},
     _REFERENCE / "courier.md": {"stick": courier_texts.REFUSED},
+    _REFERENCE / "attachments.md": {"attachments": limits.SENTENCES},
 }
 """What each page shows, by the name of the table."""
 

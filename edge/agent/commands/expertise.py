@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Final
 
-from edge.agent import advice, payloads, view
+from edge.agent import advice, attached, payloads, view
 from edge.agent.commands.patients import existing
 from edge.agent.ledger import Ledger
 from edge.agent.refusals import ConsentNeeded, RequestRefused, Unknown
@@ -54,7 +54,7 @@ class ExpertiseCommands:
 
         def work(tx: Transaction, store: Store) -> Answer:
             known = existing(store, patient)
-            basis = _basis(store, patient.bytes, emergency=emergency and ahead)
+            basis = allowed(store, patient.bytes, emergency=emergency and ahead)
             values = _observations(store, patient, encounter, observations)
             entry = stamp | payloads.requested(
                 id_.bytes,
@@ -89,7 +89,7 @@ class ExpertiseCommands:
         """One request and what came to it."""
 
         def read(store: Store) -> tuple[ExpertiseRequest, Answer]:
-            found = _existing_request(store, request)
+            found = existing_request(store, request)
             messages = [advice.shown(each, store) for each in store.messages_about(request.bytes)]
             return found, {"request": self._shown(store, found), "messages": messages}
 
@@ -118,7 +118,7 @@ class ExpertiseCommands:
         stamp = self._ledger.stamp(call)
 
         def work(tx: Transaction, store: Store) -> Answer:
-            found = _existing_request(store, request)
+            found = existing_request(store, request)
             if event is RequestEvent.CLOSE and any(
                 each.read_ms is None for each in store.messages_about(found.request)
             ):
@@ -152,20 +152,32 @@ class ExpertiseCommands:
             "sent": sent.value,
             "observations": len(found.attached),
             "recordings": [view.uuid_text(each) for each in found.recordings],
+            "attachments": [
+                attached.shown(store, each, progress) for each in store.attachments_to(found.request)
+            ],
             "answers": len(messages),
             "unread": sum(each.read_ms is None for each in messages),
         }
 
 
-def _existing_request(store: Store, request: uuid.UUID) -> ExpertiseRequest:
+def existing_request(store: Store, request: uuid.UUID) -> ExpertiseRequest:
+    """The request of this identity.
+
+    Raises:
+        Unknown: there is none.
+    """
     found = store.expertise(request.bytes)
     if found is None:
         raise Unknown("There is no such request.", next_step="See the list again.", code="no-request")
     return found
 
 
-def _basis(store: Store, patient: bytes, *, emergency: bool) -> Basis:
-    """What allows it: the patient's last word about it holds."""
+def allowed(store: Store, patient: bytes, *, emergency: bool) -> Basis:
+    """What allows it: the patient's last word about it holds.
+
+    Raises:
+        ConsentNeeded: they have not agreed, or no more.
+    """
     decisions = [each.decision for each in store.consents(patient) if each.scope == SCOPE]
     if decisions[-1:] == ["given"]:
         return Basis.CONSENT
