@@ -11,7 +11,7 @@ import dataclasses
 import json
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -196,10 +196,16 @@ def outgoing(connection: Connection) -> list[tuple[str, int, bytes]]:
     return list(connection.execute("SELECT unit, number, raw FROM orders ORDER BY unit").fetchall())
 
 
-def enforce(connection: Connection, news: Sequence[tuple[Journal, OpenedEntry]], now_ms: int) -> bool:
+def enforce(
+    connection: Connection,
+    news: Sequence[tuple[Journal, OpenedEntry]],
+    opened: Iterable[Sequence[OpenedEntry]],
+    now_ms: int,
+) -> bool:
     """Take what units say they have erased, and let nothing stand of who was to be erased before.
 
-    Inside the transaction that commits the entries.
+    Inside the transaction that commits the entries: all of ``opened``, of which ``news`` holds at least
+    those of the kind that says it.
 
     Returns:
         Whether anything was erased, so that the log is to be emptied.
@@ -213,7 +219,12 @@ def enforce(connection: Connection, news: Sequence[tuple[Journal, OpenedEntry]],
     for journal, entry in news:
         if entry.kind == Kind.ERASED:
             erased |= _done(connection, journal, entry, now_ms)
-    patients = {each.hex() for _, entry in news if isinstance(each := entry.fields.get(Field.PATIENT), bytes)}
+    patients = {
+        each.hex()
+        for entries in opened
+        for entry in entries
+        if isinstance(each := entry.fields.get(Field.PATIENT), bytes)
+    }
     for patient in sorted(patients):
         if connection.execute("SELECT 1 FROM erased_people WHERE patient = ?", (patient,)).fetchone():
             erase_patient(connection, patient)

@@ -37,19 +37,23 @@ ROUND_S: Final = 0.5
 """A round ends after so many entries, so much in memory or so long: receipts keep flowing in a backlog,
 and a unit that sends what unpacks to megabytes fills no memory."""
 _SESSION_KEYS: Final = 256
+_AT_ONCE: Final = 16
+"""So many batches are taken from the landing with one question: four megabytes at most."""
 _BLOCKED_S: Final = 0.1
 """When all there is to do is somebody else's just now, look again after this."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Batch:
-    """One row of ``landing``, without its bytes."""
+    """One row of ``landing``, with the key its unit signs with."""
 
     id: int
     first: int
     last: int
     session: bytes
     landed_ms: int
+    raw: bytes
+    sign_public: bytes
 
 
 class _KeyMissing(Exception):
@@ -165,27 +169,35 @@ class Exploder:
     def _advance(self, journal: Journal, plan: Plan, now_ms: int, end: float) -> bool:
         """Open one journal's batches in order; False when the round ended first."""
         through, head = self._chain(journal, plan)
-        reach = self._reach(journal)
+        reach = max(self._reach(journal), plan.reach.get(journal, 0))
         place = (0, 0)
-        while (batch := self._next(journal, place, reach + 1, plan)) is not None:
-            if self._full(plan, end):
-                return False
-            place = (batch.first, batch.id)
-            opened = self._open(journal, batch, plan, now_ms)
-            if opened is None:
+        while some := self._next(journal, place):
+            for batch in some:
+                if batch.first > reach + 1:
+                    break  # what comes before it has not
+                place = (batch.first, batch.id)
+                if batch.id in plan.handled:
+                    continue
+                if self._full(plan, end):
+                    return False
+                opened = self._open(journal, batch, plan, now_ms)
+                if opened is None:
+                    continue
+                known = self._entries(journal, batch.first, batch.last, plan) if batch.first <= reach else {}
+                plan.add(journal, batch.id, opened, known, self._origins)
+                reach = max(reach, batch.last)
+                if batch.first <= through + 1 <= batch.last:
+                    continues = (
+                        opened.head_before
+                        if batch.first == through + 1
+                        else opened.entries[through - batch.first].head
+                    )
+                    if continues == head:
+                        through, head = batch.last, opened.entries[-1].head
+                        plan.chains[journal] = (through, head)
+            else:
                 continue
-            known = self._entries(journal, batch.first, batch.last, plan)
-            plan.add(journal, batch.id, opened, known, self._origins)
-            reach = max(reach, batch.last)
-            if batch.first <= through + 1 <= batch.last:
-                continues = (
-                    opened.head_before
-                    if batch.first == through + 1
-                    else opened.entries[through - batch.first].head
-                )
-                if continues == head:
-                    through, head = batch.last, opened.entries[-1].head
-                    plan.chains[journal] = (through, head)
+            break
         self._settle_covered(journal, plan, through)
         return True
 
@@ -196,7 +208,7 @@ class Exploder:
         """The batch opened; None when it waits or is refused, which the plan then knows."""
         try:
             key = self._session_key(journal.unit, batch.session)
-            signed = self._verify(journal, batch.id)
+            signed = self._verify(journal, batch)
             return opening.open_batch(journal, signed, key, self._known(journal, batch.first, plan))
         except _KeyMissing:
             due = batch.landed_ms + self._key_grace_ms
@@ -210,13 +222,10 @@ class Exploder:
             plan.refuse(Refusal(journal, batch.id, refused.reason, refused.code))
         return None
 
-    def _verify(self, journal: Journal, batch: int) -> SignedBatch:
+    def _verify(self, journal: Journal, batch: _Batch) -> SignedBatch:
         """Check the signature again: what landed was written by a process that faces the internet."""
-        public, raw = self._connection.execute(
-            "SELECT sign_public, raw FROM landing JOIN units USING (unit) WHERE id = ?", (batch,)
-        ).fetchone()
         try:
-            signed = batches.verify(raw, public, self._realm, Purpose.UP)
+            signed = batches.verify(batch.raw, batch.sign_public, self._realm, Purpose.UP)
         except EnvelopeRefused as refused:
             raise Refused("decode", refused.refusal) from None
         header = signed.header
@@ -236,7 +245,7 @@ class Exploder:
                 continue
             heads = self._heads(journal, last, plan)
             if any(head[:VISIBLE_HEAD_BYTES] == signed_head for head in heads):
-                plan.settle(batch, "covered")
+                plan.settle(journal, batch, "covered")
             else:
                 kept = heads[0][:VISIBLE_HEAD_BYTES]
                 plan.contradict(journal, batch, Conflict(last, kept=kept, other=signed_head))
@@ -292,17 +301,16 @@ class Exploder:
         ).fetchone()
         return row[0] or 0
 
-    def _next(self, journal: Journal, after: tuple[int, int], first_most: int, plan: Plan) -> _Batch | None:
+    def _next(self, journal: Journal, after: tuple[int, int]) -> list[_Batch]:
+        """The batches that come next, some at a time, in the order of their entries."""
         rows = self._connection.execute(
-            "SELECT id, first, last, session, landed_ms FROM landing WHERE unit = ? AND epoch = ?"
-            " AND stream = ? AND settled = 0 AND (first, id) > (?, ?) AND first <= ? AND state = 'waiting'"
-            " ORDER BY first, id",
-            (*journal.key, *after, first_most),
-        )
-        for row in rows:
-            if row[0] not in plan.handled:
-                return _Batch(*row)
-        return None
+            "SELECT id, first, last, session, landed_ms, raw, sign_public FROM landing"
+            " JOIN units ON units.unit = landing.unit WHERE landing.unit = ? AND epoch = ?"
+            " AND stream = ? AND settled = 0 AND (first, id) > (?, ?) AND landing.state = 'waiting'"
+            " ORDER BY first, id LIMIT ?",
+            (*journal.key, *after, _AT_ONCE),
+        ).fetchall()
+        return [_Batch(*row) for row in rows]
 
     def _session_key(self, unit: str, session: bytes) -> bytes:
         """The session's key.

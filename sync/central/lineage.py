@@ -22,17 +22,24 @@ from sync.central.spans import Journal
 _LOG: Final = logging.getLogger("qafila.central")
 
 
-def note(connection: Connection, opened: Iterable[tuple[Journal, OpenedEntry]], now_ms: int) -> None:
+def note(
+    connection: Connection,
+    news: Iterable[tuple[Journal, OpenedEntry]],
+    opened: Iterable[tuple[Journal, Sequence[OpenedEntry]]],
+    now_ms: int,
+) -> None:
     """Look at what a round has opened, inside the transaction that commits it.
 
-    A row and an alarm for each epoch that came after another, and one for each that lives on.
+    A row and an alarm for each epoch that came after another, and one for each that lives on. Every genesis
+    among what was ``opened`` is in ``news`` too.
     """
-    news: dict[Journal, list[OpenedEntry]] = {}
-    for journal, entry in opened:
-        news.setdefault(journal, []).append(entry)
+    for journal, entry in news:
         if entry.kind == Kind.GENESIS:
             _note_genesis(connection, journal, entry, now_ms)
-    for journal, entries in news.items():
+    together: dict[Journal, list[OpenedEntry]] = {}
+    for journal, entries in opened:
+        together.setdefault(journal, []).extend(entries)
+    for journal, entries in together.items():
         for matched, began_ms in [*_children(connection, journal), *_successors(connection, journal)]:
             written = ((entry.seq, entry.fields.get(Field.WALL_MS)) for entry in entries)
             _note_clone(connection, journal, written, matched, began_ms, now_ms)

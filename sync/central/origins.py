@@ -24,6 +24,7 @@ _COPIES: Final = (
     "SELECT origin_seq, kind, payload FROM entries WHERE unit = ? AND origin_epoch = ? AND origin_stream = ?"
     " AND origin_seq BETWEEN ? AND ? AND payload <> x''"
 )
+_ANY_COPY: Final = "SELECT 1 FROM entries WHERE unit = ? AND origin_epoch = ? AND origin_stream = ? LIMIT 1"
 _ORIGINAL: Final = (
     "SELECT kind, payload FROM entries WHERE unit = ? AND epoch = ? AND stream = ? AND seq = ?"
     " AND origin_epoch IS NULL AND payload <> x''"
@@ -44,6 +45,12 @@ class Origins:
     def family(self, unit: str) -> tuple[str, ...]:
         """The units whose entries may be the same: this one, and those that it continues."""
         return self._families.of(unit)
+
+    def may_be_elsewhere(self, journal: Journal) -> bool:
+        """Whether any entry of a journal may be there under another identity, as far as is committed."""
+        if len(self.family(journal.unit)) > 1:
+            return True
+        return self._connection.execute(_ANY_COPY, journal.key).fetchone() is not None
 
     def elsewhere(
         self,

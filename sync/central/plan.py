@@ -1,12 +1,24 @@
 """What one round of the exploder found out, and the one transaction that makes it so."""
 
+import contextlib
 import dataclasses
 import logging
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Final
 
-from edge.records.fields import Field
-from sync.central import database, erasing, keysets_known, lineage, losses, readers, sentences, work
+from edge.records.fields import Field, Kind
+from sync.central import (
+    database,
+    erasing,
+    keysets_known,
+    lineage,
+    losses,
+    readers,
+    row_columns,
+    sentences,
+    work,
+)
 from sync.central.beside import Beside
 from sync.central.conflicts import Conflict, note_conflicts
 from sync.central.database import Connection
@@ -30,6 +42,8 @@ from sync.central.work import Task
 _LOG: Final = logging.getLogger("qafila.central")
 _AT_ONCE: Final = 200
 """So many are asked for with one statement."""
+_OF_UNITS: Final = frozenset(map(int, (Kind.GENESIS, Kind.VOID, Kind.ACCESS, Kind.ERASED)))
+"""Kinds that say something of the unit itself."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,11 +69,18 @@ class Plan:
         self.handled: set[int] = set()
         self.fresh: defaultdict[Journal, dict[int, dict[bytes, bytes]]] = defaultdict(dict)
         """Entries of this round: by journal and seq, leaf to head."""
-        self.contents: defaultdict[tuple[str, Place], list[OpenedEntry]] = defaultdict(list)
-        """The same entries by unit and what they were called first."""
         self.firsts: dict[tuple[str, Place], Place] = {}
         """What those that were journalled again were called first."""
+        self.reach: dict[Journal, int] = {}
+        """The last entry of each journal that was opened in this round."""
+        self._contents: defaultdict[tuple[str, Place], list[OpenedEntry]] = defaultdict(list)
+        """Entries of this round by unit and what they were called first."""
+        self._by_themselves: list[tuple[Journal, Sequence[OpenedEntry]]] = []
+        """Those that do not stand there yet: nothing has asked for them."""
+        self._may_be_elsewhere: dict[Journal, bool] = {}
+        self._opened: list[tuple[Journal, Sequence[OpenedEntry]]] = []
         self._news: list[tuple[Journal, OpenedEntry]] = []
+        """Those of them that say something of units, not of patients."""
         self.secrets: defaultdict[tuple[str, str], dict[bytes, bytes]] = defaultdict(dict)
         self.chains: dict[Journal, tuple[int, bytes]] = {}
         self.again: set[Journal] = set()
@@ -68,8 +89,8 @@ class Plan:
         """The same for all journals of a unit's epoch."""
         self._rows: defaultdict[str, list[Row]] = defaultdict(list)
         self._beside = Beside()
-        self._settled: list[tuple[str, int]] = []
-        self._missing_key: list[int] = []
+        self._settled: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        self._missing_key: list[tuple[str, int]] = []
         self._refusals: list[Refusal] = []
         self._conflicts: list[tuple[Journal, str, int, list[Conflict]]] = []
         self._sessions: list[tuple[str, str, bytes]] = []
@@ -111,14 +132,65 @@ class Plan:
 
         Of an entry that is there under another identity no row is made but that of ``entries``.
         """
-        elsewhere = origins.elsewhere(journal, opened.entries, self.contents)
+        new: Sequence[OpenedEntry] = opened.entries
+        if known or self._is_told_again(journal, opened, origins):
+            new = self._add_one_by_one(journal, batch, opened, known, origins)
+        else:
+            self._add_together(journal, batch, opened, origins)
+        repeats = len(opened.entries) - len(new)
+        self._opened.append((journal, new))
+        self._news += [(journal, entry) for entry in new if entry.kind in _OF_UNITS]
+        self.reach[journal] = max(self.reach.get(journal, 0), opened.entries[-1].seq)
+        secrets = self.secrets[journal.unit, journal.epoch]
+        for patient, secret in opened.secrets.items():
+            secrets.setdefault(patient, secret)
+        self.entries += len(opened.entries)
+        self.size += sum(len(entry.payload) + len(entry.data or b"") for entry in opened.entries)
+        self.settle(journal, batch, "opened")
+        if repeats:
+            self._repeats[journal.unit] += repeats
+        self.touch(journal.unit, journal.epoch, always=repeats > 0)
+
+    def _is_told_again(self, journal: Journal, opened: OpenedBatch, origins: Origins) -> bool:
+        """Whether an entry of the batch may be there under another identity."""
+        if self.firsts or any(Field.ORIGIN in entry.fields for entry in opened.entries):
+            return True
+        if journal not in self._may_be_elsewhere:
+            self._may_be_elsewhere[journal] = origins.may_be_elsewhere(journal)
+        return self._may_be_elsewhere[journal]
+
+    def _add_together(self, journal: Journal, batch: int, opened: OpenedBatch, origins: Origins) -> None:
+        """Entries of which nothing is there: rows of a kind are made together."""
+        entries = opened.entries
+        self.fresh[journal].update({entry.seq: {entry.leaf: entry.head} for entry in entries})
+        self._rows["entries"] += row_columns.entry_rows(journal, entries, batch)
+        rest: Sequence[OpenedEntry] = entries
+        with contextlib.suppress(Unreadable):
+            observations = [entry for entry in entries if entry.kind == Kind.OBSERVATION]
+            self._rows["observations"] += row_columns.observation_rows(journal, observations)
+            rest = [entry for entry in entries if entry.kind != Kind.OBSERVATION]
+        for entry in rest:
+            self._add_rows(journal, entry, origins)
+            if entry.named is not None:
+                self._beside.add(journal, entry, readers.hex_or_none(entry.fields, Field.PATIENT))
+        self._by_themselves.append((journal, entries))
+
+    def _add_one_by_one(
+        self,
+        journal: Journal,
+        batch: int,
+        opened: OpenedBatch,
+        known: dict[int, dict[bytes, bytes]],
+        origins: Origins,
+    ) -> list[OpenedEntry]:
+        """The entries that are new."""
+        elsewhere = origins.elsewhere(journal, opened.entries, self._contents_by_place())
         conflicts: list[Conflict] = []
-        repeats = 0
+        new: list[OpenedEntry] = []
         fresh = self.fresh[journal]
         for entry in opened.entries:
             there = known.get(entry.seq)
             if there is not None and entry.leaf in there:
-                repeats += 1
                 continue
             if there is not None:
                 conflicts.append(Conflict(entry.seq, kept=next(iter(there)), other=entry.leaf))
@@ -130,26 +202,25 @@ class Plan:
             else:
                 self._add_rows(journal, entry, origins)
             place = first_place(journal, entry)
-            self.contents[journal.unit, place].append(entry)
+            self._contents[journal.unit, place].append(entry)
             if has_origin(entry):
                 self.firsts[journal.unit, (journal.epoch, journal.stream, entry.seq)] = place
-            self._news.append((journal, entry))
-        secrets = self.secrets[journal.unit, journal.epoch]
-        for patient, secret in opened.secrets.items():
-            secrets.setdefault(patient, secret)
-        self.entries += len(opened.entries)
-        self.size += sum(len(entry.payload) + len(entry.data or b"") for entry in opened.entries)
-        self.settle(batch, "opened")
+            new.append(entry)
         if conflicts:
             self._conflicts.append((journal, "opened", batch, conflicts))
-        if repeats:
-            self._repeats[journal.unit] += repeats
-        self.touch(journal.unit, journal.epoch, always=repeats > 0)
+        return new
 
-    def settle(self, batch: int, state: str) -> None:
+    def _contents_by_place(self) -> defaultdict[tuple[str, Place], list[OpenedEntry]]:
+        for journal, entries in self._by_themselves:
+            for entry in entries:
+                self._contents[journal.unit, (journal.epoch, journal.stream, entry.seq)].append(entry)
+        self._by_themselves.clear()
+        return self._contents
+
+    def settle(self, journal: Journal, batch: int, state: str) -> None:
         """This batch needs no more work: ``opened``, or ``covered`` by others to the same head."""
         self.handled.add(batch)
-        self._settled.append((state, batch))
+        self._settled[journal.unit, state].append(batch)
 
     def contradict(self, journal: Journal, batch: int, conflict: Conflict) -> None:
         """A sealed batch ends in another head than the entries that are there."""
@@ -158,7 +229,7 @@ class Plan:
     def lack_key(self, journal: Journal, batch: int) -> None:
         """The key message has been missing for too long: ask for the range again."""
         self.handled.add(batch)
-        self._missing_key.append(batch)
+        self._missing_key.append((journal.unit, batch))
         self.touch(journal.unit, journal.epoch)
 
     def refuse(self, refusal: Refusal) -> None:
@@ -183,10 +254,9 @@ class Plan:
             self._commit_chains(connection)
             self._commit_secrets(connection, now_ms)
             self._commit_sessions(connection)
-            connection.executemany("UPDATE landing SET state = ?, settled = 1 WHERE id = ?", self._settled)
-            connection.executemany("DELETE FROM quarantine WHERE batch = ?", [(b,) for _, b in self._settled])
+            self._commit_settled(connection)
             connection.executemany(
-                "UPDATE landing SET state = 'key' WHERE id = ?", [(batch,) for batch in self._missing_key]
+                "UPDATE landing SET state = 'key' WHERE unit = ? AND id = ?", self._missing_key
             )
             for refusal in self._refusals:
                 _quarantine(connection, refusal, now_ms)
@@ -200,10 +270,10 @@ class Plan:
                 database.count(connection, "entry-repeated", unit, n, now_ms)
             for unit, n in self._again.items():
                 database.count(connection, "entry-journalled-again", unit, n, now_ms)
-            lineage.note(connection, self._news, now_ms)
+            lineage.note(connection, self._news, self._opened, now_ms)
             losses.note(connection, self._news, now_ms)
             keysets_known.note(connection, self._news, now_ms)
-            self.erased = erasing.enforce(connection, self._news, now_ms)
+            self.erased = erasing.enforce(connection, self._news, [new for _, new in self._opened], now_ms)
             receipts = [
                 writer.write(connection, unit, epoch, now_ms, always=always)
                 for (unit, epoch), always in self._touched.items()
@@ -238,6 +308,17 @@ class Plan:
             return
         for table, row in rows:
             self._rows[table].append(row)
+
+    def _commit_settled(self, connection: Connection) -> None:
+        for (unit, state), batches in self._settled.items():
+            for first in range(0, len(batches), _AT_ONCE):
+                some = batches[first : first + _AT_ONCE]
+                marks = ", ".join("?" * len(some))
+                connection.execute(
+                    f"UPDATE landing SET state = ?, settled = 1 WHERE unit = ? AND id IN ({marks})",  # noqa: S608  no value in it
+                    (state, unit, *some),
+                )
+                connection.execute(f"DELETE FROM quarantine WHERE batch IN ({marks})", some)  # noqa: S608  as above
 
     def _commit_chains(self, connection: Connection) -> None:
         connection.executemany(
@@ -297,7 +378,10 @@ def _known_secrets(
 
 
 def _quarantine(connection: Connection, refusal: Refusal, now_ms: int) -> None:
-    connection.execute("UPDATE landing SET state = ? WHERE id = ?", (refusal.reason, refusal.batch))
+    connection.execute(
+        "UPDATE landing SET state = ? WHERE unit = ? AND id = ?",
+        (refusal.reason, refusal.journal.unit, refusal.batch),
+    )
     there = connection.execute("SELECT reason FROM quarantine WHERE batch = ?", (refusal.batch,)).fetchone()
     if there is not None:  # tried again after a restart, and no better
         return

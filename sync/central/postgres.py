@@ -19,6 +19,7 @@ from typing import Any, Final, cast
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from sync.central import copying
 from sync.central.sqlite import split
 from sync.central.trouble import CentreDatabaseError
 
@@ -28,6 +29,8 @@ _PARTITIONS: Final = 8
 _EVERYTHING: Final = "everything"
 _FEW: Final = 4
 """Up to so many rows, an INSERT for each costs less than a COPY."""
+_BLOCK_ROWS: Final = 2_000
+"""So many rows are written together: a megabyte or so at a time."""
 
 _META: Final = (
     "CREATE TABLE qafila_centre (only_row INTEGER PRIMARY KEY CHECK (only_row = 1),"
@@ -114,9 +117,10 @@ class PostgresConnection:
         with _understood(), self.raw.cursor() as cursor:
             statement = cast("Any", f"COPY {table} FROM STDIN (FORMAT BINARY)")
             with cursor.copy(statement) as copy:
-                copy.set_types(self._types[table])
-                for row in rows:
-                    copy.write_row(row)
+                copy.write(copying.HEADER)
+                for first in range(0, len(rows), _BLOCK_ROWS):
+                    copy.write(copying.block(rows[first : first + _BLOCK_ROWS], self._types[table]))
+                copy.write(copying.TRAILER)
 
     def begin(self, units: Iterable[str] | None) -> None:
         self.execute("BEGIN")

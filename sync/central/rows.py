@@ -74,7 +74,7 @@ def entry_row(journal: Journal, entry: OpenedEntry, batch: int) -> Row:
         entry.kind,
         readers.hex_or_none(fields, Field.PATIENT),
         readers.hex_or_none(fields, Field.REQUEST),
-        _device_record(fields),
+        device_record(fields),
         readers.text_or_none(fields, Field.CODE),
         *_origin(fields),
         batch,
@@ -333,7 +333,7 @@ def _assignments(identity: Row, fields: Fields, epoch: str, resolve: Resolve) ->
     return [("assignments", (*identity, seq, *rest, was)) for was, _, seq in found]
 
 
-def _device_record(fields: Fields) -> str | None:
+def device_record(fields: Fields) -> str | None:
     """What tells one record of a device from another: its own mark, or when we heard it."""
     marked = fields.get(Field.DEVICE_RECORD)
     if isinstance(marked, bytes):
