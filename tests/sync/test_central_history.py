@@ -175,7 +175,7 @@ def test_an_epoch_that_lives_on_marks_the_unit_and_nothing_is_refused(
     assert counted(centre)["patients"] == 2
     assert [each.as_json() for each in standing.units(centre.home)] == [
         {"unit": "van-07", "epochs": 2, "went_back": 1, "cloned": [unit.epoch_hex], "conflicts": 0,
-         "quarantined": 0, "lost": 0, "revoked": None, "held": 0}
+         "quarantined": 0, "lost": 0, "revoked": None, "held": 0, "received": 20}
     ]  # fmt: skip
     assert centre.value("SELECT through FROM chains WHERE epoch = ?", unit.epoch_hex) == 19
 
@@ -187,7 +187,7 @@ def test_a_database_of_the_first_schema_is_brought_along(centre: Centre, unit: U
         "DROP TABLE clones",
         *(f"DROP TABLE {table}" for table in ("erasures", "erased_people", "erasures_of_units", "orders")),
         "DROP TABLE grants",
-        *("DROP TABLE losses", "DROP TABLE work"),
+        *("DROP TABLE losses", "DROP TABLE work", "DROP TABLE corrections"),
         *(f"DROP TABLE {table}" for table in ("blobs", "waveforms", "wave_chunks", "wave_ends")),
         "DROP TABLE wave_previews",
         *(f"DROP TABLE {table}" for table in ("revocations", "revoked_at", "approvals", "held")),

@@ -222,5 +222,5 @@ def test_a_field_of_the_wrong_kind_makes_no_row_and_loses_no_entry(centre: Centr
     assert receipt.streams[Stream.VITALS].through == tip
     assert centre.value("SELECT count(*) FROM entries") == tip + 2
     assert centre.value("SELECT count(*) FROM observations") == 6
-    assert centre.value("SELECT count(*) FROM alarms WHERE code = 'row-unreadable'") == len(wrong) + 3
+    assert centre.value("SELECT count(*) FROM alarms WHERE code = 'row-unreadable'") == len(wrong) + 4
     assert centre.rows("SELECT assigned FROM assignments") == [(3,), (4,)]
