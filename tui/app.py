@@ -5,8 +5,7 @@ import contextlib
 import secrets
 import signal
 import time
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from rich.segment import Segment, Segments
@@ -14,25 +13,31 @@ from textual import events, on, work
 from textual.app import App
 from textual.binding import BindingType
 from textual.filter import ANSIToTruecolor
-from textual.worker import WorkerFailed
 
 from edge.errors import QafilaError
-from edge.i18n.catalogue import Catalogue
+from edge.i18n.catalogue import Catalogue, load
 from edge.localapi.answers import SignedIn
 from edge.localapi.client import AgentUnreachable
 from edge.localapi.events import SavedEvent
 from edge.localapi.expertise import InboxEvent, InboxList, Requests
-from edge.localapi.shapes import Message
+from edge.localapi.shapes import Message, PatientShown
 from edge.ports.caller import CallRefused
 from tui import theme
 from tui.agent import TOPICS, WAVES, Agent
+from tui.crash import crash_page
 from tui.glyphs import Level, LevelFilter
 from tui.hub import Hub
 from tui.screens.base import QafilaScreen
 from tui.screens.capture import CaptureScreen
 from tui.screens.confirm import Confirm, Help
+from tui.screens.day import DayScreen, OffScreen
+from tui.screens.expected import ExpectedScreen
+from tui.screens.inbox import InboxScreen
+from tui.screens.menu import OF_CARE, OF_TECHNICIANS, Menu
 from tui.screens.patients import PatientsScreen
+from tui.screens.settings import SettingsScreen
 from tui.screens.sign_in import SignInScreen
+from tui.screens.sync import SyncScreen
 from tui.screens.technician import TechnicianScreen
 
 _TICK_S: Final = 0.2
@@ -315,6 +320,58 @@ class QafilaApp(App[None], inherit_bindings=False):
                 screen.stop_cuffs()
 
     def action_leave(self) -> None:
+        """To the menu; with nobody signed in, there is nothing but to leave."""
+        person = self.hub.situation.person
+        if person is None or isinstance(self.screen, SignInScreen | OffScreen):
+            self._quit()
+            return
+        entries = OF_TECHNICIANS if person.role == "technician" else OF_CARE
+        self.push_screen(Menu(self.hub, entries), self._chosen)
+
+    def _chosen(self, name: str | None) -> None:
+        """Go where the menu says, above the screen that was there."""
+        hub = self.hub
+        screens: dict[str, Callable[[], QafilaScreen]] = {
+            "inbox": lambda: InboxScreen(hub),
+            "expected": lambda: ExpectedScreen(hub, self._entered),
+            "sync": lambda: SyncScreen(hub),
+            "settings": lambda: SettingsScreen(hub),
+            "day": lambda: DayScreen(hub),
+        }
+        if name == "quit":
+            self._quit()
+        elif name is not None:
+            self.push_screen(screens[name]())
+
+    def _entered(self, patient: PatientShown) -> None:
+        """Somebody whom the centre expected is a patient here now: begin their visit from the list."""
+        lists = [screen for screen in self.screen_stack if isinstance(screen, PatientsScreen)]
+        for screen in lists[:1]:
+            while self.screen is not screen:
+                self.pop_screen()
+            screen.open_visit_of(patient)
+
+    @on(SettingsScreen.Chosen)
+    async def settings_chosen(self, event: SettingsScreen.Chosen) -> None:
+        """From now on in this language and with these characters; every screen is made anew."""
+        hub, person = self.hub, self.hub.situation.person
+        if person is None:
+            return
+        hub.say, hub.level = load(event.language), event.level
+        self._filters = [each for each in self._filters if not isinstance(each, LevelFilter)]
+        if hub.level is not Level.BRAILLE:
+            self._filters.append(LevelFilter(hub.level))
+        technical = person.role == "technician"
+        await self._begin(TechnicianScreen(hub) if technical else self._first(hub))
+
+    @on(DayScreen.Closed)
+    def day_closed(self) -> None:
+        """Cover everything, and say above it whether the box may be switched off."""
+        queued = self.hub.situation.queued
+        self.sign_in_again("store-locked")
+        self.push_screen(OffScreen(self.hub, queued))
+
+    def _quit(self) -> None:
         say = self.hub.say
 
         def answered(yes: bool | None) -> None:
@@ -345,19 +402,3 @@ class QafilaApp(App[None], inherit_bindings=False):
         lines = crash_page(self.hub.say, self._exception, secrets.token_hex(3).upper())
         self._exit_renderables[:] = [Segments([Segment("\n".join(lines) + "\n")])]  # one page, the last
         self._close_messages_no_wait()
-
-
-def crash_page(say: Catalogue, error: BaseException | None, reference: str) -> Sequence[str]:
-    """What a person reads after a fault of ours: where it was, never what was in it."""
-    inner = error.error if isinstance(error, WorkerFailed) else error
-    while inner is not None and inner.__cause__ is not None:
-        inner = inner.__cause__
-    frames = traceback.extract_tb(inner.__traceback__)[-3:] if inner is not None else []
-    where = " < ".join(f"{f.filename.rsplit('/', 2)[-1]}:{f.lineno}" for f in reversed(frames))
-    kind = type(inner).__name__ if inner is not None else "?"
-    return (
-        say("crash.title", reference=reference),
-        say("crash.safe"),
-        say("crash.next"),
-        f"[{reference}] {kind} {where}",
-    )

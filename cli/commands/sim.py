@@ -33,7 +33,7 @@ def screen(
 ) -> None:
     """Open a live training screen: signed in, patients there, oximeter, cuff and chest strap measuring.
 
-    Everything runs on this machine in a folder that is removed when the screen is closed (F10).
+    Everything runs on this machine in a folder that is removed when the screen is closed (F10 twice).
     """
     from cli.rehearsal.live import open_live_screen
 

@@ -164,8 +164,8 @@ async def test_each_of_seventeen_devices_is_seen_with_its_value(home: Path, term
                     await api.call("sign-in", user="amina", pin=PIN)  # nobody asked for long
                     encounter = (await api.call("snapshot"))["encounter"]
                     tell_of_one_person(await api.call("encounter.show", encounter=encounter))
-                    terminal.keys("F10")
-                    await asyncio.to_thread(terminal.until, "Quit")
+                    terminal.keys("F10", "F10")
+                    await asyncio.to_thread(terminal.until, "Quit?")
                     terminal.keys("Enter")
                     await asyncio.to_thread(terminal.until, "rc=0")
     assert terminal.sane()

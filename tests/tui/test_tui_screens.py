@@ -237,7 +237,7 @@ async def test_names_of_any_length_hide_neither_identifier_nor_keys(size: tuple[
         shown = text(pilot)
         assert "…" in shown
         assert "CNIE JB482901" in shown
-        assert "F10 quitter" in shown
+        assert "F10 menu" in shown
 
 
 async def test_an_agent_that_dies_greys_every_number_and_comes_back_by_itself() -> None:

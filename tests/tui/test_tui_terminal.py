@@ -120,7 +120,7 @@ def test_a_burst_arrives_whole_and_the_agent_ends_with_the_screen(box: Box) -> N
     box.terminal.type(CARD)  # its digits are no choice of a row, however fast they come
     box.terminal.keys("Enter")
     box.terminal.until(lambda shown: "PNI 142/91 mmHg" in shown and "clore la visite" in shown)
-    box.terminal.keys("F10")
+    box.terminal.keys("F10", "F10")
     box.terminal.until("Quitter ?")
     box.terminal.keys("Enter")
     box.terminal.until("rc=0")

@@ -140,7 +140,7 @@ def test_the_page_leads_from_an_empty_folder_to_the_screen(reader: Reader, termi
     assert tallboy["from"] == {"package": "qafila-tallboy", "version": "0.1.0"}
     decoded = json.loads(reader.ask(f"qafila devices decode tallboy-s2 {MEASURED} --json").stdout)
     assert decoded["readings"][0]["values"] == [{"code": "height", "value": "172.4", "unit": "cm"}]
-    screen.keys("F10")
+    screen.keys("F10", "F10")
     screen.until("Quit?")
     screen.keys("Enter")
     screen.until("prompt>")

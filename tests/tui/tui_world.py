@@ -164,6 +164,9 @@ UNSCRIPTED: dict[str, dict[str, Any]] = {
     "inbox.list": {"messages": (), "unread": 0},
     "request.list": {"requests": ()},
     "expected.list": {"expected": ()},
+    "sync.quarantine": {"ranges": ()},
+    "sync.now": {},
+    "lock": {},
 }
 """What an agent answers to which nobody has said anything."""
 
@@ -188,6 +191,7 @@ class FakeAgent:
         self.off_ms: int | None = None
         self.role: Role = "nurse"
         self.open_visit = open_visit
+        self.locked = False
         self.there = True
         self.refuse: dict[str, list[QafilaError]] = {}
         self.calls: list[tuple[str, Any]] = []
@@ -251,7 +255,7 @@ class FakeAgent:
         return Status(
             unit="van-07",
             realm=self.realm,
-            locked=False,
+            locked=self.locked,
             version="0",
             clock=ClockShown(wall_ms=NOW_MS, quality="ntp", off_ms=self.off_ms),
             devices=self.devices,

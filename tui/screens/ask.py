@@ -83,7 +83,7 @@ class AskScreen(QafilaScreen):
         ("Esc", "key.back"),
         ("F1", "key.help"),
         ("F9", "key.lock"),
-        ("F10", "key.quit"),
+        ("F10", "key.menu"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys(up="app.focus_previous", down="app.focus_next", enter="enter", f12="send", escape="back"),

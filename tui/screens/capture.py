@@ -58,7 +58,7 @@ class CaptureScreen(QafilaScreen):
         ("Esc", "key.patients"),
         ("F1", "key.help"),
         ("F9", "key.lock"),
-        ("F10", "key.quit"),
+        ("F10", "key.menu"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys(

@@ -46,7 +46,7 @@ class InboxScreen(ListScreen):
         ("Esc", "key.back"),
         ("F1", "key.help"),
         ("F9", "key.lock"),
-        ("F10", "key.quit"),
+        ("F10", "key.menu"),
     )
 
     def __init__(self, hub: Hub) -> None:

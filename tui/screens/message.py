@@ -53,7 +53,7 @@ class MessageScreen(QafilaScreen):
         ("Esc", "key.back"),
         ("F1", "key.help"),
         ("F9", "key.lock"),
-        ("F10", "key.quit"),
+        ("F10", "key.menu"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys(**MOVE_KEYS),

@@ -49,7 +49,7 @@ class PatientsScreen(QafilaScreen):
         ("F11", "key.inbox"),
         ("F1", "key.help"),
         ("F9", "key.lock"),
-        ("F10", "key.quit"),
+        ("F10", "key.menu"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys(up="move(-1)", down="move(1)", pageup="move(-10)", pagedown="move(10)"),
@@ -172,6 +172,10 @@ class PatientsScreen(QafilaScreen):
             Confirm(self.hub, say("patients.confirm"), lines, say("key.yes-visit")), answered
         )
 
+    def open_visit_of(self, patient: PatientShown) -> None:
+        """Somebody was entered elsewhere: begin their visit."""
+        self._open_visit(patient, new_request_id())
+
     def _registered(self, patient: PatientShown | None) -> None:
         if patient is not None:
             self._open_visit(patient, new_request_id())
@@ -194,7 +198,7 @@ class PatientsScreen(QafilaScreen):
         found = [
             patient
             for patient in self._patients
-            if (self._everybody or wanted or self._is_open(patient) or self._day(patient) == today)
+            if (self._everybody or wanted or self._is_open(patient) or entered_on(self.hub, patient) == today)
             and all(word in _searched(patient) for word in wanted)
         ]
         found.sort(key=lambda patient: not self._is_open(patient))
@@ -234,8 +238,10 @@ class PatientsScreen(QafilaScreen):
     def _is_open(self, patient: PatientShown) -> bool:
         return self._open is not None and self._open[0] == str(patient.patient)
 
-    def _day(self, patient: PatientShown) -> datetime.date:
-        return self.hub.local(_entered_ms(patient)).date()
+
+def entered_on(hub: Hub, patient: PatientShown) -> datetime.date:
+    """The day on which a patient was entered, as the box counted days then."""
+    return hub.local(_entered_ms(patient)).date()
 
 
 def _entered_ms(patient: PatientShown) -> int:

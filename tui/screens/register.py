@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 
 from edge.errors import QafilaError
 from edge.localapi.client import new_request_id
+from edge.localapi.expertise import ExpectedShown
 from edge.localapi.shapes import PatientShown
 from tui.hub import Hub
 from tui.screens.alike import Alike
@@ -41,7 +42,11 @@ _OF_AGE_YEARS: Final = 18
 
 
 class Register(Box[PatientShown | None]):
-    """Some fields; Enter goes to the next and, in the last that is asked for, saves."""
+    """Some fields; Enter goes to the next and, in the last that is asked for, saves.
+
+    Args:
+        expected: whom the centre expects; what it knows of them stands in the fields.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = keys(
         escape="leave", up="app.focus_previous", down="app.focus_next", enter="enter", f12="save"
@@ -52,8 +57,9 @@ class Register(Box[PatientShown | None]):
     Register #hint { height: 1; }
     """
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, expected: ExpectedShown | None = None) -> None:
         super().__init__(hub)
+        self._expected = expected
         self._request = new_request_id()
         self._sent: dict[str, object] | None = None
         self._busy = False
@@ -77,7 +83,9 @@ class Register(Box[PatientShown | None]):
             yield Static(content([words]))
 
     def on_mount(self) -> None:
-        self.set_focus(self._line("family"))
+        for field, value in _known(self._expected).items():
+            self._line(field).value = value
+        self.set_focus(self._line("family" if self._expected is None else "consent"))
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Say how the field is filled in."""
@@ -120,6 +128,8 @@ class Register(Box[PatientShown | None]):
             self.set_focus(self._line(wrong))
             return
         fields = _fields(typed, birth)
+        if self._expected is not None:
+            fields["expected"] = str(self._expected.patient)
         if self._sent is not None and fields != self._sent:
             self._request = new_request_id()  # another patient than the one whose answer was lost
         if not self._busy:
@@ -181,6 +191,19 @@ class Register(Box[PatientShown | None]):
 
     def _tell(self, words: str) -> None:
         self.query_one("#problem", Static).update(words)
+
+
+def _known(expected: ExpectedShown | None) -> dict[str, str]:
+    """What the centre knows of somebody, as it would be typed."""
+    if expected is None:
+        return {}
+    birth = "".join(reversed((expected.birth or "").split("-")))
+    sex = next((digit for digit, word in _SEXES.items() if word == expected.sex), "")
+    card = next((each.value for each in expected.identifiers if each.system == IDENTIFIER_SYSTEM), "")
+    names = {
+        name: str(getattr(expected, name)) for name in ("family", "given", "family_arabic", "given_arabic")
+    }
+    return names | {"birth": birth, "sex": sex, "identifier": card}
 
 
 def _fields(typed: Mapping[str, str], birth: str | None) -> dict[str, object]:

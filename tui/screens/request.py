@@ -70,7 +70,7 @@ class RequestScreen(ListScreen):
             now += [("F8", "key.withdraw")]
         if asked is not None and asked.state in _ENDED:
             now += [("F12", "key.close-request")]
-        return [*now, ("Esc", "key.back"), ("F1", "key.help"), ("F9", "key.lock"), ("F10", "key.quit")]
+        return [*now, ("Esc", "key.back"), ("F1", "key.help"), ("F9", "key.lock"), ("F10", "key.menu")]
 
     @work(exclusive=True, group="read")
     async def read(self) -> None:

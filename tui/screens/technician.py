@@ -27,7 +27,7 @@ class TechnicianScreen(QafilaScreen):
         ("↑↓", "key.scroll"),
         ("F1", "key.help"),
         ("F9", "key.lock"),
-        ("F10", "key.quit"),
+        ("F10", "key.menu"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys(**MOVE_KEYS),

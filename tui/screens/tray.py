@@ -43,7 +43,7 @@ class TrayScreen(QafilaScreen):
         ("Esc", "key.back"),
         ("F1", "key.help"),
         ("F9", "key.lock"),
-        ("F10", "key.quit"),
+        ("F10", "key.menu"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *keys(up="move(-1)", down="move(1)", pageup="move(-10)", pagedown="move(10)"),
