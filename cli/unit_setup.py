@@ -21,7 +21,7 @@ from edge.security import device_secret, pins, process, slots
 from edge.store.store import Store
 from sync.boxend.keysets import read_newer
 from sync.boxend.pinned import Enrolment, read_bundle
-from sync.wire import enrolment
+from sync.wire import claims, enrolment
 from sync.wire.errors import EnvelopeRefused
 
 REQUEST_FILE = "request.cbor"
@@ -145,13 +145,22 @@ def describe(places: Places) -> dict[str, Any]:
     }
 
 
+def request_of(places: Places) -> bytes:
+    """The request that is to be answered: the newest.
+
+    Raises:
+        ConfigMissing: there is no unit.
+    """
+    return _requests(places)[-1]
+
+
 def copy_request(places: Places, file: Path) -> dict[str, Any]:
     """Write the request to ``file``; an identical one that is there already is fine.
 
     Raises:
         QafilaError: ``file-exists`` when another file is in the way.
     """
-    request = _requests(places)[-1]
+    request = request_of(places)
     if not (file.exists() and file.read_bytes() == request):
         write_new_file(file, request)
     return {
@@ -167,32 +176,52 @@ def install_bundle(places: Places, file: Path) -> dict[str, Any]:
     Raises:
         UnitRefused: ``bundle-refused``, ``bundle-older`` or ``broker-without-tls``; nothing was changed.
     """
+    return install_answer(places, read_small_file(file), str(file))
+
+
+def install_answer(places: Places, raw: bytes, name: str, *, roots: bytes | None = None) -> dict[str, Any]:
+    """The same with what was read already; ``name`` is what it is called where it is refused.
+
+    Args:
+        places: of the unit.
+        raw: the bundle.
+        name: begins the sentence that refuses it.
+        roots: of the only centre that may have signed it, as a claim names it.
+
+    Raises:
+        UnitRefused: as `install_bundle`; nothing was changed.
+    """
     config = load(places.config)
-    raw = read_small_file(file)
     before = installed(places)
     try:
         answer = _read_answer(places, raw, before.roots if before else ())
     except EnvelopeRefused as error:
         raise UnitRefused(
-            f"{file} is no answer to this unit's request, or not from the centre it knows.",
+            f"{name} is no answer to this unit's request, or not from the centre it knows.",
             next_step="Ask the centre for a bundle made from this unit's request (qafila unit csr).",
             code="bundle-refused",
         ) from error
+    if roots is not None and claims.roots_of(answer.roots) != roots:
+        raise UnitRefused(
+            f"{name} is of another centre than the claim.",
+            next_step="Call the centre: something between here and there is in the way.",
+            code="bundle-refused",
+        )
     if before and answer.keyset.version < before.keyset.version:
         raise UnitRefused(
-            f"{file} holds keyset {answer.keyset.version}; this unit has {before.keyset.version} already.",
+            f"{name} holds keyset {answer.keyset.version}; this unit has {before.keyset.version} already.",
             next_step="Ask the centre for a new bundle.",
             code="bundle-older",
         )
     if config.unit.realm == "production" and not all(broker.tls for broker in answer.brokers):
         raise UnitRefused(
-            f"{file} names a broker without TLS, which a production unit never uses.",
+            f"{name} names a broker without TLS, which a production unit never uses.",
             next_step="Ask the centre for a bundle that names its broker with TLS.",
             code="broker-without-tls",
         )
     if answer.certificate is None and any(broker.tls for broker in answer.brokers):
         raise UnitRefused(
-            f"{file} names a broker with TLS and holds no certificate to show to it.",
+            f"{name} names a broker with TLS and holds no certificate to show to it.",
             next_step="Have the centre answer a request of this unit that asks for one (qafila unit csr).",
             code="certificate-missing",
         )

@@ -12,6 +12,7 @@ from cli.commands import (
     central_copies,
     central_courier,
     central_erasing,
+    central_est,
     central_keys,
     central_links,
     central_requests,
@@ -34,6 +35,7 @@ central_configuring.register(app)
 central_keys.register(app)
 central_trust.register(app)
 central_links.register(app)
+central_est.register(app)
 central_waves.register(app)
 central_requests.register(app)
 

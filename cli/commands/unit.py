@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import unit_retire
+from cli.commands import unit_online, unit_retire
 from cli.options import AsJson, Home, PinStdin
 
 app = typer.Typer(no_args_is_help=True)
 unit_retire.register(app)
+unit_online.register(app)
 
 
 @app.command(

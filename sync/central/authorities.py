@@ -213,6 +213,10 @@ def pem(certificates: Sequence[x509.Certificate]) -> bytes:
     return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in certificates)
 
 
+def der(each: x509.Certificate) -> bytes:
+    return each.public_bytes(serialization.Encoding.DER)
+
+
 def newest(home: CentreHome, kind: str) -> Authority:
     """The one that issues.
 

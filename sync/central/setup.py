@@ -130,12 +130,17 @@ def init(
 
 
 def enrol(
-    home: CentreHome, request_raw: bytes, clock: Clock, brokers: tuple[Broker, ...] | None = None
+    home: CentreHome,
+    request_raw: bytes,
+    clock: Clock,
+    brokers: tuple[Broker, ...] | None = None,
+    *,
+    only: str | None = None,
 ) -> tuple[EnrolmentRequest, bytes]:
     """Register a unit's public keys and answer with its bundle.
 
     The same request may be brought again and is answered again. A unit's name is given to one pair
-    of keys for ever: a box with new keys is a new unit.
+    of keys for ever: a box with new keys is a new unit. ``only`` names the one unit that may be enrolled.
 
     Raises:
         EnrolmentRefused: no valid request, the other realm, or the name belongs to other keys.
@@ -153,6 +158,12 @@ def enrol(
             next_step="write it again with `qafila unit csr` and carry that file.",
             code=f"request-{refused.refusal}",
         ) from refused
+    if only not in {None, request.unit}:
+        raise EnrolmentRefused(
+            f"The request is of {request.unit}, and {only} was expected.",
+            next_step="have the centre make a claim for the unit's own name.",
+            code="request-unit",
+        )
     if request.realm != settings.realm:
         raise EnrolmentRefused(
             f"The unit {request.unit} belongs to the {request.realm} realm, this centre to {settings.realm}.",

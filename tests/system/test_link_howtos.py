@@ -21,6 +21,7 @@ pytestmark = pytest.mark.system
 PINS = {"fatima": "482913", "amina": "739164"}
 DONE = {
     "enrol-offline.md",
+    "enrol-online.md",
     "forgotten-pin.md",
     "read-doctor.md",
     "remove-a-person.md",
@@ -40,9 +41,14 @@ def reader(tmp_path: Path) -> Reader:
     cuff.write_text(
         shipped.replace('kind = "suntech-nibp"', 'kind = "suntech-nibp"\noptions = { deflates = 90 }')
     )
+    est = next(other for other in iter(free_port, None) if other not in {port, inner})
+    online = f"--host 127.0.0.1 --port {est}"
     at = f"--host 127.0.0.1 --port {port} --centre-port {inner}"
     return Reader(
-        tmp_path, PINS, {"--host broker.example.org": at, "every-device": str(cuff)}, ports=(port, inner)
+        tmp_path,
+        PINS,
+        {"--host broker.example.org": at, "--host est.example.org": online, "every-device": str(cuff)},
+        ports=(port, inner),
     )
 
 
@@ -118,3 +124,11 @@ def test_replacing_a_card(enrolled: Reader) -> None:
 @pytest.mark.parametrize("page", ["read-doctor.md", "remove-a-person.md"])
 def test_what_needs_no_centre(enrolled: Reader, page: str) -> None:
     enrolled.follow(page)
+
+
+def test_enrolling_online(reader: Reader) -> None:
+    with reader:
+        for step in steps_of(PAGES / "enrol-offline.md"):
+            if step.machine == "centre" and ("stays" in step.flags or "central init" in step.command):
+                reader.do(step)
+        reader.follow("enrol-online.md")
