@@ -355,6 +355,7 @@ def patients(home: Home = None, as_json: AsJson = False) -> None:
 def units(home: Home = None, as_json: AsJson = False) -> None:
     """Show how each unit stands: stores that went back in time, cards that were copied, contradictions."""
     from cli.output import emit, table
+    from cli.patient_texts import day
     from sync.central import sentences, standing
 
     found = standing.units(_centre(home))
@@ -388,6 +389,11 @@ def units(home: Home = None, as_json: AsJson = False) -> None:
             if each.cloned:
                 sentence, next_step = sentences.HISTORY["cloned"]
                 lines += ["", f"{each.unit}: cloned", f"  {sentence} Next: {next_step}"]
+            if each.second_sessions:
+                sentence, next_step = sentences.HISTORY["second-session"]
+                last = "" if each.second_session_ms is None else f", last on {day(each.second_session_ms)}"
+                lines += ["", f"{each.unit}: second-session, said {each.second_sessions} times{last}"]
+                lines += [f"  {sentence} Next: {next_step}"]
         return "\n".join(lines)
 
     emit([each.as_json() for each in found], as_json=as_json, human=human)

@@ -46,6 +46,7 @@ from edge.agent.mail import News, Refusals, note_refused, take_mail
 from edge.agent.parts import Parts
 from edge.agent.permissions import WITHOUT_SESSION, may
 from edge.agent.refusals import NotAllowed, SignInNeeded, StoreLocked
+from edge.agent.rivals import Rivals
 from edge.agent.supervisor import Supervisor
 from edge.agent.unit_news import UnitNews
 from edge.agent.unlocking import Pinned, Unlocking
@@ -117,6 +118,7 @@ class Agent:
         self._locks.also = self._glass.look
         self._refusals = Refusals()
         self._keeper = Keeper(parts.periods)
+        self._rivals = Rivals()
         self._downs = Downs()
         advice.register(self._downs)
         expecting.register(self._downs)
@@ -437,6 +439,7 @@ class Agent:
         self._configuring.look(opened, self._parts.clock.now(), self._parts.clock.monotonic_s())
         note_refused(opened, self._refusals, self._parts.clock.now())
         now_s = self._parts.clock.monotonic_s()
+        self._rivals.look(opened, self._ledger.link, self._parts.clock.now(), now_s)
         more = self._keeper.keep_up(opened, self._parts.clock.now(), now_s)
         return opened.sealing.upkeep(now_s) or more, news
 

@@ -133,6 +133,10 @@ HISTORY: Final[Mapping[str, tuple[str, str]]] = types.MappingProxyType(
             "Somebody writes to an epoch that its unit has left: a copy of its card is in use.",
             "Look for a second box with a copy, or for who put an older copy back; everything is kept.",
         ),
+        "second-session": (
+            "A unit says that somebody else has connected under its name.",
+            "Look for a second uplink of it, or a copy of its card; put it out with `central disconnect`.",
+        ),
         "loss-reported": (
             "A unit's card was damaged; it names entries that nobody can read any more.",
             "See with `central units` how many of them are not here either; have those entered from paper.",

@@ -1,10 +1,13 @@
 """How each unit stands: epochs that came after others, copies that live on, contradictions. No patient."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Final
 
 from sync.central import database, losses, trouble
 from sync.central.home import CentreHome
+
+SECOND_SESSION: Final = "second-session"
+"""The code of the alert with which a unit says that somebody else connects under its name."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -21,6 +24,8 @@ class UnitStanding:
         revoked: as what it is not believed as before: ``retired`` or ``compromised``.
         held: how many messages of it are held until somebody lets them land.
         received: how many entries of its journal are opened without a gap before them.
+        second_sessions: how often it said that somebody else connects under its name.
+        second_session_ms: when it said so last, by its own clock.
     """
 
     unit: str
@@ -33,6 +38,8 @@ class UnitStanding:
     revoked: str | None = None
     held: int = 0
     received: int = 0
+    second_sessions: int = 0
+    second_session_ms: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "cloned": list(self.cloned)}
@@ -70,7 +77,11 @@ def _standing(connection: database.Connection, unit: str) -> UnitStanding:
     revoked, held = connection.execute(
         "SELECT state, held FROM revocations WHERE unit = ?", (unit,)
     ).fetchone() or (None, 0)
+    sessions, session_ms = connection.execute(
+        "SELECT count(*), max(wall_ms) FROM alerts WHERE unit = ? AND code = ?", (unit, SECOND_SESSION)
+    ).fetchone()
     return UnitStanding(
         *(unit, epochs, went_back, tuple(epoch for (epoch,) in cloned), conflicts, quarantined),
         *(losses.lost(connection, unit), revoked, held, int(received)),
+        *(int(sessions), session_ms),
     )

@@ -17,6 +17,8 @@ MOST_NAMES: Final = 256
 
 
 MOST_BYTES: Final = 4096
+LATELY_S: Final = 3600.0
+"""For so long the note of the link says it."""
 
 
 class Namesakes:
@@ -24,12 +26,16 @@ class Namesakes:
 
     def __init__(self) -> None:
         self._ours: deque[str] = deque(maxlen=MOST_NAMES)
-        self._told = False
+        self._met_s: float | None = None
 
     def ours(self, connection: str) -> None:
         self._ours.append(connection)
 
-    def meet(self, payload: bytes) -> None:
+    def lately(self, now_s: float) -> bool:
+        """Whether somebody else was met within the last hour."""
+        return self._met_s is not None and now_s < self._met_s + LATELY_S
+
+    def meet(self, payload: bytes, now_s: float) -> None:
         """Take a `state` of this unit's; what is retained when the process begins is an earlier run's."""
         if len(payload) > MOST_BYTES:
             return
@@ -37,6 +43,8 @@ class Namesakes:
             name = json.loads(payload).get("connection")
         except (ValueError, AttributeError, RecursionError):
             return
-        if name not in self._ours and len(self._ours) > 1 and not self._told:
-            self._told = True
+        if name in self._ours or len(self._ours) <= 1:
+            return
+        first, self._met_s = self._met_s is None, now_s
+        if first:
             _LOG.warning("another connection", extra=sentences.said(sentences.LINK, "broker-taken-over"))

@@ -273,13 +273,19 @@ class Uplink:
                     connection=name,
                     sent=tuple(flight.handed),
                     broker=connection.protocol,
-                    code="certificate-due" if self._credentials.due else "",
+                    code=self._worry(now_s),
                     waiting=self._estimates.look(self._outgoing.unreceipted),
                 )
             if now_s - begin_s > STEADY_S and not self._telling.of_overdue:
                 self._is_good()
             self._check_overdue(connection, flight, now_s)
             self._pump(connection, LOOK_S)
+
+    def _worry(self, now_s: float) -> str:
+        """What somebody should look after though there is a connection."""
+        if self._namesakes.lately(now_s):
+            return "broker-taken-over"
+        return "certificate-due" if self._credentials.due else ""
 
     def _send(self, connection: Connection, flight: Flight, limits: Limits) -> None:
         """Hand over as many files as the socket, the window and the day's bytes take."""
@@ -315,7 +321,7 @@ class Uplink:
                 self._incoming.judge("certificate", self._credentials.take, payload)
                 continue
             if topic == topics.state(self._settings.unit):
-                self._namesakes.meet(payload)
+                self._namesakes.meet(payload, self._clock.monotonic_s())
                 continue
             receipt = self._incoming.take(topic, payload)
             if receipt is not None:

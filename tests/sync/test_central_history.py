@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.commands.central import app
 from edge import cbor
+from edge.agent.rivals import SECOND_SESSION
 from edge.audit.chain import Entry
 from edge.records.fields import Field, Kind, Stream
 from sync.central import database, schema, standing
@@ -173,11 +176,28 @@ def test_an_epoch_that_lives_on_marks_the_unit_and_nothing_is_refused(
     assert centre.rows("SELECT epoch, stream, seq FROM clones") == [(unit.epoch_hex, "vitals", 11)]
     assert centre.value("SELECT count(*) FROM alarms WHERE code = 'cloned'") == 1
     assert counted(centre)["patients"] == 2
-    assert [each.as_json() for each in standing.units(centre.home)] == [
-        {"unit": "van-07", "epochs": 2, "went_back": 1, "cloned": [unit.epoch_hex], "conflicts": 0,
-         "quarantined": 0, "lost": 0, "revoked": None, "held": 0, "received": 20}
-    ]  # fmt: skip
+    [stands] = standing.units(centre.home)
+    assert stands == standing.UnitStanding(
+        "van-07", 2, 1, (unit.epoch_hex,), conflicts=0, quarantined=0, received=stands.received
+    )
+    assert stands.as_json()["cloned"] == [unit.epoch_hex]
     assert centre.value("SELECT through FROM chains WHERE epoch = ?", unit.epoch_hex) == 19
+
+
+def test_who_says_that_somebody_else_uses_its_name_is_listed_with_what_to_do(
+    centre: Centre, unit: Unit
+) -> None:
+    centre.unit("van-08")
+    for wall_ms in (1_800_000_000_000, 1_800_086_400_000):
+        unit.wall_ms = wall_ms
+        unit.append(Stream.ALERT, Kind.ALERT, {Field.ALERT_CODE: SECOND_SESSION})
+    centre.take(unit.key_message(), unit.batch(Stream.ALERT, 1, len(unit.journal[Stream.ALERT])))
+    said = {each.unit: (each.second_sessions, each.second_session_ms) for each in standing.units(centre.home)}
+    assert {unit: n for unit, (n, _) in said.items()} == {"van-07": 2, "van-08": 0}
+    assert (said["van-07"][1] or 0) >= 1_800_086_400_000
+    shown = CliRunner().invoke(app, ["units", "--home", str(centre.home.directory.parent)])
+    assert "van-07: second-session, said 2 times, last on 2027-01-16" in shown.output
+    assert "central disconnect" in shown.output
 
 
 def test_a_database_of_the_first_schema_is_brought_along(centre: Centre, unit: Unit) -> None:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from sync.uplink.namesakes import MOST_BYTES, Namesakes
+from sync.uplink.namesakes import LATELY_S, MOST_BYTES, Namesakes
 
 
 def state(name: object) -> bytes:
@@ -16,14 +16,17 @@ def told(caplog: pytest.LogCaptureFixture) -> int:
 def test_another_connection_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
     known = Namesakes()
     known.ours("first")
-    known.meet(state("of an earlier run"))
+    known.meet(state("of an earlier run"), 0.0)
     known.ours("second")
-    known.meet(state("first"))
-    known.meet(state("second"))
+    known.meet(state("first"), 1.0)
+    known.meet(state("second"), 2.0)
     assert told(caplog) == 0
-    known.meet(state("a copy's"))
-    known.meet(state("a copy's next"))
+    assert not known.lately(2.0)
+    known.meet(state("a copy's"), 3.0)
+    known.meet(state("a copy's next"), 4.0)
     assert told(caplog) == 1
+    assert known.lately(4.0 + LATELY_S - 1)
+    assert not known.lately(4.0 + LATELY_S), "what was is not what is"
 
 
 @pytest.mark.parametrize(
@@ -33,5 +36,5 @@ def test_junk_says_nothing(caplog: pytest.LogCaptureFixture, junk: bytes) -> Non
     known = Namesakes()
     known.ours("first")
     known.ours("second")
-    known.meet(junk)
+    known.meet(junk, 0.0)
     assert told(caplog) == 0

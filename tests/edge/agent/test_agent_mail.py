@@ -1,11 +1,15 @@
 """Receipts as they come through ``spool/in``, true and false, into the running agent."""
 
+import asyncio
+import fcntl
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from edge import cbor
+from edge.agent import rivals
 from edge.localapi.client import connect
 from edge.ports.sealing import Nack
 from edge.records.fields import Field, Stream
@@ -241,3 +245,44 @@ async def test_what_was_refused_stands_in_the_audit_trail_and_a_flood_in_few_ent
         assert await refusals(nurse) == {"receipt-signature": 121}
         assert len(told()) <= 3
         assert (await nurse.ask("store.verify"))["valid"] is True
+
+
+async def test_somebody_else_under_our_name_is_said_to_the_centre_and_not_again_and_again(
+    world: World,
+) -> None:
+    """The uplink's note is a hint that nobody signs: what it makes us say is bounded."""
+    note: dict[str, Any] = {"connected": True, "since_ms": 1, "broker": "5", "code": rivals.TAKEN_OVER}
+    link = world.home / "in" / "link"
+    async with world.nurse() as nurse:
+        before = (await streams(nurse))["alert"]["tip"]
+        with link.open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)  # the uplink lives
+            json.dump(note, held)
+            held.flush()
+            async with asyncio.timeout(30):
+                while (await streams(nurse))["alert"]["tip"] == before:
+                    await asyncio.sleep(0.01)
+            for ms in (2, 3):
+                link.write_text(json.dumps(note | {"since_ms": ms}))
+                async with asyncio.timeout(30):
+                    while (await nurse.ask("status"))["link"]["since_ms"] != ms:
+                        await asyncio.sleep(0.01)
+                await asyncio.sleep(3 * world.pace.mail_s)
+            assert (await streams(nurse))["alert"]["tip"] == before + 1
+        [alert] = world.store().alerts(1)
+        assert (alert.code, alert.patient) == (rivals.SECOND_SESSION, None)
+
+
+async def test_other_worries_of_the_link_are_not_said_to_the_centre(world: World) -> None:
+    async with world.nurse() as nurse:
+        before = (await streams(nurse))["alert"]["tip"]
+        link = world.home / "in" / "link"
+        with link.open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            json.dump({"connected": True, "since_ms": 1, "broker": "5", "code": "certificate-due"}, held)
+            held.flush()
+            async with asyncio.timeout(30):
+                while (await nurse.ask("status"))["link"]["code"] != "certificate-due":
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(3 * world.pace.mail_s)
+        assert (await streams(nurse))["alert"]["tip"] == before
