@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 LATER ?=
 
-.PHONY: bill help demo screen test check fix bench torture chaos soak test-bluez bench-peers requirements clean
+.PHONY: bill deb help demo screen test check fix bench torture chaos soak test-bluez bench-peers requirements clean
 
 help:
 	@echo 'make demo      the whole path on this machine, ending with a proof (ARGS="--seed 7")'
@@ -18,6 +18,7 @@ help:
 	@echo 'make torture   kills, power cuts and rotten disks, counted (ROUNDS=20000 ARGS="--seed 7")'
 	@echo 'make chaos     units, links, broker and centre broken at random, counted (ROUNDS=2000 ARGS="--seed 7")'
 	@echo 'make soak      the long versions; results are kept in docs/evidence/'
+	@echo 'make deb       Debian packages for amd64 and arm64 in build/ (ARGS="--key release.key" signs updates)'
 	@echo 'make bill      what is installed on a unit, with its licences and hashes (CycloneDX)'
 	@echo 'make test-bluez  our Bluetooth against the real bluetoothd and kernel, in an emulated machine'
 
@@ -92,6 +93,10 @@ test-bluez: $(VENV)/dev.stamp
 bill: $(VENV)/dev.stamp
 	@mkdir -p build
 	$(BIN)/python -m ship.bill build/qafila.cdx.json
+
+# Debian packages of both architectures, and with --key signed updates; needs dpkg-deb.
+deb: $(VENV)/dev.stamp
+	$(BIN)/python -m ship.deb build $(ARGS)
 
 # After a change of dependencies in pyproject.toml or of the tools in requirements/*.in.
 UV_COMPILE = $(BIN)/uv pip compile --system-certs --quiet --universal --python-version 3.11 --generate-hashes \

@@ -23,6 +23,7 @@ _GROUPS: Final[dict[str, tuple[str, str]]] = {
     "sim": ("cli.commands.sim", "Simulated devices and patients, for training only."),
     "sync": ("cli.commands.sync", "What leaves this unit, how far it has come, and what was not opened."),
     "store": ("cli.commands.store", "The encrypted store of this unit."),
+    "system": ("cli.commands.system", "Qafila as part of this machine: services, updates, going back."),
     "central": ("cli.commands.central", "The centre: enrol units, take and open what they send."),
 }
 _COMMANDS: Final[dict[str, str]] = {
