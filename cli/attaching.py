@@ -11,21 +11,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from cli.files import FileRefused, write_new_file
-from cli.output import inert
 from edge.attachments.limits import MAX_BYTES, SENTENCES
 from edge.config import Places
 from edge.errors import QafilaError
-from edge.i18n import amounts, catalogue
 from edge.localapi.client import Api, connect
 
 PIECE: Final = 45_000
 """In base64 a request of the local API holds it."""
 _ONLY_A_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_WORDS: Final = {
-    "image/jpeg": "photo (JPEG)",
-    "image/png": "picture (PNG)",
-    "application/pdf": "document (PDF)",
-}
 
 
 def read_file(path: Path) -> bytes:
@@ -183,12 +176,3 @@ def fetch(places: Places, user: str, pin: str, attachment: str, out: Path) -> di
         )
     write_new_file(out, content, mode=0o600)
     return shown
-
-
-def in_words(shown: Mapping[str, Any]) -> str:
-    """An attachment in a line: what, how large, how far, what it shows."""
-    what = _WORDS.get(shown["media"], shown["media"])
-    size = amounts.size(catalogue.load("en"), shown["size"])
-    far = f"{shown['received']} of {shown['parts']} parts received"
-    caption = f", {inert(shown['caption'])}" if shown["caption"] else ""
-    return f"{shown['attachment']}  {what}, {size}, {far}{caption}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cli.commands import (
+    central_attachments,
     central_configuring,
     central_copies,
     central_courier,
@@ -37,6 +38,7 @@ central_trust.register(app)
 central_links.register(app)
 central_est.register(app)
 central_waves.register(app)
+central_attachments.register(app)
 central_requests.register(app)
 
 _BROKER_HELP: Final = "Where the broker listens, as HOST:PORT, with TLS tls://HOST:PORT."

@@ -224,6 +224,7 @@ def _tell(said: "Said", *, as_json: bool) -> None:
 
 
 def _whole(asked: "Asked") -> str:
+    from cli.attachment_texts import in_words
     from cli.output import inert
 
     lines = [
@@ -238,6 +239,9 @@ def _whole(asked: "Asked") -> str:
     if asked.missing:
         lines.append(f"  {asked.missing} values have not come yet")
     lines += [f"  recording {each}: qafila central waves" for each in asked.recordings]
+    lines += [f"  {in_words(each.as_json())}" for each in asked.attachments]
+    if any(each.complete for each in asked.attachments):
+        lines.append("  Look at one with qafila central attachment ID --out FILE")
     for each in asked.said:
         lines += ["", f"{each.kind} from {inert(each.made_by)}: {each.state}"]
         lines += [f"  {inert(line)}" for line in (each.text or "").splitlines()]

@@ -52,6 +52,7 @@ def ask(
 ) -> None:
     """Ask a specialist. The patient has to have agreed to tele-expertise, or it is an emergency."""
     from cli import attaching
+    from cli.attachment_texts import in_words
     from cli.files import read_text
     from cli.output import emit, read_secrets
     from edge.config import Places
@@ -69,7 +70,7 @@ def ask(
         answer = attaching.ask_with(Places.at(home), user, pin, with_, fields)
     else:
         answer = _ask(home, user, pin, "request.ask", **fields)
-    with_it = "".join(f"\nWith it: {attaching.in_words(each)}" for each in answer.get("attachments", ()))
+    with_it = "".join(f"\nWith it: {in_words(each)}" for each in answer.get("attachments", ()))
     emit(
         answer,
         as_json=as_json,
@@ -114,7 +115,7 @@ def show(
     request: Request, user: User, pin_stdin: PinStdin = False, home: Home = None, as_json: AsJson = False
 ) -> None:
     """One request and what came to it; `inbox read` shows the words of an answer."""
-    from cli import attaching
+    from cli.attachment_texts import in_words
     from cli.output import emit, inert, read_secrets
 
     (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
@@ -126,7 +127,7 @@ def show(
             f"{shown['urgency']}, {inert(shown['specialty'])}, {shown['state']}; on its way: {shown['sent']}",
             *(f"  {inert(line)}" for line in shown["question"].splitlines()),
             f"about {shown['observations']} values and {len(shown['recordings'])} recordings",
-            *(f"with {attaching.in_words(each)}" for each in shown["attachments"]),
+            *(f"with {in_words(each)}" for each in shown["attachments"]),
         ]
         for each in answer["messages"]:
             read = "unread" if each["read_ms"] is None else f"read by {inert(each['read_by'])}"
@@ -154,6 +155,7 @@ def attach(
     in it is refused. It leaves with its request, in parts, and goes on where it was after any interruption.
     """
     from cli import attaching
+    from cli.attachment_texts import in_words
     from cli.output import emit, read_secrets
     from edge.config import Places
 
@@ -161,7 +163,7 @@ def attach(
     answer = attaching.attach(Places.at(home), user, pin, request, files, caption)
 
     def human() -> str:
-        lines = [f"Attached: {attaching.in_words(each)}" for each in answer["attachments"]]
+        lines = [f"Attached: {in_words(each)}" for each in answer["attachments"]]
         return "\n".join([*lines, "It is saved here; the file on the stick is not needed any more.",
                           f"Next: qafila requests show {request} --user {user}"])  # fmt: skip
 
@@ -181,6 +183,7 @@ def attachment(
 ) -> None:
     """Write what was attached into a file, in the clear, as long as it is kept here."""
     from cli import attaching
+    from cli.attachment_texts import in_words
     from cli.exporting import check_absent
     from cli.output import emit, read_secrets
     from edge.config import Places
@@ -191,9 +194,7 @@ def attachment(
     emit(
         {**shown, "file": str(out)},
         as_json=as_json,
-        human=lambda: (
-            f"Wrote {out}: {attaching.in_words(shown)}.\nNext: delete it when you have looked at it."
-        ),
+        human=lambda: f"Wrote {out}: {in_words(shown)}.\nNext: delete it when you have looked at it.",
     )
 
 

@@ -9,7 +9,8 @@ from edge.clock import Clock
 from edge.errors import QafilaError
 from edge.records.expertise import RequestEvent, RequestState, after
 from edge.records.fields import Stream
-from sync.central import database, outbox, trouble
+from sync.central import attachments, database, outbox, trouble
+from sync.central.attachments import ReceivedAttachment
 from sync.central.database import Connection
 from sync.central.home import CentreError, CentreHome
 from sync.wire.keyset import Use
@@ -69,6 +70,7 @@ class Asked:
         values: what it is about: code, value or None, why there is none or None, when in ms.
         recordings: ids of waves, for `qafila central waves`.
         missing: how many of the entries it names have not come yet.
+        attachments: photos and documents that go with it, as far as they have come.
     """
 
     request: str
@@ -89,9 +91,14 @@ class Asked:
     recordings: tuple[str, ...]
     missing: int
     said: tuple[Said, ...]
+    attachments: tuple[ReceivedAttachment, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        return {**dataclasses.asdict(self), "said": [each.as_json() for each in self.said]}
+        return {
+            **dataclasses.asdict(self),
+            "said": [each.as_json() for each in self.said],
+            "attachments": [each.as_json() for each in self.attachments],
+        }
 
 
 def requests(home: CentreHome, *, waiting: bool = False) -> list[Asked]:
@@ -308,6 +315,7 @@ def _asked(connection: Connection, request: str) -> Asked:
         recordings=tuple(json.loads(recordings)),
         missing=missing,
         said=said,
+        attachments=attachments.of_request(connection, request),
     )
 
 

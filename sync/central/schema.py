@@ -6,7 +6,7 @@ tables from ``entries`` down; a row there has passed its signature and its chain
 
 from typing import Final
 
-from sync.central import schema_down, schema_trust, schema_values, schema_waves
+from sync.central import schema_attachments, schema_down, schema_trust, schema_values, schema_waves
 
 TABLES: Final = """
 CREATE TABLE units (
@@ -409,6 +409,7 @@ STEPS: Final = {
     12: schema_down.DOWN,
     13: schema_down.PEOPLE,
     14: schema_values.CORRECTIONS,
+    15: schema_attachments.ATTACHMENTS,
 }
 """The statements that make each schema of the one before."""
 
