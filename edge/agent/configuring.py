@@ -14,8 +14,8 @@ nothing that can have got worse, so it stays.
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, cast
 
 from edge import cbor
 from edge.agent import payloads
@@ -61,6 +61,7 @@ class Configuring:
         self._keeper = keeper
         self._link_is_up = link_is_up
         self._pace = pace
+        self._looked_back = False
         self._tried: bytes | None = None
         self._open_s = 0.0
         self._looked_s = 0.0
@@ -80,6 +81,7 @@ class Configuring:
         """
         if self._keeper is None:
             return
+        self._look_back(self._keeper, opened.store)
         standing = self._keeper.standing()
         for message, outcome in standing.reports:
             _say(opened, message, outcome, moment)
@@ -106,6 +108,29 @@ class Configuring:
         """The agent ends as it should. In the event loop."""
         if self._keeper is not None:
             await asyncio.to_thread(self._keeper.ended)
+
+    def _look_back(self, keeper: ConfigurationKeeper, store: Store) -> None:
+        """Where what lay beside the store is lost, as on another card, try the last one of the store's anew.
+
+        The centre does not send it again: the store says that it came.
+        """
+        if self._looked_back:
+            return
+        self._looked_back = True
+        last = next(iter(store.messages((CONFIGURE,), 1)), None)
+        if keeper.standing().highest or last is None or last.content is None:
+            return
+        _, number, text, tables, *_ = cast("Sequence[Value]", cbor.decode(last.content))
+        try:
+            keeper.take(
+                number_of(number),
+                last.message,
+                text_of(text, MAX_TEXT),
+                _tables(tables),
+                needs_receipt=self._link_is_up(),
+            )
+        except ConfigurationRefused as refused:
+            _LOG.warning("the last configuration does not hold", extra={"code": refused.stable_code})
 
     def _go_on(
         self, keeper: ConfigurationKeeper, standing: Standing, opened: OpenStore, moment: Moment, now_s: float

@@ -126,6 +126,7 @@ class UnitConfiguration(ConfigurationKeeper):
         state, present = self._slots.state(), self._slots.present()
         return Standing(
             number=0 if present is None else present.number,
+            highest=state.highest,
             message=None if present is None else bytes.fromhex(present.message),
             on_trial=state.on_trial,
             needs_receipt=state.needs_receipt,

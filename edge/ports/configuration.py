@@ -38,6 +38,7 @@ class Standing:
 
     Attributes:
         number: of the configuration that holds, 0 when none does.
+        highest: of all that were ever here; 0 where none was, or nobody knows any more.
         message: the message that brought it, or None.
         on_trial: whether it may still be left again.
         needs_receipt: whether the link worked when it came, so that it has to work afterwards.
@@ -45,6 +46,7 @@ class Standing:
     """
 
     number: int = 0
+    highest: int = 0
     message: bytes | None = None
     on_trial: bool = False
     needs_receipt: bool = False

@@ -121,7 +121,7 @@ class Uplink:
         self._silent, self._silence = socket.socketpair()
 
     def run(self) -> bool:
-        """Work until SIGTERM or SIGINT, or until the unit is enrolled anew: then give True."""
+        """Work until SIGTERM or SIGINT, or until the unit is enrolled or configured anew: then give True."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
@@ -135,7 +135,7 @@ class Uplink:
                 self._pause(self._attempt(broker))
         except _Stopping as why:
             anew = isinstance(why, _EnrolledAnew)
-            _LOG.info("enrolled anew" if anew else "stopped")
+            _LOG.info("begins anew" if anew else "stopped")
             return anew
         finally:
             signal.set_wakeup_fd(-1)

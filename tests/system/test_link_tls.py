@@ -362,7 +362,7 @@ def test_an_answer_by_stick_is_taken_up_by_an_uplink_that_runs(world: TlsWorld, 
         settings.write_text(json.dumps(uplink.settings | {"certificate": good.certificate_raw.hex()}))
         bundle.write_bytes(b"the second")
         until(lambda: uplink.link().get("connected"))
-        assert len(uplink.lines("enrolled anew")) == 1
+        assert len(uplink.lines("begins anew")) == 1
 
 
 _AGAIN = """\

@@ -19,7 +19,16 @@ from sync.uplink.notes import LinkNote
 from sync.wire.keyset import Use
 from tests.edge.agent.agent_world import QUICK, UNIT, Centre, World, until
 
-TEXT = '[keeping]\nwaves_days = 3\nframes_days = 30\n[locks]\nscreen_s = 60\n[tables]\nlimits = "l.toml"\n'
+TEXT = """
+[keeping]
+values_days = 200
+waves_days = 3
+frames_days = 30
+[locks]
+screen_s = 60
+[tables]
+limits = "l.toml"
+"""
 LIMITS = (
     (resources.files("edge.scoring") / "tables" / "limits.toml")
     .read_text("utf-8")
@@ -93,10 +102,11 @@ async def test_what_the_centre_sets_holds_at_once_and_stays_once_the_link_has_wo
         await until(lambda: told(world) == [(message, "on-trial")])
         assert (await nurse.ask("status"))["screen_lock_s"] == 60
         keeping = effective(places).config.keeping
-        assert (keeping.waves_days, keeping.frames_days, keeping.values_days) == (3, 30, 400)
+        assert (keeping.waves_days, keeping.frames_days, keeping.values_days) == (3, 30, 200)
         assert world.configuration is not None
         tried = world.configuration.settings()
-        assert (tried.waves_days, tried.frames_days) == (7, 30), "nothing is purged sooner while it is tried"
+        kept = (tried.values_days, tried.waves_days, tried.frames_days)
+        assert kept == (400, 7, 30), "nothing is purged sooner while it is tried"
         visit = await nurse.visit()
         with pytest.raises(CallRefused) as error:
             await nurse.observe(visit, "temp", "39.5")
@@ -168,3 +178,18 @@ async def test_an_old_one_is_refused_also_where_what_lay_beside_the_store_is_los
             path.unlink()
         old = configure(world, 6)
         await until(lambda: (old, "older") in told(world, Kind.RECEIVED))
+
+
+async def test_what_lay_beside_the_store_and_is_lost_is_tried_anew_from_it(world: World) -> None:
+    patient_enough(world, trial_s=0.3)
+    places = Places.at(world.home)
+    async with world.nurse():
+        message = configure(world, 7)
+        await until(lambda: (message, "applied") in told(world))
+    for path in places.configuration.iterdir():
+        path.unlink()
+    world.configuration = UnitConfiguration(places, load(places.config))
+    IN_FORCE.put({})
+    async with world.nurse() as nurse:
+        await until(lambda: told(world).count((message, "applied")) == 2)
+        assert (await nurse.ask("status"))["screen_lock_s"] == 60
