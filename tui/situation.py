@@ -157,6 +157,15 @@ class Situation:
         """Entries the centre has not yet."""
         return sum(_behind(stream) for word in _COUNTED if (stream := self.streams.get(word)))
 
+    def marks(self, *words: Word) -> tuple[tuple[int, int, int], ...]:
+        """How far these streams have come.
+
+        What a screen asks for moves only the audit trail's tip: who looks again when these move does not
+        look for ever.
+        """
+        found = (self.streams.get(word) for word in words)
+        return tuple((each.sent, each.landed, each.opened) for each in found if each is not None)
+
     @property
     def waves(self) -> tuple[int, int] | None:
         """Of what there is of waves, how much the centre has; None when it has all. The genesis is none."""

@@ -36,6 +36,9 @@ BY_THEMSELVES: Final = frozenset(
         "tray.list",
         "waveform.read",
         "inbox.list",
+        "request.list",
+        "request.show",
+        "sync.quarantine",
     }
 )
 """What screens ask for when something has come, without anybody at them."""

@@ -226,3 +226,20 @@ async def test_every_screen_of_the_menu_is_whole_at_every_size(language: str, si
             for each in words:
                 assert each in shown, (size, each, shown)
             await pilot.press("escape")
+
+
+async def test_what_a_screen_asks_does_not_make_it_ask_again() -> None:
+    """A look at the centre's words or at a request is audited, and an audit moves a stream's tip."""
+    agent = FakeAgent()
+    screen = app(agent, capture=False)
+    async with screen.run_test(size=(80, 24)) as pilot:
+        await behind(pilot, "3")
+        before = len(agent.asked("sync.quarantine"))
+        agent.say(StreamsEvent(streams={**agent.streams, "audit": stream(40, 0, 0, 0)}))
+        await settled(pilot)
+        agent.say(StreamsEvent(streams={**agent.streams, "audit": stream(41, 0, 0, 0)}))
+        await settled(pilot)
+        assert len(agent.asked("sync.quarantine")) <= before + 1
+        agent.say(StreamsEvent(streams={**agent.streams, "vitals": stream(15, 15, 15, 15)}))
+        await settled(pilot)
+        assert len(agent.asked("sync.quarantine")) == before + 2

@@ -7,6 +7,7 @@ from uuid import UUID
 from textual import work
 from textual.binding import BindingType
 
+from edge.i18n.amounts import size
 from edge.localapi.client import new_request_id
 from edge.localapi.events import SavedEvent, StreamsEvent
 from edge.localapi.expertise import InboxEvent, Requested, RequestRecord, RequestShown
@@ -42,6 +43,7 @@ class RequestScreen(ListScreen):
         self.header.patient = patient
         self._request_id = request
         self._record: RequestRecord | None = None
+        self._marks = hub.situation.marks("alert", "vitals", "doc")
         self._again = new_request_id(), new_request_id()
 
     def on_screen_resume(self) -> None:
@@ -51,7 +53,12 @@ class RequestScreen(ListScreen):
         self.read()
 
     def heard(self, message: Message) -> None:
-        if isinstance(message, InboxEvent | StreamsEvent) or (
+        if isinstance(message, StreamsEvent):
+            marks = self.hub.situation.marks("alert", "vitals", "doc")
+            if marks != self._marks:
+                self._marks = marks
+                self.read()
+        elif isinstance(message, InboxEvent) or (
             isinstance(message, SavedEvent) and message.what in {"request", "message-read"}
         ):
             self.read()
@@ -100,6 +107,11 @@ class RequestScreen(ListScreen):
         attached = say("request.attached", values=asked.observations, recordings=len(asked.recordings))
         width = max(20, self.app.size.width - 2)
         lines = wrapped(", ".join(facts), width) + wrapped("   ".join([*stands.words(), attached]), width)
+        for each in asked.attachments:
+            caption = f" {inert(each.caption)}" if each.caption else ""
+            what = f"{each.media.rsplit('/')[-1].upper()} {size(say, each.size)}{caption}"
+            how = say("request.parts", received=each.received, parts=each.parts)
+            lines += wrapped(f"{what} · {say(f'state.{each.state}')} · {how}", width)
         if stands.late:
             lines += wrapped(say("request.late-what"), width)
         question = wrapped(inert(asked.question), width)

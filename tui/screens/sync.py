@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.widgets import Static
 
 from edge.localapi.events import StreamsEvent
-from edge.localapi.shapes import LinkShown, Message, Nothing, StreamShown, Word
+from edge.localapi.shapes import Message, Nothing, StreamShown, Word
 from edge.localapi.syncing import Quarantine, QuarantinedRange, TriedAgain
 from tui import theme
 from tui.hub import Hub
@@ -106,6 +106,7 @@ class SyncScreen(QafilaScreen):
         super().__init__(hub)
         self._above = Static("", id="above", markup=False)
         self._words = ""
+        self._marks = hub.situation.marks(*_ORDER)
         self._streams = Streams(hub)
 
     def body(self) -> ComposeResult:
@@ -119,7 +120,9 @@ class SyncScreen(QafilaScreen):
         self.read()
 
     def heard(self, message: Message) -> None:
-        if isinstance(message, StreamsEvent | LinkShown):
+        marks = self.hub.situation.marks(*_ORDER)
+        if isinstance(message, StreamsEvent) and marks != self._marks:
+            self._marks = marks
             self.read()
 
     def tick(self) -> None:
