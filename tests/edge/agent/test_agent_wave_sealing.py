@@ -147,7 +147,7 @@ async def test_samples_that_are_not_what_was_saved_are_not_sent_as_if_they_were(
 async def test_many_small_files_are_joined_into_messages_of_their_size(
     world: World, oximeter: ScriptedDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.agent.sealing.MERGE_FROM_FILES", 3)
+    monkeypatch.setattr("edge.agent.filling.MERGE_FROM_FILES", 3)
     async with world.nurse() as nurse:
         visit = await nurse.visit()
         await nurse.ask("subscribe", topics=["saved"])
