@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -62,7 +63,23 @@ class Agent(Protocol):
     async def close_encounter(self, request: str, encounter: UUID) -> EncounterClosed: ...
     async def encounter(self, encounter: UUID) -> Encounter: ...
     async def observe(
-        self, request: str, encounter: UUID, values: Mapping[str, str], confirmed: Sequence[str]
+        self,
+        request: str,
+        encounter: UUID,
+        values: Mapping[str, str],
+        confirmed: Sequence[str],
+        *,
+        missing: Mapping[str, str] = ...,
+        at: str | None = None,
+    ) -> Saved: ...
+    async def correct(
+        self,
+        request: str,
+        encounter: UUID,
+        observation: int,
+        value: str | None,
+        reason: str,
+        confirmed: Sequence[str],
     ) -> Saved: ...
     async def assign(
         self, request: str, encounter: UUID, observations: Sequence[int], reason: str
@@ -139,14 +156,44 @@ class SocketAgent:
         return Encounter.model_validate(await self._ask("encounter.show", encounter=str(encounter)))
 
     async def observe(
-        self, request: str, encounter: UUID, values: Mapping[str, str], confirmed: Sequence[str]
+        self,
+        request: str,
+        encounter: UUID,
+        values: Mapping[str, str],
+        confirmed: Sequence[str],
+        *,
+        missing: Mapping[str, str] = MappingProxyType({}),
+        at: str | None = None,
     ) -> Saved:
-        fields = {
+        fields: dict[str, Any] = {
             "encounter": str(encounter),
-            "values": [{"code": code, "value": value} for code, value in values.items()],
+            "values": [
+                *({"code": code, "value": value} for code, value in values.items()),
+                *({"code": code, "missing": why} for code, why in missing.items()),
+            ],
             "confirmed": list(confirmed),
         }
+        if at is not None:
+            fields |= {"source": "late", "at": at}
         return Saved.model_validate(await self._ask("observe", request, **fields))
+
+    async def correct(
+        self,
+        request: str,
+        encounter: UUID,
+        observation: int,
+        value: str | None,
+        reason: str,
+        confirmed: Sequence[str],
+    ) -> Saved:
+        fields: dict[str, Any] = {
+            "encounter": str(encounter),
+            "observation": observation,
+            "value": value,
+            "reason": reason,
+            "confirmed": list(confirmed),
+        }
+        return Saved.model_validate(await self._ask("observation.correct", request, **fields))
 
     async def assign(self, request: str, encounter: UUID, observations: Sequence[int], reason: str) -> Saved:
         fields = {"encounter": str(encounter), "observations": list(observations), "reason": reason}

@@ -160,7 +160,7 @@ class Monitor:
         """
         self._stored = {}
         for each in observations:
-            if each.old:
+            if each.old or each.corrected or each.source == "computed":
                 continue
             code = _code(each.code)
             if code is not None:

@@ -30,6 +30,8 @@ class Row:
     flags: tuple[str, ...]
     state: State
     old: bool = False
+    corrected: bool = False
+    """All of it was put right or taken back since."""
     taken: datetime.datetime | None = None
     """Of an old one: when it was taken, by the box's clock as far as the device's could be compared."""
 
@@ -39,7 +41,7 @@ def rows(observations: Iterable[ObservationShown], stream: StreamShown | None) -
     ordered = sorted(observations, key=lambda each: each.seq)
     made = [
         _row(reading, list(group), stream)
-        for reading, group in groupby(ordered, key=lambda each: each.reading)
+        for (reading, _), group in groupby(ordered, key=lambda each: (each.reading, each.corrected))
     ]
     return made[::-1]
 
@@ -86,6 +88,7 @@ def _row(reading: int, group: list[ObservationShown], stream: StreamShown | None
         first.flags,
         min(states, key=ORDER.index),
         first.old,
+        first.corrected,
         _taken(first),
     )
 

@@ -58,10 +58,13 @@ Input > .input--placeholder {{ color: {LABEL}; }}
 OptionList > .option-list--option-highlighted {{
     background: {WHITE}; color: {BLACK}; text-style: bold reverse;
 }}
-Register Input, Register Input:focus, AskScreen Input, AskScreen Input:focus {{
+Register Input, Register Input:focus, AskScreen Input, AskScreen Input:focus, WholeSet Input,
+WholeSet Input:focus {{
     border: none; height: 1; padding: 0; background: #263238;
 }}
-Register Input:focus, AskScreen Input:focus {{ background: #37474f; text-style: bold; }}
+Register Input:focus, AskScreen Input:focus, WholeSet Input:focus {{
+    background: #37474f; text-style: bold;
+}}
 CaptureScreen.medium #tiles TileView, CaptureScreen.large #tiles TileView {{
     height: 6; border: round {LABEL}; border-title-style: bold;
 }}

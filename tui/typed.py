@@ -81,3 +81,15 @@ def age_years(birth: str, today: datetime.date) -> int | None:
     month_day = (parts[1], parts[2]) if len(parts) == 3 else (1, 1)
     years = today.year - parts[0] - ((today.month, today.day) < month_day)
     return years if 0 <= years <= OLDEST_YEARS else None
+
+
+def read_time(typed: str, now: datetime.datetime) -> datetime.datetime | None:
+    """The last time it was so late, up to now: ``0940``, ``940`` or ``9:40``; None if it is no time."""
+    digits = re.sub(r"[\s:hH.]", "", typed)
+    if not re.fullmatch(r"\d{3,4}", digits, re.ASCII):
+        return None
+    hours, minutes = int(digits[:-2]), int(digits[-2:])
+    if hours > 23 or minutes > 59:
+        return None
+    when = now.replace(hour=hours, minute=minutes, second=0, microsecond=0)
+    return when if when <= now else when - datetime.timedelta(days=1)

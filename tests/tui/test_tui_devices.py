@@ -82,7 +82,7 @@ async def test_ten_tiles_are_whole_at_every_size_and_so_is_the_footer(language: 
             ):  # never big, so beside their names
                 assert f"{screen.hub.say(f'tile.{kind}')} {value}" in shown, (size, value, shown)
             assert capture.keys_now()[0] == ("F3", "key.cuff")
-            assert len(capture.keys_now()) == (9 if size == (50, 12) else 12)
+            assert len(capture.keys_now()) == (9 if size == (50, 12) else 16)
             for key, code in capture.keys_now():
                 assert drawable(f"{key} {screen.hub.say(code)}", Level.ASCII) in shown, (size, code, shown)
             assert drawable(screen.hub.say("header.battery", devices="a"), Level.ASCII) in shown, size

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +35,7 @@ from edge.localapi.shapes import (
     PlaceShown,
     Role,
     Saved,
+    ScoreShown,
     ShownValue,
     StreamShown,
     Word,
@@ -186,6 +188,9 @@ class FakeAgent:
         self.alike: list[PatientShown] = []
         self.observations = list(OBSERVATIONS)
         self.in_tray: list[ObservationShown] = []
+        self.scores: tuple[ScoreShown, ...] = ()
+        self.asks_pregnancy = False
+        self.entered: list[tuple[dict[str, str], dict[str, str], str | None]] = []
         self.devices: tuple[DeviceShown, ...] = (device("oximeter-1", "contec-cms50"),)
         self.place: PlaceShown | None = None
         self.off_ms: int | None = None
@@ -328,13 +333,36 @@ class FakeAgent:
             patient=PATIENTS[0].patient,
             open=self.open_visit or encounter != ENCOUNTER,
             observations=tuple(self.observations),
+            scores=self.scores,
+            asks_pregnancy=self.asks_pregnancy,
         )
 
     async def observe(
-        self, request: str, encounter: UUID, values: Mapping[str, str], confirmed: Sequence[str]
+        self,
+        request: str,
+        encounter: UUID,
+        values: Mapping[str, str],
+        confirmed: Sequence[str],
+        *,
+        missing: Mapping[str, str] = MappingProxyType({}),
+        at: str | None = None,
     ) -> Saved:
         assert encounter == ENCOUNTER
         self._asked("observe", (request, dict(values), tuple(confirmed)))
+        self.entered.append((dict(values), dict(missing), at))
+        return Saved(saved=())
+
+    async def correct(
+        self,
+        request: str,
+        encounter: UUID,
+        observation: int,
+        value: str | None,
+        reason: str,
+        confirmed: Sequence[str],
+    ) -> Saved:
+        assert encounter == ENCOUNTER
+        self._asked("correct", (request, observation, value, reason, tuple(confirmed)))
         return Saved(saved=())
 
     async def measure(self, device: str, mode: str) -> None:

@@ -123,7 +123,7 @@ class Box(ModalScreen[T]):
     Box > .box { width: 100%; max-width: 76; height: auto; max-height: 100%; }
     Box Input { width: 1fr; }
     """
-    AUTO_FOCUS = None
+    AUTO_FOCUS: ClassVar[str | None] = None
 
     def __init__(self, hub: Hub) -> None:
         super().__init__()

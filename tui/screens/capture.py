@@ -14,7 +14,7 @@ from textual.widgets import Static
 from edge.errors import QafilaError
 from edge.localapi.client import new_request_id
 from edge.localapi.events import DeviceEvent, NotSavedEvent, ReadingEvent, SavedEvent, StreamsEvent, WaveEvent
-from edge.localapi.shapes import ForkShown, Message, ObservationShown, PatientShown
+from edge.localapi.shapes import ForkShown, Message, PatientShown
 from edge.vitals.codes import Code
 from tui.agent import full_name
 from tui.device_book import DeviceBook
@@ -22,7 +22,8 @@ from tui.hub import Hub
 from tui.monitor import Kind, Monitor
 from tui.records import rows
 from tui.screens.ask import AskScreen
-from tui.screens.base import QafilaScreen, keys, uncovered
+from tui.screens.base import keys, uncovered
+from tui.screens.by_hand import ByHandScreen
 from tui.screens.confirm import Confirm
 from tui.screens.cuff import ChooseCuff, Cuffs, Start, mode_for
 from tui.screens.devices import MOVE_KEYS, DevicesScreen
@@ -36,11 +37,19 @@ from tui.widgets.tile import plain_lines, words_of
 from tui.widgets.tile_grid import Tiles
 from tui.widgets.wave import FRAMES_PER_S
 
-_OF_A_ROOMY_SCREEN: Final = (("F5", "key.wave"), ("↑↓", "key.scroll"), ("F11", "key.expert"))
-"""Keys for what the smallest layout has not."""
+_OF_A_ROOMY_SCREEN: Final = (
+    ("F5", "key.wave"),
+    ("↑↓", "key.scroll"),
+    ("Enter", "key.whole"),
+    ("F7", "key.breaths"),
+    ("F8", "key.state"),
+    ("T", "key.tray"),
+    ("F11", "key.expert"),
+)
+"""Keys for what the smallest layout has not, or has no room to name."""
 
 
-class CaptureScreen(QafilaScreen):
+class CaptureScreen(ByHandScreen):
     """One patient, one visit.
 
     Args:
@@ -48,12 +57,16 @@ class CaptureScreen(QafilaScreen):
     """
 
     KEYS: ClassVar[Sequence[tuple[str, str]]] = (
+        ("Enter", "key.whole"),
         ("F4", "key.enter"),
-        _OF_A_ROOMY_SCREEN[0],
+        ("F7", "key.breaths"),
+        ("F8", "key.state"),
+        ("Space", "key.more"),
+        ("F5", "key.wave"),
         ("F6", "key.devices"),
         ("T", "key.tray"),
-        _OF_A_ROOMY_SCREEN[2],
-        _OF_A_ROOMY_SCREEN[1],
+        ("F11", "key.expert"),
+        ("↑↓", "key.scroll"),
         ("F12", "key.close"),
         ("Esc", "key.patients"),
         ("F1", "key.help"),
@@ -84,13 +97,9 @@ class CaptureScreen(QafilaScreen):
     """
 
     def __init__(self, hub: Hub, patient: PatientShown, encounter: str) -> None:
-        super().__init__(hub)
-        self.header.patient = patient
-        self.patient = patient
-        self.encounter = UUID(encounter)
+        super().__init__(hub, patient, UUID(encounter))
         self.monitor = Monitor()
         self.tier = Tier.SMALL
-        self._observations: Sequence[ObservationShown] = ()
         self.book = DeviceBook()
         self.cuffs = Cuffs(hub, self.monitor)
         self._tiles = Tiles(hub)
@@ -99,10 +108,12 @@ class CaptureScreen(QafilaScreen):
         self._waves = LiveWaves(hub, self._perfusion, self._shown_by)
         self._kinds: tuple[Kind, ...] = ()
         self._leaving = False
+        self._asked_again = False
         self._frames: Timer | None = None
 
     def body(self) -> ComposeResult:
         yield from self._tiles
+        yield self.score
         with Container(id="live"):  # no container more: each is drawn again wherever a wave moves
             yield self._records
             yield from self._waves.views.values()
@@ -163,6 +174,9 @@ class CaptureScreen(QafilaScreen):
         self.footer.set_keys(self.keys_now())
         super().tick()
         self._show_numbers()
+        if self.score.over() and not self._asked_again:
+            self._asked_again = True
+            self.read()
         self._waves.tick()
         self._show_waves()
 
@@ -175,10 +189,12 @@ class CaptureScreen(QafilaScreen):
         if not visit.open and not self._leaving:
             self._leave()  # closed at another seat
             return
-        self._observations = visit.observations
+        self._asked_again = False
+        self.observations = visit.observations
         now_s = self.hub.now_s()
         self.monitor.hold(visit.observations, now_s, self.hub.situation.wall_now_ms(now_s) or 0)
         self.book.hold(visit.observations)
+        self.score.hold(visit.scores, asks_pregnancy=visit.asks_pregnancy)
         self._lay_out()
         self._show_records()
 
@@ -271,7 +287,7 @@ class CaptureScreen(QafilaScreen):
 
     async def action_close(self) -> None:
         say = self.hub.say
-        count = len(rows(self._observations, None))
+        count = len(rows(self.observations, None))
         lines = [full_name(self.patient), self.hub.identifiers(self.patient), say("capture.count", n=count)]
         request = new_request_id()
 
@@ -321,6 +337,7 @@ class CaptureScreen(QafilaScreen):
         if kinds != self._kinds:
             self._lay_out()
             return
+        self.score.show(self.tier, self.app.size.width)
         tiles = [self.monitor.tile(kind, now_s) for kind in kinds]
         for tile in tiles:
             self._tiles.show(tile, present=present)
@@ -331,7 +348,7 @@ class CaptureScreen(QafilaScreen):
             self._numbers.update(content(lines), layout=False)
 
     def _show_records(self) -> None:
-        self._records.show(rows(self._observations, self.hub.situation.streams.get("vitals")))
+        self._records.show(rows(self.observations, self.hub.situation.streams.get("vitals")))
 
     def _show_waves(self) -> None:
         self._waves.lay_out(one=self.tier is Tier.SMALL)

@@ -30,3 +30,10 @@ class Line(Input):
             event.stop()
             event.prevent_default()
             await self.run_action(action)
+
+
+class NumberLine(Line):
+    """A line for a number: Space is the screen's."""
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        return key != "space" and super().check_consume_key(key, character)

@@ -29,6 +29,8 @@ def row_lines(row: Row, hub: Hub, width: int) -> list[list[Part]]:
     indent = " " * len(time)
     sources = [_source(row, hub), *([row.device] if row.device else [])]
     values = [value_words(part, row.missing, hub) for part in row.parts]
+    if row.corrected:
+        values = [f"[{hub.say('records.corrected')}] {value}" for value in values]
     room = max(1, width - len(time) - 1)
     lines: list[str] = []
     for value in values:
@@ -37,7 +39,8 @@ def row_lines(row: Row, hub: Hub, width: int) -> list[list[Part]]:
             lines[-1] = joined
         else:
             lines.append(value)
-    made = [[Part(f"{time if n == 0 else indent} {line}", _VALUE)] for n, line in enumerate(lines)]
+    style = theme.LABEL if row.corrected else _VALUE
+    made = [[Part(f"{time if n == 0 else indent} {line}", style)] for n, line in enumerate(lines)]
     free = width - len(time) - 1 - cell_len(lines[-1]) - cell_len(state) - 4 if lines else 0
     source = next((each for each in sources if cell_len(each) <= free), None)
     if source is not None:
@@ -64,6 +67,9 @@ def value_words(part: tuple[str, str, str], missing: Sequence[str], hub: Hub) ->
     """A value with its name and unit, or why there is none."""
     code, value, unit = part
     label = hub.say(f"vital.{code}")
+    coded = f"coded.{code}.{value}"
+    if coded in hub.say.codes:
+        return f"{label} {hub.say(coded)}"
     if value == NOTHING:
         reason = hub.say(f"missing.{missing[0]}") if missing else ""
         return f"{label} — ({reason})" if reason else f"{label} —"
