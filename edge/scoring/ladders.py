@@ -111,8 +111,15 @@ def _table(raw: dict[str, Any]) -> ClassTable:
         months=parse(raw["ages_months"]) if "ages_months" in raw else None,
         other_ages=raw.get("other_ages"),
         ladders={each["name"]: _ladder(each) for each in raw.get("ladder", [])},
-        numbers={name: Decimal(str(value)) for name, value in raw.get("numbers", {}).items()},
+        numbers={name: _finite(value) for name, value in raw.get("numbers", {}).items()},
     )
+
+
+def _finite(value: object) -> Decimal:
+    number = Decimal(str(value))
+    if not number.is_finite():
+        raise TableRefused(f"{value!r} is no number")
+    return number
 
 
 def _ladder(raw: dict[str, Any]) -> Ladder:

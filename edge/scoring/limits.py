@@ -37,6 +37,7 @@ _NUMBERS: Final = {
     *("ahead_minutes", "old_hours"),
 }
 _PULSES: Final = (Code.HEART_RATE, Code.PULSE_OXIMETER, Code.PULSE_CUFF)
+_MOST: Final = 1_000_000
 _MINUTE_MS: Final = 60_000
 _ANY_AGE: Final = Interval(None, None)
 
@@ -232,6 +233,6 @@ def _text(value: object) -> str:
 
 
 def _positive(value: object) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _MOST:
         raise TableRefused(f"{value!r} is no number above 0")
     return Decimal(str(value))

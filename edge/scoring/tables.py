@@ -132,7 +132,7 @@ def read_strictly(text: str, make: Callable[[dict[str, Any]], T]) -> T:
         return make(tomllib.loads(text))
     except TableRefused:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
         raise TableRefused(f"{type(error).__name__}: {error}") from error
 
 

@@ -1,14 +1,18 @@
 """A programme's own tables: taken whole where they fit their rule, refused with a reason where not."""
 
+import contextlib
 from collections.abc import Generator
 from decimal import Decimal
 from importlib import resources
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from edge.scoring import installed, rules
+from edge.scoring import installed, limit_rule, rules
 from edge.scoring.given import Given, Inputs
 from edge.scoring.installed import IN_FORCE
+from edge.scoring.limits import LimitTable
 from edge.scoring.tables import TableRefused
 
 
@@ -38,6 +42,48 @@ def _own_tables_afterwards() -> Generator[None]:
 def band(**values: str) -> tuple[str, str | None]:
     result = rules.find("limits").apply(Inputs({key: Given(Decimal(each)) for key, each in values.items()}))
     return result.version, result.band
+
+
+pieces = st.one_of(
+    st.text(max_size=6), st.sampled_from(["=", "[", "]]", "{", '"', "..", "<", "nan", "inf", "-1"])
+)
+
+
+@settings(max_examples=150)
+@given(
+    name=st.sampled_from(installed.names()),
+    edits=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 12), pieces), min_size=1, max_size=4),
+    numbers=st.dictionaries(st.sampled_from(list(limit_rule.CODES)), st.decimals(-10, 500, places=1)),
+    months=st.none() | st.integers(0, 1200).map(Decimal),
+)
+def test_a_table_that_somebody_has_mangled_is_refused_or_can_be_applied(
+    name: str,
+    edits: list[tuple[int, int, str]],
+    numbers: dict[str, Decimal],
+    months: Decimal | None,
+) -> None:
+    text = own(name)
+    for at, length, piece in edits:
+        text = text[: at % len(text)] + piece + text[at % len(text) + length :]
+    with contextlib.suppress(TableRefused):
+        installed.check({name: text})
+        table = installed.read(name, text)
+        if isinstance(table, LimitTable):
+            given_ = {key: Given(value) for key, value in numbers.items()}
+            given_ |= {} if months is None else {"age_months": Given(months)}
+            assert limit_rule.judge(table, Inputs(given_)).version == table.version
+
+
+def test_brackets_without_end_and_numbers_that_are_none_are_refused() -> None:
+    for text in (
+        "a = " + "[" * 50_000,
+        changed("limits", ("pulses_differ_percent = 15", "pulses_differ_percent = nan")),
+        changed("limits", ("old_hours = 24", "old_hours = inf")),
+    ):
+        with pytest.raises(TableRefused):
+            installed.check({"limits": text})
+    with pytest.raises(TableRefused):
+        installed.check({"glucose": changed("glucose", ("urgent_from = ", "urgent_from = nan # "))})
 
 
 @pytest.mark.parametrize("name", installed.names())
