@@ -91,6 +91,7 @@ TESTS: Final = (
             _side_by_side("-m", "system", *_system("uplink", "centre", "link", "demo")),
         ),
     ),
+    Part("howto", 90, (_side_by_side("-m", "system", *_system("howto")),)),
     Part("screens", 90, (_side_by_side("tests/tui"),)),
     Part("radio", 60, (_side_by_side("-m", "system", *_system("ble")),)),
 )

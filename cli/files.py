@@ -1,6 +1,8 @@
 """Files that people hand over: read with suspicion, written durably and never over another."""
 
+import contextlib
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import ClassVar, Final
@@ -60,13 +62,28 @@ def read_text(path: Path) -> str:
 
 
 def write_new_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Write a file that must not exist yet, and see it onto the disk.
+    """Write a file that must not exist yet, and see it onto the disk: there whole, or not at all.
+
+    What a power cut or a stick that was pulled leaves is an empty file or a hidden ``.NAME.part``, which the
+    next attempt takes over; a file that holds something is never written over.
 
     Raises:
         FileRefused: something is there already, or the medium does not take it.
     """
+    part = path.with_name(f".{path.name}.part")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        ours = _reserve(path)
+        try:
+            _write_part(part, content, mode)
+            part.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            if ours:
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+            raise
+        _sync_directory(path.parent)
     except FileExistsError as error:
         raise FileRefused(
             f"{path} exists already and is never written over.",
@@ -77,13 +94,35 @@ def write_new_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         raise FileRefused(
             f"{path} cannot be written: {error.strerror}.", next_step="Check the medium."
         ) from error
+
+
+def _reserve(path: Path) -> bool:
+    """Take the name, so that nobody else does; False where an empty file had it.
+
+    Raises:
+        FileExistsError: something is there.
+    """
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise FileRefused(
-            f"{path} cannot be written: {error.strerror}.", next_step="Check the medium."
-        ) from error
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size:
+            raise
+        return False
+    return True
+
+
+def _write_part(part: Path, content: bytes, mode: int) -> None:
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
