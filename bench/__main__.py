@@ -17,6 +17,7 @@ from typing import Any, Final
 ROOMS: Final = (
     "decode", "wire", "store", "backup", "search", "centre", "uplink", "tls", "link", "drain", "thin",
     "radio", "reconnect", "ecg", "qrs", "waves", "everything", "commands", "screen", "latency", "day", "year",
+    "enrolment",
 )  # fmt: skip
 
 

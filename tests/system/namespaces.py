@@ -74,6 +74,11 @@ class Network:
         """Put a machine's cable in, or pull it."""
         self._in(machine, "link", "set", "eth0", "up" if into else "down")
 
+    def routes(self, machine: str) -> list[str]:
+        """Where its packets may go."""
+        words = _ip("-n", self._named(machine), "route", "show")
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()
+
     def _named(self, name: str) -> str:
         return f"{self._tag}-{name}"
 
