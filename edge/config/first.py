@@ -44,16 +44,16 @@ def check_unit(unit: str, realm: str) -> None:
         UnitConfig.model_validate({"unit": {"id": unit, "realm": realm}})
     except ValidationError as error:
         raise ConfigRefused(
-            f"The unit's name {_shown(unit)} or realm {_shown(realm)} is not allowed.",
+            f"The unit's name `{unit}` or realm `{realm}` is not allowed."
+            if _can_be_shown(unit) and _can_be_shown(realm)
+            else "The unit's name or realm is too long, or holds characters that no name has.",
             next_step="Use 2 to 31 of a-z, 0-9 and hyphen, such as van-07; realm production or training.",
         ) from error
 
 
-def _shown(typed: str) -> str:
-    """What was typed, if it can stand in a sentence as it is; what turns or hides text never does."""
-    return (
-        f"`{typed}`" if typed.isascii() and typed.isprintable() and len(typed) <= _LONGEST_SHOWN else "given"
-    )
+def _can_be_shown(typed: str) -> bool:
+    """Whether it can stand in a sentence as it is: what turns or hides text never does."""
+    return typed.isascii() and typed.isprintable() and len(typed) <= _LONGEST_SHOWN
 
 
 def write_initial(places: Places, unit: str, realm: str) -> None:
