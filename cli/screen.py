@@ -58,6 +58,17 @@ def open_screen(
     os.execv(sys.executable, [sys.executable, "-I", "-S", script, str(screen), str(agent), saved])  # noqa: S606  our own script
 
 
+def configured_language(places: Places) -> str:
+    """In which language the screen begins: what the unit's configuration says, or the usual one."""
+    from edge.config import ConfigRefused, effective
+    from edge.config.box import ScreenSection
+
+    try:
+        return effective(places).config.screen.language
+    except ConfigRefused:  # whoever opens the screen sees there what is wrong with the unit
+        return ScreenSection().language
+
+
 def handed_over(places: Places, descriptor: int) -> tuple[str, str]:
     """User and PIN, a line each, from whoever opened this screen on a training unit.
 

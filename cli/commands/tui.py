@@ -12,8 +12,14 @@ def register(app: typer.Typer) -> None:
     def tui(  # pyright: ignore[reportUnusedFunction]  # typer keeps it
         home: Home = None,
         language: Annotated[
-            str, typer.Option(envvar="QAFILA_LANGUAGE", help="fr or en.", metavar="LANGUAGE")
-        ] = "fr",
+            str | None,
+            typer.Option(
+                envvar="QAFILA_LANGUAGE",
+                help="fr or en. Without it what the configuration says.",
+                metavar="LANGUAGE",
+                show_default=False,
+            ),
+        ] = None,
         glyphs: Annotated[
             str | None,
             typer.Option(
@@ -34,13 +40,13 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Open the screen: sign in, choose a patient, measure. A training unit gets its agent too."""
         from cli.output import USAGE_EXIT, fail
-        from cli.screen import handed_over, open_screen
+        from cli.screen import configured_language, handed_over, open_screen
         from edge.config import Places
         from edge.errors import QafilaError
         from edge.i18n.catalogue import LANGUAGES
 
         for value, known, option in (
-            (language, LANGUAGES, "--language"),
+            (language, (None, *LANGUAGES), "--language"),
             (glyphs, (None, "braille", "box", "ascii"), "--glyphs"),
         ):
             if value not in known:
@@ -56,7 +62,7 @@ def register(app: typer.Typer) -> None:
         open_screen(
             Places.at(home),
             home=home,
-            language=language,
+            language=language or configured_language(Places.at(home)),
             glyphs=glyphs,
             waves=not no_waves,
             person=None if sign_in_fd is None else handed_over(Places.at(home), sign_in_fd),

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from edge.config.section import Section
+from edge.i18n.catalogue import LANGUAGES
 
 UNIT_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{1,30}$"
 _LONGEST_SCREEN_S: Final = 120
@@ -82,6 +83,22 @@ class ClockSection(Section):
         float,
         Field(gt=0, le=10_000, description="seconds of wall time in a second; other than 1 in training"),
     ] = 1.0
+
+
+def _known_language(language: str) -> str:
+    if language not in LANGUAGES:
+        raise ValueError(f"there is no {language!r}; choose one of {', '.join(LANGUAGES)}")
+    return language
+
+
+class ScreenSection(Section):
+    """The nurse's screen."""
+
+    language: Annotated[
+        str,
+        AfterValidator(_known_language),
+        Field(description="in which language it begins, where `--language` and QAFILA_LANGUAGE say nothing"),
+    ] = "fr"
 
 
 class SocketSection(Section):

@@ -6,13 +6,13 @@ from typing import Annotated, Any, Final
 from pydantic import Field, ValidationError
 
 from edge.config import mistakes
-from edge.config.box import LocksSection
+from edge.config.box import LocksSection, ScreenSection
 from edge.config.journal import KeepingSection, LinkSection, SealSection
 from edge.config.mistakes import Mistake
 from edge.config.section import Section
 from edge.config.unit import UnitConfig
 
-SECTIONS: Final = ("locks", "seal", "link", "keeping")
+SECTIONS: Final = ("locks", "seal", "link", "keeping", "screen")
 """Sections of ``unit.toml`` whose keys the centre may set; what it names holds in the place of the file's."""
 
 
@@ -34,6 +34,7 @@ class CentreConfig(Section):
     seal: SealSection = SealSection()
     link: LinkSection = LinkSection()
     keeping: KeepingSection = KeepingSection()
+    screen: ScreenSection = ScreenSection()
     broker: Annotated[tuple[BrokerSection, ...], Field(max_length=8)] = ()
     tables: Annotated[
         dict[str, str],

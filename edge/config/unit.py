@@ -5,7 +5,14 @@ from typing import Self
 
 from pydantic import model_validator
 
-from edge.config.box import ClockSection, LocksSection, SecuritySection, SocketSection, UnitSection
+from edge.config.box import (
+    ClockSection,
+    LocksSection,
+    ScreenSection,
+    SecuritySection,
+    SocketSection,
+    UnitSection,
+)
 from edge.config.devices import DeviceSection, RadioSection
 from edge.config.journal import KeepingSection, LinkSection, SealSection
 from edge.config.places import Places
@@ -21,6 +28,7 @@ class UnitConfig(Section):
     seal: SealSection = SealSection()
     link: LinkSection = LinkSection()
     keeping: KeepingSection = KeepingSection()
+    screen: ScreenSection = ScreenSection()
     clock: ClockSection = ClockSection()
     socket: SocketSection = SocketSection()
     radio: RadioSection = RadioSection()

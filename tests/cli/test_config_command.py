@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.screen import configured_language
 from edge.config import Places
 from edge.config.slots import Document, Slots
 from edge.scoring.installed import IN_FORCE
@@ -72,6 +73,22 @@ def test_what_the_centre_names_holds_over_the_file_and_is_shown_as_its(tmp_path:
     scored = json.loads(qafila_here("score", "limits", "temp=37", "--json", home=home).stdout)
     assert scored["version"] == "azilal-3"
     IN_FORCE.put({})
+
+
+def test_the_screen_begins_in_the_language_that_is_configured(tmp_path: Path) -> None:
+    home = make_unit(tmp_path / "van")
+    path, places = home / "unit.toml", Places.at(home)
+    assert configured_language(places) == "fr"
+    path.write_text(path.read_text() + '\n[screen]\nlanguage = "en"\n')
+    assert configured_language(places) == "en"
+    Slots(places.configuration).try_out(
+        Document(9, "00", '[screen]\nlanguage = "fr"\n', {}), needs_receipt=True
+    )
+    assert configured_language(places) == "fr"
+    path.write_text(path.read_text().replace('"en"', '"xx"'))
+    assert configured_language(places) == "fr"
+    said = qafila_here("config", "check", home=home)
+    assert "choose one of fr" in said.stdout
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,7 @@ def test_a_programmes_table_holds_at_once_and_results_carry_its_version() -> Non
         ("triage", own("news2"), "no rule of this name"),
         ("news2", own("news2") + "#" * installed.MAX_CHARACTERS, "characters"),
     ],
+    ids=lambda value: value if len(value) < 30 else "",
 )
 def test_a_table_that_does_not_fit_its_rule_is_refused_and_nothing_changes(
     name: str, text: str, says: str
