@@ -33,6 +33,7 @@ from edge.ports.workshop import DeviceRefused
 from edge.security import process
 from edge.security.errors import SecurityError
 from edge.security.exclusive import ExclusiveLock
+from edge.security.kept_key import KeptKey
 from edge.security.lockout import Lockout
 from edge.spool import Inbox, Outbox
 from edge.store import card
@@ -114,6 +115,7 @@ def agent_parts(
 ) -> Parts:
     """Everything the agent is given: the only place where its parts are named together."""
     unit, realm = config.unit.id, config.unit.realm
+    service = notify.Service(clock.monotonic_s)
     refused = [uid for name in config.socket.refuse if (uid := _uid(name)) is not None]
     return Parts(
         unit=unit,
@@ -127,7 +129,8 @@ def agent_parts(
         lockout=Lockout(places.store / "lockout", clock.monotonic_s),
         enrolled=Pinned(places, clock),
         keysets=PinnedKeyset(places),
-        service=notify.Service(clock.monotonic_s),
+        service=service,
+        kept=KeptKey(service),
         outbox=Outbox(places.spool_out),
         inbox=Inbox(places.spool_in),
         serve=lambda handlers: serve(

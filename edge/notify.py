@@ -51,6 +51,19 @@ class Service:
             self._told_s = now_s
             self.tell(_ALIVE)
 
+    @property
+    def listens(self) -> bool:
+        """Whether somebody started this process who hears it."""
+        return bool(self._address)
+
+    def hand_over(self, descriptor: int, *words: str) -> None:
+        """Give systemd an open file with these words."""
+        if not self._address:
+            return
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as speaking:
+            speaking.connect(self._address)
+            socket.send_fds(speaking, ["\n".join(words).encode()], [descriptor])
+
     def tell(self, *words: str) -> None:
         """Send words as they are; a systemd that does not listen keeps nobody from working."""
         if not self._address:

@@ -75,9 +75,7 @@ def update(
     emit(
         {"version": brought.version, "number": brought.number},
         as_json=as_json,
-        human=lambda: (
-            f"{brought.version} runs and is well.\nThe store is locked now, as after every start: sign in."
-        ),
+        human=lambda: f"{brought.version} runs and is well.\nWhoever was signed in signs in again.",
     )
 
 

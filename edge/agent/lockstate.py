@@ -5,7 +5,8 @@
     LOCKED ──PIN_RIGHT──► OPENING ──OPENED──► UNLOCKED ──LOCK_ASKED──► CLOSING ──CLOSED──► LOCKED
                              └──────REFUSED──────► LOCKED
 
-Nothing but a person's PIN leads out of LOCKED, so a restarted agent stays there until somebody signs in.
+Nothing but a person's PIN leads out of LOCKED, or the key that a process before this one had been given by a
+person and that was kept for it (`edge.security.kept_key`): after a boot somebody has to sign in.
 """
 
 from enum import Enum, auto

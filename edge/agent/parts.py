@@ -17,6 +17,7 @@ from edge.ports.keysets import KeysetKeeper
 from edge.ports.orders import OrderReader
 from edge.ports.sealing import ReceiptReader, Sealer
 from edge.ports.workshop import Workshop
+from edge.security.kept_key import KeptKey
 from edge.security.lockout import Lockout
 from edge.security.slots import Slots
 from edge.spool import Inbox, Outbox
@@ -147,6 +148,7 @@ class Parts:
             would be refused; None where the one who runs the agent does not begin it again.
         keysets: pins the centre's public keys as they come; None where none are taken.
         configuration: keeps what the centre configures; None where nothing is taken.
+        kept: holds the store's key over a restart of the agent; None where nobody does.
         service: hears that the agent is ready and that it lives; by itself nobody does.
     """
 
@@ -177,4 +179,5 @@ class Parts:
     begins_anew: Callable[[], QafilaError | None] | None = None
     keysets: KeysetKeeper | None = None
     configuration: ConfigurationKeeper | None = None
+    kept: KeptKey | None = None
     service: Service = dataclasses.field(default_factory=lambda: Service(lambda: 0.0, {}))

@@ -252,6 +252,7 @@ class Agent:
                     group.create_task(self._upkeep(), name="upkeep"),
                     group.create_task(self._heartbeat(), name="heartbeat"),
                     group.create_task(self._locks.run(), name="locks"),
+                    group.create_task(self._unlocking.reopen(), name="reopen"),
                 ]
                 if self._parts.begins_anew is not None:
                     tasks.append(group.create_task(self._watch_locks(stop), name="begin-anew"))
@@ -259,7 +260,7 @@ class Agent:
                 _LOG.info("agent begins anew" if self._anew else "agent stops")
                 for task in tasks:
                     task.cancel()
-            await self._unlocking.lock()
+            await self._unlocking.lock(stopping=self._told_to_stop)
             await self._configuring.ended()
         finally:
             self._room.end()

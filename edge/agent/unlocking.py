@@ -27,6 +27,7 @@ from edge.store.store import Store
 from edge.store.transaction import Transaction
 
 ROTATED: Final = "key.rotated"
+REOPENED: Final = "store.reopened"
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -88,6 +89,8 @@ class Unlocking:
                 self._move(Event.REFUSED)
                 raise
             self._move(Event.OPENED)
+            if self._parts.kept is not None:
+                self._parts.kept.keep(key)
             if self._parts.workshop is not None:
                 self._parts.workshop.unlock(secrets)
             self._capture.begin(visit)
@@ -96,10 +99,34 @@ class Unlocking:
                 self._audience.tell("forked", view.fork(self._forked))
             _LOG.info("store unlocked")
 
-    async def lock(self) -> None:
-        """Seal what waits for its hour, close the store, end all sessions."""
+    async def lock(self, *, stopping: bool = False) -> None:
+        """Seal what waits for its hour, close the store, end all sessions.
+
+        Args:
+            stopping: the process ends without anybody having locked the store; whether the next one finds
+                it open is for the service manager to say, which alone knows whether there will be one.
+        """
         async with self._one_at_a_time:
-            await self._lock()
+            await self._lock(forget=not stopping)
+
+    async def reopen(self) -> None:
+        """Open the store again with the key that a process before this one had, if one was kept.
+
+        The device secret is asked for as at every opening: with its medium taken out the store stays shut.
+        """
+        kept = self._parts.kept
+        key = None if kept is None else kept.take()
+        if kept is None or key is None:
+            return
+        kept.forget()  # should opening be what ended the process before, the next one stays locked
+        try:
+            slots = await asyncio.to_thread(self._parts.load_slots)
+            await self.unlock(key, slots)
+            await self._room.do(self._note_reopened)
+        except (StoreError, SecurityError) as error:
+            _LOG.warning("the store is not opened again", extra={"code": error.stable_code})
+            return
+        _LOG.info("store open again after a restart")
 
     async def rotate(self, old: bytes) -> None:
         """Lock, and give the store a new key: in a copy that takes its place once the slots have the key.
@@ -139,10 +166,12 @@ class Unlocking:
         except (StoreError, SecurityError) as error:
             _LOG.warning("the store keeps its key for now", extra={"code": error.stable_code})
 
-    async def _lock(self, *, renew: bool = True) -> None:
+    async def _lock(self, *, renew: bool = True, forget: bool = True) -> None:
         if self.locked:
             return
         self._move(Event.LOCK_ASKED)
+        if self._parts.kept is not None and forget:
+            self._parts.kept.forget()
         self._capture.end()
         if self._parts.workshop is not None:
             self._parts.workshop.unlock(None)
@@ -161,6 +190,8 @@ class Unlocking:
         self._audience.tell("locked", {})
         _LOG.info("store locked")
         if renew and due:
+            if self._parts.kept is not None:
+                self._parts.kept.forget()
             await self._renew_key(due[0])
 
     async def seal_audit(self) -> None:
@@ -196,6 +227,10 @@ class Unlocking:
             store.close()
             raise
         return OpenStore(store, sealing, key, self._room.saves)
+
+    def _note_reopened(self, opened: OpenStore) -> None:
+        with opened.store.write() as tx:
+            tx.append(Stream.AUDIT, Kind.ACCESS, self._stamp() | payloads.access(REOPENED))
 
     def _stamp(self) -> Payload:
         return payloads.stamp(self._parts.clock.now(), None)
