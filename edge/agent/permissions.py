@@ -28,6 +28,7 @@ ALLOWED: Final[dict[str, frozenset[Role]]] = {
     "patient.register": _CARE,
     "patient.correct": _CARE,
     "patient.show": _CARE,
+    "patient.trend": _CARE,
     "patient.consent": _CARE,
     "patient.merge": _SUPERVISOR,
     "patient.unmerge": _SUPERVISOR,

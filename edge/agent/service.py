@@ -28,6 +28,7 @@ from edge.agent.commands.sheets import SheetCommands
 from edge.agent.commands.sites import SiteCommands
 from edge.agent.commands.syncing import SyncCommands
 from edge.agent.commands.tray import TrayCommands
+from edge.agent.commands.trends import TrendCommands
 from edge.agent.commands.users import UserCommands
 from edge.agent.commands.visits import VisitCommands
 from edge.agent.commands.watching import WatchCommands
@@ -171,6 +172,7 @@ class Agent:
             "patient.register": patients.register,
             "patient.correct": patients.correct,
             "patient.show": patients.show,
+            "patient.trend": TrendCommands(self._ledger).trend,
             "patient.consent": patients.consent,
             "patient.merge": identities.merge,
             "patient.unmerge": identities.unmerge,

@@ -162,6 +162,32 @@ class Encounter(Message):
     asks_pregnancy: bool = False
 
 
+class TrendValue(Message):
+    """The last value of one kind in a visit."""
+
+    code: str
+    value: str
+    wall_ms: int | None
+
+
+class TrendVisit(Message):
+    """One visit; ``score`` at the time of its last value; ``purged``: its values are at the centre."""
+
+    encounter: uuid.UUID
+    opened_ms: int
+    closed_ms: int | None
+    purged: bool
+    values: tuple[TrendValue, ...]
+    score: ScoreShown | None
+
+
+class Trend(Message):
+    """A patient's visits, newest first; ``more``: there are older ones."""
+
+    visits: tuple[TrendVisit, ...]
+    more: bool
+
+
 class Waveform(Message):
     """A recording and some of its chunks, each checked against what was saved; ``more``: ask on."""
 

@@ -52,6 +52,12 @@ METHODS: Final[dict[str, Method]] = {
         answers.PatientRecord,
         "All that is known of a patient: what they agreed to, their visits, and who was merged into them.",
     ),
+    "patient.trend": Method(
+        requests.PatientNamed,
+        answers.Trend,
+        "Visit after visit the last value of each kind and the score it made; values that are purged here"
+        " are at the centre.",
+    ),
     "patient.consent": Method(
         requests.Decide, Saved, "What a patient agreed to, refused or withdrew; every decision is kept."
     ),

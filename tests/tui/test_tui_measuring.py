@@ -1,5 +1,6 @@
 """Measuring a patient: how many keys it takes, what the score says, and what is put right."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -209,7 +210,7 @@ async def test_values_from_paper_have_their_own_time() -> None:
         agent.beat()
         await settled(pilot)
         hand = Hand(pilot)
-        await hand.press("space", "3", *"25", "enter", *"142", "enter", *"91", *["enter"] * 5)
+        await hand.press("space", "4", *"25", "enter", *"142", "enter", *"91", *["enter"] * 5)
         assert "heure de la mesure" in text(pilot)
         await hand.press(*"0940", *["enter"] * 7)
         [(values, _, at)] = agent.entered
@@ -235,13 +236,13 @@ async def test_a_value_is_put_right_with_a_reason_and_what_was_typed_last_is_und
     async with app(agent).run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         hand = Hand(pilot)
-        await hand.press("space", "2")
+        await hand.press("space", "3")
         assert "PNI" in text(pilot) or "Systolique" in text(pilot)
         await hand.press("2")  # the temperature: the newest stands first
         await hand.press(*"368", "enter", "2")
         ((_, seq, value, reason, _),) = [what for method, what in agent.calls if method == "correct"]
         assert (seq, value, reason) == (14, "36.8", "misread")
-        await hand.press("space", "1", "enter")
+        await hand.press("space", "2", "enter")
         undone = [what for method, what in agent.calls if method == "correct"][-1]
         assert undone[1:4] == (14, None, "undone")
 
@@ -254,7 +255,7 @@ async def test_a_correction_that_is_rare_is_confirmed() -> None:
     async with app(agent).run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         hand = Hand(pilot)
-        await hand.press("space", "2", "2", *"415", "enter", "1", "enter")
+        await hand.press("space", "3", "2", *"415", "enter", "1", "enter")
         asked = [what for method, what in agent.calls if method == "correct"]
         assert [each[-1] for each in asked] == [(), ("temp",)]
 
@@ -330,3 +331,46 @@ async def test_a_child_is_asked_for_effort_and_refill() -> None:
         assert isinstance(pilot.app.screen, StateBox)
         await hand.press("2", "enter", "3", "enter")
         assert entered(agent) == {"effort": "2", "o2": "0", "crt": "2"}
+
+
+def visit(number: int, values: Mapping[str, str], *, purged: bool = False) -> dict[str, object]:
+    opened_ms = NOW_MS - number * 86_400_000
+    return {
+        "encounter": f"019a2500-0000-7000-8000-0000000000{number:02}",
+        "opened_ms": opened_ms,
+        "closed_ms": opened_ms + 1,
+        "purged": purged,
+        "values": [{"code": code, "value": value, "wall_ms": opened_ms} for code, value in values.items()],
+        "score": None if purged else score(total=5, band="medium", parts={"rr": 3, "temp": 0}).model_dump(),
+    }
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 36)])
+async def test_the_history_has_a_column_for_each_visit(size: tuple[int, int]) -> None:
+    agent = FakeAgent()
+    seen = [visit(n, {"bp.sys": "142", "rr": "25", "temp": "37.24"}) for n in range(6)]
+    agent.scripted["patient.trend"] = {"visits": [*seen, visit(6, {}, purged=True)], "more": False}
+    async with app(agent).run_test(size=size) as pilot:
+        await settled(pilot)
+        hand = Hand(pilot)
+        await hand.press("space", "1")
+        shown = text(pilot)
+        assert "25 +3" in shown
+        assert "37,2" in shown
+        assert "NEWS2 5" in shown
+        assert "sont au centre" in shown
+        await hand.press(*["down"] * 6)
+        shown = text(pilot)
+        assert "25 +3" not in shown  # the oldest visit alone, whose values are not here any more
+        assert "sont au centre" in shown
+        await hand.press("escape")
+        assert isinstance(pilot.app.screen, CaptureScreen)
+
+
+async def test_a_history_is_never_empty_without_a_word() -> None:
+    agent = FakeAgent()
+    agent.scripted["patient.trend"] = {"visits": [], "more": False}
+    async with app(agent).run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await Hand(pilot).press("space", "1")
+        assert "Aucune visite sur cette unité" in text(pilot)

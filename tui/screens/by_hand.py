@@ -12,6 +12,7 @@ from tui.hub import Hub
 from tui.screens.base import Box, QafilaScreen, keys
 from tui.screens.breaths import Breaths
 from tui.screens.correct import Correct
+from tui.screens.history import HistoryScreen
 from tui.screens.more import More
 from tui.screens.state import StateBox
 from tui.screens.whole_set import WholeSet
@@ -94,6 +95,9 @@ class ByHandScreen(QafilaScreen):
     async def _do(self, item: str) -> None:
         if item == "tray":
             await self.action_tray()
+            return
+        if item == "history":
+            await self.app.push_screen(HistoryScreen(self.hub, self.patient))
             return
         boxes: dict[str, Callable[[], Box[str]]] = {
             "undo": lambda: Correct(self.hub, self.encounter, self.observations, undo=True),

@@ -184,7 +184,7 @@ class PatientCommands:
         def read(store: Store) -> tuple[Patient, Answer]:
             person = store.person(patient.bytes)
             if person is None:
-                raise _no_patient()
+                raise no_patient()
             progress = self._ledger.progress(store)
             merged = [existing(store, uuid.UUID(bytes=each), or_merged=True) for each in person.merged]
             visits = store.encounters_of(person.patient)[:VISITS]
@@ -301,7 +301,7 @@ def existing(store: Store, patient: uuid.UUID, *, or_merged: bool = False) -> Pa
     """
     found = store.patient(patient.bytes)
     if found is None:
-        raise _no_patient()
+        raise no_patient()
     if found.merged_into is not None and not or_merged:
         raise PatientRefused(
             "This patient turned out to be another one, entered twice.",
@@ -311,7 +311,8 @@ def existing(store: Store, patient: uuid.UUID, *, or_merged: bool = False) -> Pa
     return found
 
 
-def _no_patient() -> Unknown:
+def no_patient() -> Unknown:
+    """There is no patient of this id."""
     return Unknown("There is no such patient.", next_step="Find the patient again.", code="no-patient")
 
 

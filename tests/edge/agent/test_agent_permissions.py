@@ -42,6 +42,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
         "sex": "female",
     },
     "patient.show": {"patient": SOMEBODY},
+    "patient.trend": {"patient": SOMEBODY},
     "patient.consent": {"patient": SOMEBODY, "scope": "care", "decision": "given"},
     "patient.merge": {"patient": SOMEBODY, "duplicate": str(uuid.UUID(int=8)), "reason": "same card"},
     "patient.unmerge": {"duplicate": SOMEBODY, "reason": "two sisters"},

@@ -279,3 +279,25 @@ async def test_why_nothing_was_measured_is_kept_and_a_result_is_nothing_to_type(
             assert error.value.stable_code == "value-refused"
         with pytest.raises(CallRefused):
             await nurse.ask("observe", encounter=visit, values=[{"code": "temp"}])
+
+
+async def test_looking_back_gives_the_last_value_of_each_visit_and_its_score(world: World) -> None:
+    world.clock_quality = ClockQuality.RTC
+    async with world.nurse() as nurse:
+        visit = await man(nurse)
+        await enter(nurse, visit, **{**WHOLE, "bp.dia": "80", "rr": "25"})
+        shown = await nurse.ask("encounter.show", encounter=visit)
+        await nurse.ask("encounter.close", encounter=visit)
+        patient = shown["patient"]
+        again = (await nurse.ask("encounter.open", patient=patient))["encounter"]
+        await enter(nurse, again, temp="38.5")
+        trend = await nurse.ask("patient.trend", patient=patient)
+        newest, first = trend["visits"]
+        assert {each["code"]: each["value"] for each in newest["values"]} == {"temp": "38.5"}
+        assert newest["score"]["total"] is None
+        values = {each["code"]: each["value"] for each in first["values"]}
+        assert (values["rr"], values["news2"]) == ("25", "3")
+        assert (first["score"]["total"], first["score"]["parts"]["rr"]) == (3, 3)
+        with pytest.raises(CallRefused) as error:
+            await nurse.ask("patient.trend", patient=visit)
+        assert error.value.stable_code == "no-patient"
