@@ -64,6 +64,7 @@ def become_uplink(places: Places, *, backoff_max_s: float, json_log: bool = Fals
         "certificate": enrolled.certificate_raw.hex(),
         "roots": [root.hex() for root in enrolled.roots],
         **link_settings(config),
+        "metrics_port": config.metrics.port,
         "patience": {"backoff_max_s": backoff_max_s, "backoff_min_s": min(1.0, backoff_max_s)},
     }
     # A sealed memory file: nothing on disk, nothing in arguments, and no pipe that could fill up.

@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
 from cli.anew import begin_anew, passed_on
+from cli.certificate_days import Certificate
 from cli.pinning import PinnedKeyset
 from cli.radio_on_demand import RadioOnDemand
 from cli.unit_papers import papers
@@ -131,6 +132,8 @@ def agent_parts(
         keysets=PinnedKeyset(places),
         service=service,
         kept=KeptKey(service),
+        certificate_until_ms=Certificate(places, clock.monotonic_s),
+        publishes=config.metrics.port != 0,
         outbox=Outbox(places.spool_out),
         inbox=Inbox(places.spool_in),
         serve=lambda handlers: serve(

@@ -14,6 +14,7 @@ from cli.commands import (
     central_courier,
     central_erasing,
     central_est,
+    central_health,
     central_keys,
     central_links,
     central_requests,
@@ -40,6 +41,7 @@ central_est.register(app)
 central_waves.register(app)
 central_attachments.register(app)
 central_requests.register(app)
+central_health.register(app)
 
 _BROKER_HELP: Final = "Where the broker listens, as HOST:PORT, with TLS tls://HOST:PORT."
 _NO_BROKER_YET: Final = (

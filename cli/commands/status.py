@@ -41,7 +41,10 @@ def _human(status: dict[str, Any]) -> str:
         f"link      {'connected' if link['connected'] else 'no connection'}",
         *([explained(link["code"], "no-link")] if link.get("code") else []),
         *link_waits(say, link),
+        *_receipt(status),
         f"clock     quality {clock['quality']}{_off(clock.get('off_ms'))}",
+        *_disk(status.get("disk")),
+        *_certificate(status.get("certificate_days")),
     ]
     for device in status["devices"]:
         code = device.get("code")
@@ -60,22 +63,62 @@ def _human(status: dict[str, Any]) -> str:
         lines += [f"problem   {status['problem']}", explained(status["problem"], "internal")]
     for note in status.get("notes", ()):
         lines += [f"note      {note}", explained(note, "internal")]
-    lines += _streams(status["streams"])
+    lines += _streams(status["streams"], clock["wall_ms"])
     for code in sorted({stream["stopped"] for stream in status["streams"].values()} - {None}):
         lines += ["", f"stopped   {code}", explained(code, "internal")]
     return "\n".join(lines)
 
 
-def _streams(streams: dict[str, Any]) -> list[str]:
+def _streams(streams: dict[str, Any], wall_ms: int) -> list[str]:
     from cli.output import table
 
     if not streams:
         return []
     rows = [
-        [word, str(stream["tip"]), str(stream["landed"]), str(stream["opened"]), stream["stopped"] or ""]
+        [
+            *(word, str(stream["tip"]), str(stream["landed"]), str(stream["opened"])),
+            _since(stream.get("oldest_ms"), wall_ms),
+            stream["stopped"] or "",
+        ]
         for word, stream in streams.items()
     ]
-    return ["", table(rows, ["stream", "saved", "arrived", "received", "stopped"])]
+    return ["", table(rows, ["stream", "saved", "arrived", "received", "oldest waits", "stopped"])]
+
+
+def _receipt(status: dict[str, Any]) -> list[str]:
+    """When the centre last signed for something; before the first one since the agent started, nothing."""
+    at_ms = status.get("receipt_ms")
+    return [] if at_ms is None else [f"receipt   {_since(at_ms, status['clock']['wall_ms'])} ago"]
+
+
+def _disk(disk: dict[str, Any] | None) -> list[str]:
+    if disk is None:
+        return []
+    from edge.i18n.amounts import size
+    from edge.i18n.catalogue import load
+
+    say = load("en")
+    left = disk["days"]
+    lasts = "for how long is not known yet" if left is None else f"about {left} days of work"
+    return [
+        f"disk      store {size(say, disk['store_bytes'])}, free {size(say, disk['free_bytes'])}: {lasts}"
+    ]
+
+
+def _certificate(days: int | None) -> list[str]:
+    if days is None:
+        return []
+    return [f"paper     certificate {'ended' if days < 0 else f'good for {days} days'}"]
+
+
+def _since(at_ms: int | None, wall_ms: int) -> str:
+    """How long ago in one unit; a moment to come, which a clock that was set leaves behind, is no age."""
+    if at_ms is None or at_ms > wall_ms:
+        return ""
+    from edge.i18n.amounts import duration
+    from edge.i18n.catalogue import load
+
+    return duration(load("en"), (wall_ms - at_ms) // 1000)
 
 
 def _history(forked: dict[str, Any]) -> str:

@@ -149,6 +149,8 @@ class Parts:
         keysets: pins the centre's public keys as they come; None where none are taken.
         configuration: keeps what the centre configures; None where nothing is taken.
         kept: holds the store's key over a restart of the agent; None where nobody does.
+        certificate_until_ms: until when the unit's certificate is good, or None where there is none.
+        publishes: whether what the unit says of itself is put where the uplink publishes it.
         service: hears that the agent is ready and that it lives; by itself nobody does.
     """
 
@@ -180,4 +182,6 @@ class Parts:
     keysets: KeysetKeeper | None = None
     configuration: ConfigurationKeeper | None = None
     kept: KeptKey | None = None
+    certificate_until_ms: Callable[[], int | None] = lambda: None
+    publishes: bool = False
     service: Service = dataclasses.field(default_factory=lambda: Service(lambda: 0.0, {}))

@@ -12,7 +12,7 @@ class Role(StrEnum):
     TECHNICIAN = "technician"
 
 
-WITHOUT_SESSION: Final = frozenset({"status", "sign-in", "recover.ask", "recover"})
+WITHOUT_SESSION: Final = frozenset({"status", "metrics", "sign-in", "recover.ask", "recover"})
 """What anybody may ask who may connect: nothing of a patient."""
 
 _EVERYONE: Final = frozenset(Role)

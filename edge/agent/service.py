@@ -26,6 +26,7 @@ from edge.agent.commands.secrets import Secrets
 from edge.agent.commands.sessions import SessionCommands
 from edge.agent.commands.sheets import SheetCommands
 from edge.agent.commands.sites import SiteCommands
+from edge.agent.commands.status import StatusCommands
 from edge.agent.commands.syncing import SyncCommands
 from edge.agent.commands.tray import TrayCommands
 from edge.agent.commands.trends import TrendCommands
@@ -38,7 +39,7 @@ from edge.agent.configuring import Configuring
 from edge.agent.doorkeeper import Doorkeeper
 from edge.agent.down import Downs
 from edge.agent.glass import Glass
-from edge.agent.keeping import ERASURE_WAITS, Keeper
+from edge.agent.keeping import Keeper
 from edge.agent.keysets import note_pinned, take_keysets
 from edge.agent.ledger import Ledger
 from edge.agent.link import read_link
@@ -118,6 +119,10 @@ class Agent:
         self._glass = Glass(self._ledger, self._audience, parts.clock.monotonic_s)
         self._locks.also = self._glass.look
         self._refusals = Refusals()
+        self._status = StatusCommands(
+            *(parts, self._room, self._ledger, self._unlocking, self._supervisor, self._capture),
+            *(self._locks, self._refusals),
+        )
         self._keeper = Keeper(parts.periods)
         self._rivals = Rivals()
         self._downs = Downs()
@@ -164,7 +169,8 @@ class Agent:
         )
         watch = WatchCommands(self._ledger, self._audience, devices, self._parts.unit)
         methods: dict[str, Handler] = {
-            "status": self.status,
+            "status": self._status.status,
+            "metrics": self._status.metrics,
             "sign-in": sessions.sign_in,
             "sign-out": sessions.sign_out,
             "present": sessions.present,
@@ -298,60 +304,6 @@ class Agent:
                 _LOG.warning("agent does not begin anew for now", extra={"code": told})
             await asyncio.sleep(self._parts.pace.anew_s)  # somebody may be mending unit.toml
 
-    async def status(self, call: Call) -> Answer:
-        """What anybody may know who may connect; nothing of a patient."""
-        now = self._ledger.now()
-        place = self._ledger.whereabouts.now(self._parts.clock.monotonic_s())
-        streams: dict[str, Json] = {}
-        waves: Json = None
-        history: Json = None
-        problem = self._room.saves.problem
-        notes = await asyncio.to_thread(self._parts.notes)
-        try:
-            progress, saved, not_sealed, forked, erasures = await self._ledger.do(
-                lambda opened: (
-                    self._ledger.progress(opened.store),
-                    opened.store.count_waveforms(),
-                    opened.sealing.problem,
-                    opened.store.last_fork(),
-                    opened.store.erasures_waiting(),
-                )
-            )
-            if erasures:
-                notes.append(ERASURE_WAITS)
-            history = None if forked is None else view.fork(forked)
-            streams = view.streams(progress)
-            waves = {"saved": saved, "recording": list(self._capture.recorder.recording)}
-            problem = problem or not_sealed
-        except StoreLocked:
-            missing = await asyncio.to_thread(self._parts.preconditions)
-            problem = problem if missing is None else missing.stable_code
-        except StoreError as error:
-            problem = error.stable_code
-        return {
-            "unit": self._parts.unit,
-            "realm": self._parts.realm,
-            "locked": self._unlocking.locked,
-            "screen_lock_s": int(self._locks.screen_s),
-            "version": self._parts.version,
-            "clock": {
-                "wall_ms": now.wall_ms,
-                "quality": now.quality.name.lower(),
-                "off_ms": self._ledger.better_clock.off_ms(now.boot),
-            },
-            "devices": self._supervisor.shown(),
-            "streams": streams,
-            "enrolled": self._parts.enrolled() is not None,
-            "link": view.link(self._ledger.link),
-            "visit_open": self._capture.visit is not None,
-            "refusals": dict(self._refusals.counts),
-            "problem": problem,
-            "notes": notes,
-            "waves": waves,
-            "forked": history,
-            "place": None if call.caller.person is None else view.place(place),
-        }
-
     def _guarded(self, method: str, handler: Handler) -> Handler:
         @functools.wraps(handler)
         async def guarded(call: Call, **fields: object) -> Answer:
@@ -403,7 +355,9 @@ class Agent:
                     self._link_read = None
                     self._audience.tell("forked", view.fork(news.forked))
                 if news.changed:
+                    self._status.log.receipt_ms = self._ledger.now().wall_ms
                     await self._ledger.tell_streams()
+                await self._status.publish()
                 if set(news.came) & set(advice.SHOWN):
                     unread = await self._ledger.read(lambda store: store.unread(advice.SHOWN))
                     self._audience.tell("inbox", {"unread": unread})
@@ -441,6 +395,7 @@ class Agent:
             )
         self._configuring.look(opened, self._parts.clock.now(), self._parts.clock.monotonic_s())
         note_refused(opened, self._refusals, self._parts.clock.now())
+        self._status.keep_up(opened)
         now_s = self._parts.clock.monotonic_s()
         self._rivals.look(opened, self._ledger.link, self._parts.clock.now(), now_s)
         more = self._keeper.keep_up(opened, self._parts.clock.now(), now_s)

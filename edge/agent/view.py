@@ -231,9 +231,15 @@ def chunk(shown: WaveformChunk) -> dict[str, Json]:
     }
 
 
-def streams(progress: Mapping[Stream, Progress]) -> dict[str, Json]:
-    """How far each stream has come, and why one has stopped."""
-    return {stream.word: {**_progress(each), "stopped": each.stopped} for stream, each in progress.items()}
+def streams(
+    progress: Mapping[Stream, Progress], oldest_ms: Mapping[Stream, int | None] | None = None
+) -> dict[str, Json]:
+    """How far each stream has come, why one has stopped, and since when its first entry waits."""
+    since = oldest_ms or {}
+    return {
+        stream.word: {**_progress(each), "stopped": each.stopped, "oldest_ms": since.get(stream)}
+        for stream, each in progress.items()
+    }
 
 
 def progress(progress: Mapping[Stream, Progress]) -> dict[str, Json]:

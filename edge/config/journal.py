@@ -26,6 +26,19 @@ class LinkSection(Section):
     ] = None
 
 
+class MetricsSection(Section):
+    """What the unit says of itself to programs that watch units; it names no patient."""
+
+    port: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=65535,
+            description="where the uplink publishes OpenMetrics, on this machine only; 0 publishes nothing",
+        ),
+    ] = 0
+
+
 class KeepingSection(Section):
     """How long what the centre has opened is kept here; what it has not is kept for ever."""
 

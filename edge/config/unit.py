@@ -14,7 +14,7 @@ from edge.config.box import (
     UnitSection,
 )
 from edge.config.devices import DeviceSection, RadioSection
-from edge.config.journal import KeepingSection, LinkSection, SealSection
+from edge.config.journal import KeepingSection, LinkSection, MetricsSection, SealSection
 from edge.config.places import Places
 from edge.config.section import Section
 
@@ -29,6 +29,7 @@ class UnitConfig(Section):
     link: LinkSection = LinkSection()
     keeping: KeepingSection = KeepingSection()
     screen: ScreenSection = ScreenSection()
+    metrics: MetricsSection = MetricsSection()
     clock: ClockSection = ClockSection()
     socket: SocketSection = SocketSection()
     radio: RadioSection = RadioSection()

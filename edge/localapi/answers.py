@@ -8,6 +8,7 @@ from edge.localapi.shapes import (
     ClockShown,
     ConsentShown,
     DeviceShown,
+    DiskShown,
     EntryIdentity,
     FirstBad,
     ForkShown,
@@ -58,6 +59,18 @@ class Status(Message):
     """How long a session lasts without a sign of a person."""
     place: PlaceShown | None = None
     """Only to somebody who is signed in, and while a receiver knows it."""
+    disk: DiskShown | None = None
+    """Only while unlocked."""
+    receipt_ms: int | None = None
+    """When a receipt last moved something since the agent started."""
+    certificate_days: int | None = None
+    """Until the unit's certificate ends, below 0 after that; null where it has none."""
+
+
+class Metrics(Message):
+    """OpenMetrics 1.0 text."""
+
+    text: str
 
 
 class SignedIn(Message):

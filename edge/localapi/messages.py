@@ -27,6 +27,9 @@ class Method:
 
 METHODS: Final[dict[str, Method]] = {
     "status": Method(Nothing, answers.Status, "What anybody may know who may connect; needs no session."),
+    "metrics": Method(
+        Nothing, answers.Metrics, "The status for programs that watch units; needs no session."
+    ),
     "sign-in": Method(
         requests.SignIn,
         answers.SignedIn,

@@ -334,13 +334,25 @@ class WavesShown(Message):
 
 
 class StreamShown(Message):
-    """How far a stream has come; ``stopped`` says why it no longer moves."""
+    """How far a stream has come; ``stopped`` says why it no longer moves.
+
+    ``oldest_ms``: the wall time of its first entry that was not received, where that is known.
+    """
 
     tip: int
     sent: int
     landed: int
     opened: int
     stopped: str | None
+    oldest_ms: int | None = None
+
+
+class DiskShown(Message):
+    """The store and its disk; ``days`` of work like those before it has room for, once there were three."""
+
+    store_bytes: int
+    free_bytes: int
+    days: int | None
 
 
 class ForkShown(Message):

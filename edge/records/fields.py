@@ -62,6 +62,7 @@ class Kind(IntEnum):
     ATTACHMENT = 27
     ATTACHMENT_PART = 28
     CONFIGURED = 29
+    HEALTH = 30
 
 
 class Field(IntEnum):
@@ -221,6 +222,9 @@ class Field(IntEnum):
     CAPTION = 198  # text: what it shows
 
     # configured: MESSAGE brought a configuration, and OUTCOME says on-trial, applied, or why it was left
+
+    # health (audit): how the unit itself is
+    HEALTH = 205  # [[name, int, text or list], ...]
 
 
 class Source(IntEnum):

@@ -11,6 +11,8 @@ from typing import Final
 TEMPORARY_PREFIX: Final = ".tmp-"
 RING_NAME: Final = "now"
 """Written anew when somebody asks the uplink to try at once."""
+METRICS_NAME: Final = "metrics"
+"""What the unit says of itself, as OpenMetrics text, where the uplink is to publish it."""
 _SHAPE: Final = re.compile(r"([0-9])-([a-z]{1,12})-(0|[1-9][0-9]{0,18})-(0|[1-9][0-9]{0,5})-([0-9a-f]{16})")
 
 

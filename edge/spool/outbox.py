@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge.ports.sealing import SealedFile
 from edge.spool.files import SpoolFailed, names_in, sync_directory, write_atomically, write_temporary
-from edge.spool.names import RING_NAME, TEMPORARY_PREFIX, SpoolName, parse
+from edge.spool.names import METRICS_NAME, RING_NAME, TEMPORARY_PREFIX, SpoolName, parse
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,6 +47,14 @@ class Outbox:
             SpoolFailed: the spool takes no file.
         """
         write_atomically(self._directory, RING_NAME, b"")
+
+    def note_metrics(self, text: str) -> None:
+        """Write what the unit says of itself, in the place of what it said before.
+
+        Raises:
+            SpoolFailed: the spool takes no file.
+        """
+        write_atomically(self._directory, METRICS_NAME, text.encode())
 
     def publish(self, *prepared: Prepared) -> None:
         """Give prepared files their names, durably.

@@ -1,6 +1,7 @@
 """The store: open, read, write, verify."""
 
 import contextlib
+import os
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ class Store(
         """Made by `create` and `open`."""
         super().__init__(connection, whose, epoch)
         self._connect_again: Callable[[], sqlite.Connection] | None = None
+        self._file: Path | None = None
 
     @staticmethod
     def create(path: Path, key: bytes, *, unit: str, realm: str, moment: Moment) -> "Store":
@@ -94,7 +96,20 @@ class Store(
                 code=error.stable_code,
             ) from None
         store._connect_again = lambda: reconnect(path, key)
+        store._file = path
         return store
+
+    def size_and_room(self) -> tuple[int, int]:
+        """Bytes of the store with its log, and what is free on its disk for whoever is not root.
+
+        Raises:
+            OSError: the file system does not say.
+        """
+        if self._file is None:
+            return 0, 0
+        files = (self._file, self._file.with_name(f"{self._file.name}-wal"))
+        disk = os.statvfs(self._file)
+        return sum(path.stat().st_size for path in files if path.exists()), disk.f_bavail * disk.f_frsize
 
     @property
     def unit(self) -> str:

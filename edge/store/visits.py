@@ -37,6 +37,11 @@ class VisitReads(Base):
         row = self._row(_ENCOUNTERS + " WHERE encounter = ?", encounter)
         return None if row is None else Encounter(*row)
 
+    def days_worked(self) -> int:
+        """On how many days visits began whose values are kept here."""
+        row = self._row("SELECT count(DISTINCT opened_ms / 86400000) FROM encounters WHERE purged_ms IS NULL")
+        return 0 if row is None else int(row[0])
+
     def open_encounters(self) -> list[Encounter]:
         """Encounters not yet closed, the one opened last first."""
         rows = self._rows(_ENCOUNTERS + " WHERE closed_ms IS NULL ORDER BY opened_ms DESC, encounter DESC")

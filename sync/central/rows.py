@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 from edge.records.fields import Field, Kind, Source, Stream
-from sync.central import attachment_rows, down_rows, readers, wave_rows
+from sync.central import attachment_rows, down_rows, health_rows, readers, wave_rows
 from sync.central.readers import Fields, Unreadable
 from sync.central.spans import Journal
 from sync.wire.beside import Named
@@ -41,9 +41,12 @@ COLUMNS: Final = {
     **wave_rows.COLUMNS,
     **down_rows.COLUMNS,
     **attachment_rows.COLUMNS,
+    **health_rows.COLUMNS,
 }
 """How many columns each table has; a test compares with the database."""
-_ONE_ROW_OF_FIELDS: Final = wave_rows.ONE_ROW | down_rows.ONE_ROW | attachment_rows.ONE_ROW
+_ONE_ROW_OF_FIELDS: Final = (
+    wave_rows.ONE_ROW | down_rows.ONE_ROW | attachment_rows.ONE_ROW | health_rows.ONE_ROW
+)
 
 
 class OpenedEntry(NamedTuple):

@@ -6,7 +6,14 @@ tables from ``entries`` down; a row there has passed its signature and its chain
 
 from typing import Final
 
-from sync.central import schema_attachments, schema_down, schema_trust, schema_values, schema_waves
+from sync.central import (
+    schema_attachments,
+    schema_down,
+    schema_health,
+    schema_trust,
+    schema_values,
+    schema_waves,
+)
 
 TABLES: Final = """
 CREATE TABLE units (
@@ -410,6 +417,7 @@ STEPS: Final = {
     13: schema_down.PEOPLE,
     14: schema_values.CORRECTIONS,
     15: schema_attachments.ATTACHMENTS,
+    16: schema_health.HEALTH,
 }
 """The statements that make each schema of the one before."""
 

@@ -10,6 +10,7 @@ from typing import Final
 from edge import logs
 from edge.clock import SystemClock
 from edge.errors import QafilaError
+from sync.uplink.metrics import try_to_publish
 from sync.uplink.service import Uplink
 from sync.uplink.settings import SettingsRefused, parse
 
@@ -42,7 +43,14 @@ def main() -> int:
         return _refuse(refused.sentence, refused.next_step, refused.stable_code)
     except OSError as error:
         return _refuse(f"The settings cannot be read: {error.strerror}.", "", SettingsRefused.code)
-    if Uplink(settings, SystemClock()).run() and settings.again:
+    clock = SystemClock()
+    publisher = try_to_publish(settings, clock)
+    try:
+        anew = Uplink(settings, clock).run()
+    finally:
+        if publisher is not None:
+            publisher.close()
+    if anew and settings.again:
         os.execv(settings.again[0], settings.again)  # noqa: S606  a list, no shell
     return 0
 

@@ -86,6 +86,7 @@ class Settings:
         again: with these words.
         configuration: the file that says which of the centre's configurations holds; when another does, the
             uplink is started anew as well.
+        metrics_port: where what the unit says of itself is published, on this machine only; 0 nowhere.
     """
 
     unit: str
@@ -103,6 +104,7 @@ class Settings:
     bundle: Path | None = None
     again: tuple[str, ...] = ()
     configuration: Path | None = None
+    metrics_port: int = 0
 
 
 def parse(text: str | bytes) -> Settings:
@@ -118,6 +120,7 @@ def parse(text: str | bytes) -> Settings:
         configuration                optional; a file, as bundle
         certificate                  optional; the signed right to connect, in hex
         profile                      optional; a name of `PROFILES`
+        metrics_port                 optional; 0 publishes nothing
         day_bytes                    optional; null for the profile's, 0 for no bound
         patience                     optional; the numbers of `Patience` by name, else the profile's
 
@@ -152,6 +155,7 @@ def parse(text: str | bytes) -> Settings:
             _directory(values["bundle"]) if values.get("bundle") else None,
             tuple(str(word) for word in values.get("again", ())),
             _directory(values["configuration"]) if values.get("configuration") else None,
+            _port(values.get("metrics_port", 0)),
         )
     except EnvelopeRefused as refused:
         raise SettingsRefused(
@@ -222,6 +226,12 @@ def _day_bytes(value: object, profile: Profile) -> int:
         return profile.day_bytes
     if type(value) is not int or value < 0:
         raise SettingsRefused("The bytes of a day are a whole number, 0 for no bound.")
+    return value
+
+
+def _port(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 65536:
+        raise SettingsRefused("The port for metrics is a whole number, 0 for none.")
     return value
 
 
