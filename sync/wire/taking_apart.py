@@ -98,23 +98,25 @@ class _Writer:
                 context = contexts[field]
             if field == _WALL_MS:
                 wall_ms = _whole(raw) or 0
-            modes.append(self._field(field, raw, context, general, wall_ms, new))
+            habit = _HABITS.get(field, _STEADY)
+            if habit <= _TICKING and raw == (
+                context.last if general is None or context.known else general.last
+            ):
+                modes.append(_SAME)
+                continue
+            modes.append(self._field(field, habit, raw, context, general, wall_ms, new))
         return bytes(modes)
 
     def _field(
         self,
         field: int,
+        habit: int,
         raw: bytes,
         context: Context,
         general: Context | None,
         wall_ms: int,
         new: list[bytes],
     ) -> int:
-        habit = _HABITS.get(field, _STEADY)
-        if habit <= _TICKING:
-            last = context.last if context.known or general is None else general.last
-            if raw == last:
-                return _SAME
         if _TICKING <= habit <= _MEASURED:
             numbers = _numbers(field, raw, wall_ms)
             if numbers is not None:
@@ -164,12 +166,17 @@ class _Writer:
 
     def _near(self, context: Context, raw: bytes, numbers: tuple[int, ...]) -> None:
         before = context.numbers
-        apart = [number - old for number, old in zip(numbers, before, strict=True)] if before else numbers
-        codes = [number << 1 if number >= 0 else ~(number << 1) for number in apart]
-        for code, order in zip(codes, context.orders, strict=False):
-            self._number(code, order)
+        orders = context.orders
+        apart = numbers[0] - before[0] if before else numbers[0]
+        first = apart << 1 if apart >= 0 else ~(apart << 1)
+        self._number(first, orders[0])
+        second: int | None = None
+        if len(numbers) > 1:
+            apart = numbers[1] - before[1] if before else numbers[1]
+            second = apart << 1 if apart >= 0 else ~(apart << 1)
+            self._number(second, orders[1])
         if before:
-            context.learn_apart(codes[0], codes[1] if len(codes) > 1 else None)
+            context.learn_apart(first, second)
         context.numbers = numbers
         context.known = {raw: None}
         context.last = raw
