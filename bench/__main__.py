@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOMS: Final = (
-    "decode", "wire", "store", "backup", "search", "centre", "uplink", "tls", "link", "drain", "thin",
-    "radio", "reconnect", "ecg", "qrs", "waves", "everything", "commands", "screen", "latency", "day", "year",
-    "enrolment",
+    "decode", "wire", "store", "backup", "search", "centre", "backlog", "uplink", "tls", "link", "drain",
+    "thin", "radio", "reconnect", "ecg", "qrs", "waves", "everything", "commands", "screen", "latency",
+    "day", "year", "enrolment",
 )  # fmt: skip
 
 

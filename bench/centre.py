@@ -7,7 +7,8 @@ them under load.
 
 import contextlib
 import dataclasses
-import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,29 +16,25 @@ from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
-from bench.vanday import REALM, UNIT, payloads
+from bench import backlog
+from bench.vanday import REALM
 from cli.rehearsal import cluster
 from cli.rehearsal.cluster import Cluster
-from edge import cbor
-from edge.audit import chain
-from edge.audit.chain import Entry
 from edge.clock import SystemClock
-from edge.ports.sealing import Tips
-from edge.records.fields import Field, Kind, Payload, Stream
-from sync.boxend.sealer import BoxSealer
 from sync.central import database, setup
 from sync.central.exploder import Exploder
 from sync.central.home import CentreHome, read_file
 from sync.central.landing import Lander, Upward
 from sync.central.plan import Plan
 from sync.central.receipts import ReceiptWriter, SignedReceipt
-from sync.wire import enrolment, keys, topics
 from sync.wire.enrolment import Broker
-from sync.wire.keyset import Keyset
 
-_VISITS: Final = 1_600
+_ENTRIES: Final = 20_800
 _BATCH: Final = 200
 _GROUP: Final = 32
+_UNITS: Final = 8
+_UNIT_ENTRIES: Final = 4_000
+_WORKERS: Final = 2
 
 
 def run() -> list[dict[str, Any]]:
@@ -67,15 +64,16 @@ def _on_postgres(directory: Path) -> list[dict[str, Any]]:
     """The same into a private PostgreSQL with everything on the disk that a commit promises."""
     if cluster.programs() is None:
         return []
-    with Cluster(durable=True, settings=("shared_buffers=256MB", "max_wal_size=2GB")) as running:
+    with Cluster(durable=True, settings=backlog.SETTINGS) as running:
         centre = _centre(directory / "rows", running.new_space())
         landed = _landing(centre, _GROUP)
         with _time_in_commits() as spent:
-            opened, processor = _exploding(centre)
+            opened, processor, core = _exploding(centre)
+        beside = _side_by_side(directory / "beside", running.new_space(), _WORKERS)
     rows = _row("of it, from opened to rows and receipt", centre.entries / spent[0], "entries/s")
-    for row in (landed, opened, processor, rows):
+    for row in (landed, opened, processor, core, rows):
         row["name"] = f"PostgreSQL: {row['name']}"
-    return [landed, opened | {"goal": "≥ 50000"}, processor, rows]
+    return [landed, opened, processor, core, rows, *beside]
 
 
 @contextlib.contextmanager
@@ -97,8 +95,7 @@ def _time_in_commits() -> Iterator[list[float]]:
 def _centre(directory: Path, place: str | None = None) -> _Loaded:
     home = CentreHome(directory)
     setup.init(home, "training", (Broker("127.0.0.1", 1883, tls=False),), place=place)
-    journal, messages = _sealed(home)
-    return _Loaded(home, messages, len(journal))
+    return _Loaded(home, list(backlog.sealed(home, _ENTRIES)), _ENTRIES)
 
 
 def _row(name: str, value: float, unit: str, goal: str = "") -> dict[str, Any]:
@@ -134,35 +131,63 @@ def _exploding(centre: _Loaded) -> list[dict[str, Any]]:
     return [
         _row("opened, hashed and committed as rows", entries / wall, "entries/s"),
         _row("processor time of it", cpu / entries * 100_000, "s/100,000"),
+        _row("so one core for itself opens", entries / cpu, "entries/s"),
     ]
 
 
-def _sealed(home: CentreHome) -> tuple[list[Entry], list[Upward]]:
-    """Mornings of one unit that this centre has enrolled, sealed at 200; the key message first."""
-    keyset: Keyset = home.read_keyset(REALM)
-    sign, epoch = keys.make_signing(), os.urandom(chain.EPOCH_BYTES)
-    recv = keys.sealing_public(keys.make_sealing())
-    setup.enrol(home, enrolment.make_request(UNIT, REALM, sign, recv, 1), SystemClock())
-    journal = _journal(epoch)
-    tips = Tips((1, len(journal), 1, 1, 1), bytes(16))
-    sealer = BoxSealer(UNIT, REALM, epoch, sign, keyset)
-    messages = [Upward(topics.up(UNIT, "key"), sealer.key_message(tips).content)]
-    for first in range(0, len(journal), _BATCH):
-        sealed = sealer.seal(journal[first : first + _BATCH], tips)
-        messages.append(Upward(topics.up(UNIT, sealed.word), sealed.content))
-    return journal, messages
+def _side_by_side(directory: Path, place: str, workers: int) -> list[dict[str, Any]]:
+    """Several exploders at one database, each a process, on what several units have landed."""
+    home = CentreHome(directory)
+    setup.init(home, "training", (Broker("127.0.0.1", 1883, tls=False),), place=place)
+    messages = [
+        message for n in range(_UNITS) for message in backlog.sealed(home, _UNIT_ENTRIES, f"van-{n:02}")
+    ]
+    _landing(_Loaded(home, messages, _UNITS * _UNIT_ENTRIES), _GROUP)
+    command = [sys.executable, "-m", "bench.centre", str(directory), str(_UNITS * _UNIT_ENTRIES)]
+    with contextlib.ExitStack() as stack:
+        started = [
+            stack.enter_context(
+                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
+            for _ in range(workers)
+        ]
+        for each in started:
+            stack.callback(each.kill)
+            assert each.stdout is not None
+            assert each.stdout.readline() == "ready\n"
+        begin = time.monotonic()
+        for each in started:
+            assert each.stdin is not None
+            each.stdin.write("go\n")
+            each.stdin.flush()
+        spent = [float(each.stdout.readline()) for each in started if each.stdout is not None]
+        took = time.monotonic() - begin
+    entries = _UNITS * _UNIT_ENTRIES
+    what = f"{workers} exploders side by side, {_UNITS} units"
+    return [
+        _row(f"PostgreSQL: {what}", entries / took, "entries/s", "≥ 50000"),
+        _row("PostgreSQL: processor time of both", sum(spent) / entries * 100_000, "s/100,000"),
+    ]
 
 
-def _journal(epoch: bytes) -> list[Entry]:
-    begun: Payload = {Field.SALT: os.urandom(chain.SALT_BYTES)}
-    secrets: dict[object, object] = {}
-    head = chain.first_head(REALM, UNIT, epoch, Stream.VITALS)
-    journal: list[Entry] = []
-    for seq, (kind, fields) in enumerate([(Kind.GENESIS, begun), *payloads(_VISITS)], 1):
-        secret = secrets.setdefault(fields.get(Field.PATIENT), fields.get(Field.SALT))
-        assert isinstance(secret, bytes)
-        payload = cbor.encode(fields)
-        leaf = chain.leaf(secret, epoch, Stream.VITALS, seq, payload)
-        head = chain.next_head(head, Stream.VITALS, seq, kind, leaf)
-        journal.append(Entry(Stream.VITALS, seq, kind, payload, leaf, head))
-    return journal
+def _work(directory: str, entries: int) -> None:
+    """``python -m bench.centre HOME ENTRIES``: one of several exploders, until all is opened."""
+    home = CentreHome(Path(directory))
+    connection = database.connect(home.database)
+    writer = ReceiptWriter("opened", REALM, 1, read_file(home.opened_key))
+    exploder = Exploder(connection, REALM, SystemClock(), read_file(home.seal_to_key), writer)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    before = time.process_time()
+    while True:
+        exploder.round()
+        if not exploder.pending:
+            if connection.execute("SELECT count(*) FROM entries").fetchone() == (entries,):
+                break
+            time.sleep(0.02)
+    print(time.process_time() - before, flush=True)
+    connection.close()
+
+
+if __name__ == "__main__":
+    _work(sys.argv[1], int(sys.argv[2]))

@@ -169,7 +169,7 @@ class Exploder:
     def _advance(self, journal: Journal, plan: Plan, now_ms: int, end: float) -> bool:
         """Open one journal's batches in order; False when the round ended first."""
         through, head = self._chain(journal, plan)
-        reach = max(self._reach(journal), plan.reach.get(journal, 0))
+        reach = max(self._committed(journal, plan), plan.reach.get(journal, 0))
         place = (0, 0)
         while some := self._next(journal, place):
             for batch in some:
@@ -273,13 +273,14 @@ class Exploder:
     def _entries(self, journal: Journal, first: int, last: int, plan: Plan) -> dict[int, dict[bytes, bytes]]:
         """What is there between two entries, committed or of this round: by seq, leaf to head."""
         known: dict[int, dict[bytes, bytes]] = {}
-        rows = self._connection.execute(
-            "SELECT seq, leaf, head FROM entries WHERE unit = ? AND epoch = ? AND stream = ?"
-            " AND seq BETWEEN ? AND ?",
-            (*journal.key, first, last),
-        )
-        for seq, leaf, head in rows:
-            known.setdefault(seq, {})[leaf] = head
+        if first <= self._committed(journal, plan):
+            rows = self._connection.execute(
+                "SELECT seq, leaf, head FROM entries WHERE unit = ? AND epoch = ? AND stream = ?"
+                " AND seq BETWEEN ? AND ?",
+                (*journal.key, first, last),
+            )
+            for seq, leaf, head in rows:
+                known.setdefault(seq, {})[leaf] = head
         fresh = plan.fresh[journal]
         if fresh:
             for seq in range(first, last + 1):
@@ -295,11 +296,14 @@ class Exploder:
         ).fetchone()
         return (0, journal.first_head(self._realm)) if row is None else (row[0], row[1])
 
-    def _reach(self, journal: Journal) -> int:
-        row = self._connection.execute(
-            "SELECT max(seq) FROM entries WHERE unit = ? AND epoch = ? AND stream = ?", journal.key
-        ).fetchone()
-        return row[0] or 0
+    def _committed(self, journal: Journal, plan: Plan) -> int:
+        """The last entry of a journal that is committed; it stays so while its unit is claimed."""
+        if journal not in plan.committed:
+            row = self._connection.execute(
+                "SELECT max(seq) FROM entries WHERE unit = ? AND epoch = ? AND stream = ?", journal.key
+            ).fetchone()
+            plan.committed[journal] = row[0] or 0
+        return plan.committed[journal]
 
     def _next(self, journal: Journal, after: tuple[int, int]) -> list[_Batch]:
         """The batches that come next, some at a time, in the order of their entries."""

@@ -71,6 +71,8 @@ class Plan:
         """Entries of this round: by journal and seq, leaf to head."""
         self.firsts: dict[tuple[str, Place], Place] = {}
         """What those that were journalled again were called first."""
+        self.committed: dict[Journal, int] = {}
+        """The last entry of each journal that was committed before this round."""
         self.reach: dict[Journal, int] = {}
         """The last entry of each journal that was opened in this round."""
         self._contents: defaultdict[tuple[str, Place], list[OpenedEntry]] = defaultdict(list)

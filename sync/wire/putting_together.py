@@ -82,7 +82,7 @@ def _read(  # noqa: C901, PLR0912, PLR0915  a call for each field and number wou
             for mode, place, field, key, run, pick in shape.steps:
                 if run:
                     parts += pick(latest_parts)
-                    fields.update(zip(run, pick(latest_values), strict=True))
+                    fields.update(zip(run, pick(latest_values)))  # noqa: B905  as many; to say so costs time here
                     continue
                 if place == _FIELD:
                     context, general = contexts[field], None
