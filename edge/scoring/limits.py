@@ -5,7 +5,8 @@ or confirms it, and the confirmation is stored. A table is a TOML text (``tables
 ``version``, ``source``, ``confirmed``, ``[numbers]`` for what holds between values, and ``[[limit]]`` with
 ``code``, ``refuse_outside`` and ``confirm_outside``: one interval, or one for each interval of months of age,
 which leave no age out. Where two ages may be a patient's both ask; where none is known the eldest's asks.
-Limits that need a history (weight and height against earlier visits) are not judged here.
+Weight and height of grown-ups are held
+against what they were before.
 """
 
 import dataclasses
@@ -18,11 +19,14 @@ from edge.scoring.intervals import Interval, check_complete, parse
 from edge.scoring.tables import TableRefused, read_strictly
 from edge.vitals.codes import Code
 from edge.vitals.limits import (
+    BEFORE_BIRTH,
+    HEIGHT_CHANGES,
     PRESSURE_PAIR,
     PULSES_DIFFER,
     REFUSE_OUTSIDE,
     TIME_AHEAD,
     TIME_OLD,
+    WEIGHT_CHANGES,
     Finding,
     Verdict,
     pressures_can_be,
@@ -35,6 +39,7 @@ _NUMBERS: Final = {
     "pulse_pressure",
     *("pulses_differ_per_min", "pulses_differ_percent"),
     *("ahead_minutes", "old_hours"),
+    *("changes_from_months", "weight_changes_percent", "weight_days", "height_changes_cm"),
 }
 _PULSES: Final = (Code.HEART_RATE, Code.PULSE_OXIMETER, Code.PULSE_CUFF)
 _MOST: Final = 1_000_000
@@ -90,6 +95,10 @@ class LimitTable:
     pulses_differ_percent: Decimal
     ahead_ms: int
     old_ms: int
+    changes_from_months: Decimal
+    weight_changes_percent: Decimal
+    weight_ms: int
+    height_changes_cm: Decimal
 
     def check(self, values: Mapping[Code, Decimal], ages: Ages | None) -> tuple[Finding, ...]:
         """Judge values of one moment, in their stored units, alone and against each other."""
@@ -106,8 +115,38 @@ class LimitTable:
             findings.append(Finding(PULSES_DIFFER, Verdict.CONFIRM))
         return tuple(findings)
 
-    def check_time(self, taken_ms: int, now_ms: int, *, trusted: bool) -> tuple[Finding, ...]:
-        """Judge the time a value is said to have been taken at; a clock nobody trusts cannot refuse."""
+    def check_changes(
+        self, values: Mapping[Code, Decimal], before: Mapping[Code, tuple[Decimal, int]], ages: Ages | None
+    ) -> tuple[Finding, ...]:
+        """Judge a weight and a height by the ones before, each with how many ms ago; a child's change."""
+        if ages is None or ages.youngest < self.changes_from_months:
+            return ()
+        findings: list[Finding] = []
+        for code, (earlier, ago_ms) in before.items():
+            value = values.get(code)
+            if value is None:
+                continue
+            change = abs(value - earlier)
+            heavy = code is Code.WEIGHT and ago_ms < self.weight_ms
+            if heavy and change * 100 > self.weight_changes_percent * earlier:
+                findings.append(Finding(WEIGHT_CHANGES, Verdict.CONFIRM))
+            if code is Code.HEIGHT and change > self.height_changes_cm:
+                findings.append(Finding(HEIGHT_CHANGES, Verdict.CONFIRM))
+        return tuple(findings)
+
+    def check_time(
+        self, taken_ms: int, now_ms: int, *, trusted: bool, born: bool = True
+    ) -> tuple[Finding, ...]:
+        """Judge the time a value is said to have been taken at; a clock nobody trusts cannot refuse.
+
+        Args:
+            taken_ms: when it is said to have been.
+            now_ms: what the clock says.
+            trusted: whether that is to be relied on.
+            born: whether the patient was, as far as anybody has said.
+        """
+        if not born:
+            return (Finding(BEFORE_BIRTH, Verdict.REFUSE),)
         if taken_ms > now_ms + self.ahead_ms:
             return (Finding(TIME_AHEAD, Verdict.REFUSE if trusted else Verdict.CONFIRM),)
         if taken_ms < now_ms - self.old_ms:
@@ -193,6 +232,10 @@ def _table(raw: dict[str, Any]) -> LimitTable:
         pulses_differ_percent=_positive(numbers["pulses_differ_percent"]),
         ahead_ms=int(_positive(numbers["ahead_minutes"]) * _MINUTE_MS),
         old_ms=int(_positive(numbers["old_hours"]) * 60 * _MINUTE_MS),
+        changes_from_months=_positive(numbers["changes_from_months"]),
+        weight_changes_percent=_positive(numbers["weight_changes_percent"]),
+        weight_ms=int(_positive(numbers["weight_days"]) * 24 * 60 * _MINUTE_MS),
+        height_changes_cm=_positive(numbers["height_changes_cm"]),
     )
 
 

@@ -29,6 +29,15 @@ _ALERTS: Final = (
     " FROM alerts JOIN journal ON journal.id = entry JOIN epochs ON epochs.number = journal.epoch"
 )
 
+_NUMBER_BEFORE: Final = (
+    f"WITH whole AS ({WHOLE})"  # noqa: S608  ours
+    " SELECT observations.value, observations.wall_ms FROM encounters"
+    " JOIN observations ON observations.encounter = encounters.encounter"
+    " WHERE encounters.patient IN whole AND observations.code = ?"
+    " AND observations.value IS NOT NULL AND observations.wall_ms < ?"
+    " ORDER BY observations.wall_ms DESC, observations.entry DESC LIMIT 1"
+)
+
 
 class VisitReads(Base):
     """What can be asked of visits."""
@@ -67,6 +76,11 @@ class VisitReads(Base):
                 encounter,
             )
         )
+
+    def number_before(self, patient: bytes, code: str, before_ms: int) -> tuple[Decimal, int] | None:
+        """The last number of a code that a person had before a time, and when; None where there is none."""
+        row = self._row(_NUMBER_BEFORE, patient, code, before_ms)
+        return None if row is None else (Decimal(row[0]), int(row[1]))
 
     def tray(self) -> list[Observation]:
         """Observations that belong to no encounter yet, oldest first."""

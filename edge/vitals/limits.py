@@ -18,6 +18,9 @@ PRESSURE_PAIR: Final = "bp.pair"
 PULSES_DIFFER: Final = "pulse.differ"
 TIME_AHEAD: Final = "time.ahead"
 TIME_OLD: Final = "time.old"
+BEFORE_BIRTH: Final = "time.before-birth"
+WEIGHT_CHANGES: Final = "weight.change"
+HEIGHT_CHANGES: Final = "height.change"
 
 
 class Verdict(StrEnum):

@@ -11,7 +11,16 @@ from edge.agent.keeping import ERASURE_WAITS
 from edge.i18n.catalogue import LANGUAGES, LanguageUnknown, load
 from edge.security.secret_sources import COPIES_DIFFER, COPY_NOT_MADE, COPY_NOT_SEEN
 from edge.vitals.codes import VITALS
-from edge.vitals.limits import PRESSURE_PAIR, PULSES_DIFFER, REFUSE_OUTSIDE, TIME_AHEAD, TIME_OLD
+from edge.vitals.limits import (
+    BEFORE_BIRTH,
+    HEIGHT_CHANGES,
+    PRESSURE_PAIR,
+    PULSES_DIFFER,
+    REFUSE_OUTSIDE,
+    TIME_AHEAD,
+    TIME_OLD,
+    WEIGHT_CHANGES,
+)
 from edge.vitals.quantity import MissingReason
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +94,7 @@ def test_every_value_reason_limit_and_clock_has_a_word() -> None:
     wanted = {f"vital.{code}" for code in VITALS} | {f"missing.{why}" for why in MissingReason}
     wanted |= {f"limit.{code}" for code in REFUSE_OUTSIDE}
     wanted |= {f"limit.{rule}" for rule in (PRESSURE_PAIR, PULSES_DIFFER, TIME_AHEAD, TIME_OLD)}
+    wanted |= {f"limit.{rule}" for rule in (BEFORE_BIRTH, WEIGHT_CHANGES, HEIGHT_CHANGES)}
     wanted |= {f"clock.{word}" for word in ("none", "operator", "rtc", "ntp", "gnss", "centre")}
     wanted |= {f"state.{word}" for word in ("saved", "sent", "arrived", "received")}
     assert wanted - codes == set()

@@ -139,8 +139,10 @@ class VisitCommands:
             visit, limits = open_visit(store, encounter), limit_table()
             ages = ages_of(store, visit.patient, taken_ms)
             findings = limits.check(numbers, ages)
+            findings += limits.check_changes(numbers, _before(store, visit.patient, numbers, taken_ms), ages)
             if at is not None:
-                findings += limits.check_time(taken_ms, now.wall_ms, trusted=trusted)
+                born = at_birth_or_later(store, visit.patient, taken_ms)
+                findings += limits.check_time(taken_ms, now.wall_ms, trusted=trusted, born=born)
             raise_for(findings, confirmed)
             asked = {finding.limit for finding in findings}
             number = tx.next_reading()
@@ -194,6 +196,26 @@ def ages_of(store: Store, patient: bytes, at_ms: int) -> Ages | None:
         return None
     day = datetime.datetime.fromtimestamp(at_ms / 1000, tz=datetime.UTC)
     return ages_at(person.birth, day.year, day.month, day.day)
+
+
+def at_birth_or_later(store: Store, patient: bytes, at_ms: int) -> bool:
+    """Whether a patient was born then, as far as anybody has said."""
+    person = store.person(patient)
+    birth = None if person is None else person.birth
+    day = datetime.datetime.fromtimestamp(at_ms / 1000, tz=datetime.UTC).date().isoformat()
+    return birth is None or day[: len(birth)] >= birth
+
+
+def _before(
+    store: Store, patient: bytes, numbers: Mapping[Code, Decimal], at_ms: int
+) -> dict[Code, tuple[Decimal, int]]:
+    """What weight and height were before, and how many ms ago, of those that are given now."""
+    found: dict[Code, tuple[Decimal, int]] = {}
+    for code in (Code.WEIGHT, Code.HEIGHT):
+        earlier = store.number_before(patient, code, at_ms) if code in numbers else None
+        if earlier is not None:
+            found[code] = (earlier[0], at_ms - earlier[1])
+    return found
 
 
 def open_visit(store: Store, encounter: uuid.UUID) -> Encounter:
@@ -276,4 +298,4 @@ def _concerns(limit: str, code: Code) -> bool:
     family, _, rule = limit.partition(".")
     if rule in {"pair", "differ"}:
         return code.value.startswith(family) or (family == "pulse" and code is Code.HEART_RATE)
-    return family == "time" or limit == code.value
+    return family == "time" or limit in {code.value, f"{code.value}.change"}

@@ -206,6 +206,40 @@ async def test_what_is_rare_for_a_child_is_asked_by_age_and_the_table_is_noted(w
             assert payload.get(Field.LIMITS) == noted
 
 
+async def test_a_grown_ups_weight_and_height_are_held_against_what_they_were(world: World) -> None:
+    day = datetime.timedelta(days=1)
+    now = datetime.datetime.fromtimestamp(SystemClock().now().wall_ms / 1000, datetime.UTC)
+
+    async def gives(nurse: Nurse, visit: str, ago: datetime.timedelta, **values: str) -> str:
+        """The limit that was asked about, or nothing."""
+        typed = [{"code": code, "value": value} for code, value in values.items()]
+        late = {"encounter": visit, "values": typed, "source": "late", "at": (now - ago).isoformat()}
+        try:
+            await nurse.ask("observe", **late, confirmed=["time.old"])
+        except CallRefused as error:
+            return ",".join(error.about)
+        return ""
+
+    async with world.nurse() as nurse:
+        visit = await nurse.visit()  # born in 1961
+        assert await gives(nurse, visit, 40 * day, weight="80.0", height="165") == ""
+        assert await gives(nurse, visit, 5 * day, weight="95.0") == "", "more than thirty days later"
+        assert await gives(nurse, visit, 4 * day, weight="104.5") == "", "a tenth"
+        assert await gives(nurse, visit, 3 * day, weight="115.1") == "weight.change"
+        assert await gives(nurse, visit, 3 * day, height="168") == "", "three centimetres"
+        assert await gives(nurse, visit, 2 * day, height="171.1") == "height.change"
+        assert await gives(nurse, visit, 45 * day, height="150") == "", "before there was one"
+        assert await gives(nurse, visit, 30_000 * day, height="165") == "time.before-birth"
+        confirmed = {"encounter": visit, "values": [{"code": "height", "value": "172"}]}
+        await nurse.ask("observe", **confirmed, confirmed=["height.change"])
+        await nurse.ask("encounter.close", encounter=visit)
+        child = {"family": "Benali", "given": "Adam", "sex": "male", "birth": str(now.year - 3)}
+        patient = (await nurse.ask("patient.register", **child))["patient"]
+        visit = (await nurse.ask("encounter.open", patient=patient))["encounter"]
+        assert await gives(nurse, visit, 2 * day, weight="12.0", height="90") == ""
+        assert await gives(nurse, visit, 1 * day, weight="14.0", height="95") == "", "children grow"
+
+
 async def test_a_typed_unit_is_converted_and_kept_beside(world: World) -> None:
     async with world.nurse() as nurse:
         visit = await nurse.visit()
