@@ -12,11 +12,11 @@ A block that begins with ``text`` shows lines that the answer holds, in that ord
 Each command gets a terminal, and answers to what it asks there: secrets are never given in any other way.
 """
 
+import contextlib
 import dataclasses
 import os
 import re
 import selectors
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +26,7 @@ from typing import Final, Self
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = ROOT / "docs" / "howto"
 WAIT_S: Final = 100.0
+ENDS_WITHIN_S: Final = 20.0
 FLAGS: Final = frozenset({"stays", "waits", "until", "any-status"})
 _STEERING: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _FENCE: Final = re.compile(r"^ *```(?P<info>[^\n`]*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -88,6 +89,7 @@ class Terminal:
         self._ours, theirs = os.openpty()
         self._answer = answer
         self._answered = 0
+        self._asked_to_end = False
         self.said = ""
         self.process = subprocess.Popen(
             ["/usr/bin/setsid", "--ctty", *words],
@@ -136,17 +138,21 @@ class Terminal:
         return self.process.wait(10)
 
     def ask_to_end(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        """Ctrl-C, as a person ends what runs in a terminal."""
+        if self.process.poll() is None and not self._asked_to_end:
+            os.write(self._ours, b"\x03")
+            self._asked_to_end = True
 
     def end(self) -> None:
         if self.process.poll() is None:
             self.ask_to_end()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(10)
+            end = time.monotonic() + ENDS_WITHIN_S
+            while self.process.poll() is None and time.monotonic() < end and self.read(0.05):
+                pass
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(max(0.0, end - time.monotonic()))
+            self.process.kill()
+            self.process.wait(10)
         os.close(self._ours)
 
 
@@ -226,6 +232,8 @@ class Reader:
             terminal = self._start(step)
             try:
                 status = terminal.run()
+            except AssertionError as error:
+                raise AssertionError(f"$ {step.command}\n{error}{self._logs()}") from None
             finally:
                 terminal.end()
             good = (status == 0 or "any-status" in step.flags) and step.matches(terminal.said)
