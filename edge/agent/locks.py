@@ -33,6 +33,7 @@ BY_THEMSELVES: Final = frozenset(
         "subscribe",
         "patient.list",
         "encounter.show",
+        "visit.list",
         "tray.list",
         "waveform.read",
         "inbox.list",

@@ -42,6 +42,7 @@ ALLOWED: Final[dict[str, frozenset[Role]]] = {
     "encounter.open": _CARE,
     "encounter.close": _CARE,
     "encounter.show": _CARE,
+    "visit.list": _CARE,
     "waveform.read": _CARE,
     "observe": _CARE,
     "observation.correct": _CARE,

@@ -20,6 +20,7 @@ from edge.agent.commands.exporting import ExportCommands
 from edge.agent.commands.identities import IdentityCommands
 from edge.agent.commands.inbox import InboxCommands
 from edge.agent.commands.patients import PatientCommands
+from edge.agent.commands.queue import QueueCommands
 from edge.agent.commands.records import RecordCommands
 from edge.agent.commands.recovery import RecoveryCommands
 from edge.agent.commands.secrets import Secrets
@@ -187,6 +188,7 @@ class Agent:
             "patient.likely": patients.likely,
             "patient.list": patients.recent,
             "patient.find": patients.find,
+            "visit.list": QueueCommands(self._ledger).listed,
             "patient.export": ExportCommands(self._ledger).export,
             "visit.sheet": SheetCommands(self._ledger, self._parts.realm).sheet,
             "encounter.open": visits.open,

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from edge.localapi import answers, attaching, events, expertise, exported, requests, sheets, syncing
+from edge.localapi import answers, attaching, events, expertise, exported, queue, requests, sheets, syncing
 from edge.localapi.shapes import ForkShown, LinkShown, Message, Nothing, Saved
 
 VERSION: Final = 1
@@ -111,6 +111,11 @@ METHODS: Final[dict[str, Method]] = {
     ),
     "waveform.read": Method(
         requests.WaveformNamed, answers.Waveform, "A recording, some chunks at a time; every look is audited."
+    ),
+    "visit.list": Method(
+        queue.QueueAsked,
+        queue.Queue,
+        "The visits of the day: who was seen, what the values say, how far they have come.",
     ),
     "observe": Method(
         requests.Observe, Saved, "Store values typed by a person: all of them, or none and the reason."

@@ -68,6 +68,12 @@ class VisitReads(Base):
         )
         return [Encounter(*row) for row in rows]
 
+    def encounters_since(self, since_ms: int, limit: int) -> list[Encounter]:
+        """Of the last so many visits those opened since, or still open; in their order."""
+        rows = self._rows(f"{_ENCOUNTERS} ORDER BY encounter DESC LIMIT ?", limit)
+        found = [Encounter(*row) for row in reversed(rows)]
+        return [each for each in found if each.opened_ms >= since_ms or each.closed_ms is None]
+
     def observations(self, encounter: bytes) -> list[Observation]:
         """An encounter's observations in the order in which they were saved."""
         return self._observations(

@@ -99,6 +99,29 @@ async def test_patients_of_today_and_typing_narrows_them() -> None:
         assert "Ancien" in text(pilot)
 
 
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 36)])
+async def test_the_queue_says_who_may_come_first_and_how_far_it_has_come(size: tuple[int, int]) -> None:
+    agent = FakeAgent(open_visit=False)
+    said = ((0, "red", 3, 6), (1, "green", 2, 2), (2, None, 0, 1))
+    agent.scripted["visit.list"] = {
+        "visits": tuple(
+            {
+                "encounter": PATIENTS[at].patient, "patient": PATIENTS[at].patient, "opened_ms": NOW_MS,
+                "closed_ms": NOW_MS, "readings": readings, "received": received, "triage": level,
+                "rule": "news2 2017-1", "waiting": 0,
+            }
+            for at, level, received, readings in said
+        )
+    }  # fmt: skip
+    screen = app(agent, capture=False)
+    async with screen.run_test(size=size) as pilot:
+        await settled(pilot)
+        rows = [line for line in text(pilot).splitlines() if re.match(r"│ +[1-4]  ", line)]
+        assert [row.split()[3] for row in rows] == ["R", "V", "-", "-"]
+        for row, count in zip(rows, ("3/6", "2/2", "0/1", "reçu"), strict=True):
+            assert count in row, row
+
+
 async def test_a_patient_is_named_twice_before_a_visit_opens() -> None:
     agent = FakeAgent(open_visit=False)
     screen = app(agent, capture=False)

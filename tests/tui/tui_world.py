@@ -168,6 +168,7 @@ UNSCRIPTED: dict[str, dict[str, Any]] = {
     "expected.list": {"expected": ()},
     "sync.quarantine": {"ranges": ()},
     "sync.now": {},
+    "visit.list": {"visits": ()},
     "lock": {},
 }
 """What an agent answers to which nobody has said anything."""

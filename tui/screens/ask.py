@@ -179,12 +179,16 @@ class AskScreen(QafilaScreen):
         choice.chosen = {1} if given else {_REFUSED}
         choice.say(self.hub.say(f"ask.held.{held.decision}", when=when))
 
+    def _readings(self) -> int:
+        """How often something was measured; what was computed of it goes along uncounted."""
+        return len({each.reading for each in self.visit.observations if each.source != "computed"})
+
     def _recordings(self) -> list[RecordingShown]:
         return list(self.visit.recordings)[:MOST_RECORDINGS]
 
     def _attachable(self) -> list[str]:
         say = self.hub.say
-        readings = len({each.reading for each in self.visit.observations})
+        readings = self._readings()
         words = [say("ask.values", n=readings)]
         for each in self._recordings():
             leads = " ".join(self.hub.lead(lead) for lead in each.leads if lead)
@@ -315,7 +319,7 @@ class AskScreen(QafilaScreen):
             say(
                 "ask.size",
                 size=size(say, bytes_of(asked.fields["question"], values, self._urgency())),
-                values=len({each.reading for each in self.visit.observations}) if values else 0,
+                values=self._readings() if values else 0,
                 recordings=len(recordings),
                 waves=size(say, sum(each.kept_bytes for each in recordings)),
             ),

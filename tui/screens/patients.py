@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Sequence
 from typing import ClassVar, Final
+from uuid import UUID
 
 from rich.cells import cell_len
 from textual import on, work
@@ -14,8 +15,10 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from edge.localapi.client import new_request_id
+from edge.localapi.queue import Queue, VisitQueued
 from edge.localapi.shapes import PatientShown
 from edge.records.people import user_id
+from tui import theme
 from tui.agent import full_name
 from tui.hub import Hub
 from tui.records import SYMBOLS
@@ -27,6 +30,12 @@ from tui.screens.register import Register
 from tui.widgets.flow import Part, content, shortened
 from tui.widgets.line import Line
 
+_TRIAGE: Final = {
+    "red": f"bold {theme.WHITE} on {theme.ALARM}",
+    "yellow": f"bold {theme.BLACK} on {theme.NOTICE}",
+    "green": f"bold {theme.BLACK} on {theme.HEART}",
+}
+"""A letter says the same as the colour."""
 MOST_ROWS: Final = 200
 """More rows make a list slow; typing narrows it."""
 
@@ -67,6 +76,7 @@ class PatientsScreen(QafilaScreen):
         self._patients: Sequence[PatientShown] = ()
         self._shown: list[PatientShown] = []
         self._open: tuple[str, str] | None = None
+        self._visits: dict[UUID, VisitQueued] = {}
         self._everybody = False
         self._tray = 0
 
@@ -107,6 +117,10 @@ class PatientsScreen(QafilaScreen):
             visit = await self.ask(lambda: agent.encounter(encounter))
             if visit is not None:
                 self._open = str(visit.patient), str(encounter)
+        midnight = datetime.datetime.combine(self.hub.today(), datetime.time()).astimezone()
+        since_ms = max(0, int(midnight.timestamp() * 1000))
+        queue = await self.ask(lambda: agent.call("visit.list", Queue, since_ms=since_ms))
+        self._visits = {} if queue is None else {each.patient: each for each in queue.visits}
         tray = await self.ask(agent.tray)
         self._tray = 0 if tray is None else len({each.reading for each in tray.observations})
         self._fill()
@@ -222,17 +236,23 @@ class PatientsScreen(QafilaScreen):
         say = self.hub.say
         number = f"{index + 1:>3}"
         state = f"{SYMBOLS[patient.state]} {say(f'state.{patient.state}')}"
+        visit = self._visits.get(patient.patient)
+        if visit is not None and visit.readings:
+            state = f"{state} {visit.received}/{visit.readings}"
         if self._is_open(patient):
             state = f"▶ {say('patients.open')}"
+        seen = "" if visit is None or visit.triage is None else visit.triage
         time = f"{self.hub.local(_entered_ms(patient)):%H:%M}"
         known = "  ".join(
             part for part in (say(f"sex.{patient.sex}"), patient.birth or "", _identifier(patient)) if part
         )
-        free = width - len(number) - len(time) - cell_len(state) - 8
+        sign = say(f"triage.{seen}") if seen else "-"
+        free = width - len(number) - len(time) - cell_len(state) - len(sign) - 10
         name = shortened(full_name(patient), max(8, free - cell_len(known)))
         known = shortened(known, max(0, free - cell_len(name)))
         gap = " " * max(0, free - cell_len(name) - cell_len(known))
-        parts = [Part(number), Part(time), Part(name, "bold"), Part(known + gap), Part(state)]
+        parts = [Part(number), Part(time), Part(sign, _TRIAGE.get(seen, "")), Part(name, "bold")]
+        parts += [Part(known + gap), Part(state)]
         return content([parts])
 
     def _is_open(self, patient: PatientShown) -> bool:

@@ -50,6 +50,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "encounter.open": {"patient": SOMEBODY},
     "encounter.close": {"encounter": SOMEBODY},
     "encounter.show": {"encounter": SOMEBODY},
+    "visit.list": {"since_ms": 0},
     "visit.sheet": {"encounter": SOMEBODY},
     "waveform.read": {"waveform": SOMEBODY},
     "observe": {"encounter": SOMEBODY, "values": [{"code": "temp", "value": "36.9"}]},
