@@ -4,6 +4,7 @@ What people type goes through the shipped commands; the unit is also written to 
 """
 
 import asyncio
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from cli.rehearsal import broker
 from cli.rehearsal.processes import Keeper, qafila
 from edge.config import Places
 from edge.localapi.client import connect
+from tests.edge.agent.agent_world import Nurse
+from tests.edge.agent.test_agent_attachments import attach
+from tests.edge.attachments.attachment_files import photo
 from tests.system import test_store_courier
 from tests.system.test_link_reseal import PIN, enrolled_unit, rows, until
 from torture.unit import Agent
@@ -195,7 +199,7 @@ async def came(world: World) -> list[dict[str, Any]]:
 
 
 async def test_by_stick_alone_a_question_is_answered_and_the_answer_is_read(tmp_path: Path) -> None:
-    """No link at all: question, answer and that it was read are carried."""
+    """No link at all: question and photo, answer and that it was read are carried."""
     by_stick = test_store_courier.World(tmp_path)
     agent = Agent(by_stick.van)
     answer = tmp_path / "answer.txt"
@@ -213,7 +217,12 @@ async def test_by_stick_alone_a_question_is_answered_and_the_answer_is_read(tmp_
             patient = (await api.call("patient.register", **named, consents=agreed))["patient"]
             asked: dict[str, Any] = {"patient": patient, "specialty": "dermatology", "question": "?"}
             request = str((await api.call("request.ask", **asked))["request"])
+            await attach(Nurse(api), request, photo((400, 300)))
             await asyncio.to_thread(carried)
+            [file] = by_stick.at_the_centre("requests", request)["attachments"]
+            out = tmp_path / "photo.jpg"
+            by_stick.at_the_centre("attachment", file["attachment"], "--out", str(out))
+            assert hashlib.sha256(out.read_bytes()).hexdigest() == file["hash"]
             sent = ("reply", request, "--text", str(answer), "--from", "Dr Leila")
             assert by_stick.at_the_centre(*sent)["state"] == "sent"
             by_stick.at_the_centre("export-receipts", str(by_stick.stick))
