@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from edge.agent import payloads
+from edge.agent.pressures import Sitting, sitting
 from edge.agent.scores import Scored, age_of, pregnancy_of, scores, standing
 from edge.clock import ClockQuality
 from edge.records.fields import Field, Kind, Payload, Source, Stream
@@ -37,6 +38,13 @@ def of_visit(store: Store, visit: Encounter, wall_ms: int, quality: int | None) 
         return []
     seen = store.observations(visit.encounter)
     return scores(patient, seen, wall_ms, date_of(wall_ms, quality))
+
+
+def sitting_of(store: Store, visit: Encounter, wall_ms: int, quality: int | None) -> Sitting:
+    """The readings of the pressure in the sitting that goes on."""
+    patient = store.patient(visit.patient)
+    age = None if patient is None else age_of(patient.birth, date_of(wall_ms, quality))
+    return sitting(store.observations(visit.encounter), wall_ms, age)
 
 
 def asks_pregnancy(store: Store, visit: Encounter, wall_ms: int, quality: int | None) -> bool:

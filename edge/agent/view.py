@@ -9,11 +9,13 @@ from typing import Final
 
 from edge.agent.devicetalk import FROM_MEMORY
 from edge.agent.link import Link
+from edge.agent.pressures import Sitting
 from edge.agent.scores import Scored
 from edge.agent.states import Progress, RecordState, furthest_behind, state_of_all
 from edge.ports.caller import Json
 from edge.records.fields import Source, Stream
 from edge.records.identity import EntryId
+from edge.scoring.given import Pair
 from edge.store.rows import Consent, Encounter, Fork, Observation, Patient, Site, Waveform, WaveformChunk
 from edge.store.waveforms import INTERRUPTED
 from edge.vitals.codes import VITALS, Code
@@ -152,6 +154,22 @@ def score(scored: Scored) -> dict[str, Json]:
         "notes": list(result.notes),
         "until_ms": scored.until_ms,
     }
+
+
+def sitting(shown: Sitting) -> dict[str, Json]:
+    """The readings of the pressure in one sitting."""
+    return {
+        "readings": [_pair(each) for each in shown.readings],
+        "last_ms": shown.last_ms,
+        "one_more": shown.one_more,
+        "mean": None if shown.mean is None else _pair(shown.mean),
+        "classes": dict(shown.classes),
+        "alerts": list(shown.alerts),
+    }
+
+
+def _pair(pair: Pair) -> list[Json]:
+    return [format(pair.systolic, "f"), format(pair.diastolic, "f")]
 
 
 def device_clock(at: datetime.datetime | None, off_s: int | None, *, old: bool) -> dict[str, Json]:

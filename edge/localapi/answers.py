@@ -23,6 +23,7 @@ from edge.localapi.shapes import (
     Saved,
     ScoreShown,
     SiteShown,
+    SittingShown,
     StreamShown,
     UserShown,
     VisitShown,
@@ -173,6 +174,8 @@ class Encounter(Message):
     """The name of the place."""
     scores: tuple[ScoreShown, ...] = ()
     asks_pregnancy: bool = False
+    sitting: SittingShown | None = None
+    """The readings of the pressure, as the protocol of three counts them."""
 
 
 class TrendValue(Message):

@@ -241,6 +241,20 @@ class ScoreShown(Message):
     until_ms: int | None
 
 
+class SittingShown(Message):
+    """The pressures of one sitting, systolic and diastolic in mmHg, the first one first.
+
+    ``mean`` of the last two, null while ``one_more`` is needed; ``classes`` of it by guideline.
+    """
+
+    readings: tuple[tuple[str, str], ...]
+    last_ms: int | None
+    one_more: bool
+    mean: tuple[str, str] | None
+    classes: dict[str, str]
+    alerts: tuple[str, ...]
+
+
 class IdentityShown(Message):
     """What a device says of itself; empty where it says nothing."""
 

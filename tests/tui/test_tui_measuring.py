@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 
 from edge.i18n.catalogue import load
 from edge.localapi.events import Heartbeat
-from edge.localapi.shapes import ScoreShown
+from edge.localapi.shapes import ScoreShown, SittingShown
 from edge.ports.caller import CallRefused
 from tests.tui.tui_stage import app, settled, text
 from tests.tui.tui_world import NOW_MS, FakeAgent, Ticker, device, observation
@@ -18,6 +18,7 @@ from tui.scores import lines_of
 from tui.screens.breaths import per_minute
 from tui.screens.capture import CaptureScreen
 from tui.screens.correct import correctable, last_entered
+from tui.screens.pressures import Pressures
 from tui.screens.state import StateBox
 from tui.typed import read_time
 from tui.widgets.flow import flow
@@ -210,7 +211,7 @@ async def test_values_from_paper_have_their_own_time() -> None:
         agent.beat()
         await settled(pilot)
         hand = Hand(pilot)
-        await hand.press("space", "4", *"25", "enter", *"142", "enter", *"91", *["enter"] * 5)
+        await hand.press("space", "5", *"25", "enter", *"142", "enter", *"91", *["enter"] * 5)
         assert "heure de la mesure" in text(pilot)
         await hand.press(*"0940", *["enter"] * 7)
         [(values, _, at)] = agent.entered
@@ -236,13 +237,13 @@ async def test_a_value_is_put_right_with_a_reason_and_what_was_typed_last_is_und
     async with app(agent).run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         hand = Hand(pilot)
-        await hand.press("space", "3")
+        await hand.press("space", "4")
         assert "PNI" in text(pilot) or "Systolique" in text(pilot)
         await hand.press("2")  # the temperature: the newest stands first
         await hand.press(*"368", "enter", "2")
         ((_, seq, value, reason, _),) = [what for method, what in agent.calls if method == "correct"]
         assert (seq, value, reason) == (14, "36.8", "misread")
-        await hand.press("space", "2", "enter")
+        await hand.press("space", "3", "enter")
         undone = [what for method, what in agent.calls if method == "correct"][-1]
         assert undone[1:4] == (14, None, "undone")
 
@@ -255,7 +256,7 @@ async def test_a_correction_that_is_rare_is_confirmed() -> None:
     async with app(agent).run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         hand = Hand(pilot)
-        await hand.press("space", "3", "2", *"415", "enter", "1", "enter")
+        await hand.press("space", "4", "2", *"415", "enter", "1", "enter")
         asked = [what for method, what in agent.calls if method == "correct"]
         assert [each[-1] for each in asked] == [(), ("temp",)]
 
@@ -374,3 +375,47 @@ async def test_a_history_is_never_empty_without_a_word() -> None:
         await settled(pilot)
         await Hand(pilot).press("space", "1")
         assert "Aucune visite sur cette unité" in text(pilot)
+
+
+def sitting(*readings: tuple[str, str], mean: tuple[str, str] | None = None) -> SittingShown:
+    return SittingShown(
+        readings=readings,
+        last_ms=NOW_MS - 20_000 if readings else None,
+        one_more=mean is None,
+        mean=mean,
+        classes={} if mean is None else {"esh": "grade 2"},
+        alerts=(),
+    )
+
+
+async def test_three_pressures_have_a_minute_between_them_and_a_mean_at_the_end() -> None:
+    agent, clock = FakeAgent(), Ticker()
+    agent.devices = (device("cuff-1", "suntech-nibp", on_command=True),)
+    agent.sitting = sitting(("152", "96"))
+    async with app(agent, clock=clock).run_test(size=(80, 24)) as pilot:
+        agent.beat()
+        await settled(pilot)
+        hand = Hand(pilot)
+        await hand.press("space", "2")
+        box = pilot.app.screen
+        assert isinstance(box, Pressures)
+        box.tick()
+        await settled(pilot)
+        assert "152/96" in text(pilot)
+        assert "dans 40 s" in text(pilot)
+        clock.s += 41
+        agent.say(Heartbeat(wall_ms=NOW_MS + 41_000))
+        await settled(pilot)
+        box.tick()
+        await settled(pilot)
+        assert "mesure 2" in text(pilot)
+        await hand.press("enter")
+        assert ("measure", ("cuff-1", "adult")) in agent.calls
+        agent.sitting = sitting(("152", "96"), ("140", "90"), ("137", "88"), mean=("139", "89"))
+        screen = pilot.app.screen
+        assert isinstance(screen, CaptureScreen)
+        await screen.resumed()
+        await settled(pilot)
+        await hand.press("space", "2")
+        assert "139/89" in text(pilot)
+        assert "à confirmer" in text(pilot)

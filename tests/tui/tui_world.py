@@ -37,6 +37,7 @@ from edge.localapi.shapes import (
     Saved,
     ScoreShown,
     ShownValue,
+    SittingShown,
     StreamShown,
     Word,
 )
@@ -191,6 +192,7 @@ class FakeAgent:
         self.in_tray: list[ObservationShown] = []
         self.scores: tuple[ScoreShown, ...] = ()
         self.asks_pregnancy = False
+        self.sitting: SittingShown | None = None
         self.entered: list[tuple[dict[str, str], dict[str, str], str | None]] = []
         self.devices: tuple[DeviceShown, ...] = (device("oximeter-1", "contec-cms50"),)
         self.place: PlaceShown | None = None
@@ -336,6 +338,7 @@ class FakeAgent:
             observations=tuple(self.observations),
             scores=self.scores,
             asks_pregnancy=self.asks_pregnancy,
+            sitting=self.sitting,
         )
 
     async def observe(

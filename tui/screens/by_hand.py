@@ -1,12 +1,12 @@
 """What a person enters on the screen of a visit: numbers, what only they can say, and corrections."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from textual.binding import BindingType
 
-from edge.localapi.shapes import ObservationShown, PatientShown
+from edge.localapi.shapes import ObservationShown, PatientShown, SittingShown
 from edge.vitals.codes import Code
 from tui.hub import Hub
 from tui.screens.base import Box, QafilaScreen, keys
@@ -14,9 +14,13 @@ from tui.screens.breaths import Breaths
 from tui.screens.correct import Correct
 from tui.screens.history import HistoryScreen
 from tui.screens.more import More
+from tui.screens.pressures import Pressures
 from tui.screens.state import StateBox
 from tui.screens.whole_set import WholeSet
 from tui.widgets.score_line import ScoreLine
+
+_SAID: Final = frozenset({"acvpu", "avpu", "effort", "o2"})
+"""Inputs of a score that only a person can give."""
 
 
 class ByHandScreen(QafilaScreen):
@@ -36,6 +40,7 @@ class ByHandScreen(QafilaScreen):
         self.encounter = encounter
         self.observations: Sequence[ObservationShown] = ()
         self.score = ScoreLine(hub)
+        self.sitting: SittingShown | None = None
 
     async def action_close(self) -> None:
         """Ask whether the visit is over."""
@@ -63,6 +68,8 @@ class ByHandScreen(QafilaScreen):
             self.call_later(self.action_state)
 
     def _has_state(self) -> bool:
+        if self.score.scores:
+            return not _SAID & set(self.score.scores[0].missing)
         code = Code.BREATHING_EFFORT if self._is_child else Code.CONSCIOUSNESS
         return any(each.code == code and not each.corrected for each in self.observations)
 
@@ -99,9 +106,36 @@ class ByHandScreen(QafilaScreen):
         if item == "history":
             await self.app.push_screen(HistoryScreen(self.hub, self.patient))
             return
+        if item == "pressures":
+            await self._three_pressures()
+            return
         boxes: dict[str, Callable[[], Box[str]]] = {
             "undo": lambda: Correct(self.hub, self.encounter, self.observations, undo=True),
             "correct": lambda: Correct(self.hub, self.encounter, self.observations),
             "late": lambda: WholeSet(self.hub, self.encounter, late=True),
         }
         await self.app.push_screen(boxes[item](), lambda words: self.notice.tell(words or ""))
+
+    async def _three_pressures(self) -> None:
+        """Readings of one sitting; it opens again once one has been started or typed."""
+        box = Pressures(self.hub, lambda: self.sitting, cuff=self.can_pump())
+
+        def chosen(then: str | None) -> None:
+            if then == "cuff":
+                self.call_later(self.action_cuff)
+            elif then == "hand":
+                self.call_later(self.action_enter)
+
+        await self.app.push_screen(box, chosen)
+
+    def can_pump(self) -> bool:
+        """Whether there is a cuff that can be told to measure."""
+        raise NotImplementedError
+
+    async def action_cuff(self) -> None:
+        """Start it, or stop it."""
+        raise NotImplementedError
+
+    async def action_enter(self) -> None:
+        """A value by hand."""
+        raise NotImplementedError

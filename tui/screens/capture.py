@@ -194,6 +194,7 @@ class CaptureScreen(ByHandScreen):
         now_s = self.hub.now_s()
         self.monitor.hold(visit.observations, now_s, self.hub.situation.wall_now_ms(now_s) or 0)
         self.book.hold(visit.observations)
+        self.sitting = visit.sitting
         self.score.hold(visit.scores, asks_pregnancy=visit.asks_pregnancy)
         self._lay_out()
         self._show_records()
@@ -230,6 +231,10 @@ class CaptureScreen(ByHandScreen):
             self._start_cuff(Start(cuffs[0], mode))
         else:
             await self.app.push_screen(ChooseCuff(self.hub, cuffs), self._start_cuff)
+
+    def can_pump(self) -> bool:
+        """See `ByHandScreen`."""
+        return bool(self.cuffs.startable())
 
     def _start_cuff(self, chosen: Start | None) -> None:
         if chosen is not None:

@@ -11,7 +11,7 @@ from edge.agent.capture import Capture
 from edge.agent.commands.patients import existing
 from edge.agent.ledger import Ledger
 from edge.agent.refusals import ConfirmationNeeded, Unknown, ValueRefused, VisitRefused
-from edge.agent.scored import append_scores, asks_pregnancy, of_visit
+from edge.agent.scored import append_scores, asks_pregnancy, of_visit, sitting_of
 from edge.agent.visit import Visit
 from edge.agent.visit_recordings import recordings_of
 from edge.clock import ClockQuality
@@ -105,6 +105,7 @@ class VisitCommands:
                 "purged": visit.purged_ms is not None,
                 "observations": view.observations(seen, progress),
                 "scores": [view.score(each) for each in of_visit(store, visit, now.wall_ms, now.quality)],
+                "sitting": view.sitting(sitting_of(store, visit, now.wall_ms, now.quality)),
                 "asks_pregnancy": asks_pregnancy(store, visit, now.wall_ms, now.quality),
                 "recordings": recordings_of(store, visit.encounter, progress),
                 "site": None if site is None else site.name,

@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge import cbor
+from edge.agent.pressures import sitting
 from edge.agent.scores import age_of, pregnancy_of, rules_for, scores
 from edge.clock import ClockQuality
 from edge.ports.caller import CallRefused
 from edge.records.fields import Field, Payload, Source, Stream
 from edge.records.identity import EntryId
 from edge.records.names import PersonName
+from edge.scoring.given import Pair
 from edge.scoring.limits import Ages
 from edge.store.rows import Observation, Patient
 from edge.vitals.quantity import MissingReason
@@ -301,3 +303,29 @@ async def test_looking_back_gives_the_last_value_of_each_visit_and_its_score(wor
         with pytest.raises(CallRefused) as error:
             await nurse.ask("patient.trend", patient=visit)
         assert error.value.stable_code == "no-patient"
+
+
+@pytest.mark.parametrize(
+    ("readings", "mean"),
+    [
+        ([("150", "95", 0)], None),
+        ([("152", "96", 3), ("138", "90", 0)], None),
+        ([("152", "96", 6), ("140", "90", 3), ("137", "88", 0)], (139, 89)),
+        ([("121", "79", 2), ("122", "80", 0)], (122, 80)),
+        ([("121", "79", 20), ("122", "80", 0)], None),
+        ([("121", "79", 42), ("122", "80", 40)], None),
+    ],
+)
+def test_a_sitting_is_of_readings_close_together(
+    readings: list[tuple[str, str, float]], mean: tuple[int, int] | None
+) -> None:
+    values: list[Observation] = []
+    for number, (systolic, diastolic, ago) in enumerate(readings, 1):
+        values.append(seen(2 * number, "bp.sys", systolic, ago, reading=number))
+        values.append(seen(2 * number + 1, "bp.dia", diastolic, ago, reading=number))
+    found = sitting(values, NOW_MS, months(500, 500))
+    assert found.mean == (None if mean is None else Pair(Decimal(mean[0]), Decimal(mean[1])))
+    assert found.one_more is (mean is None)
+    assert ("esh" in found.classes) is (mean is not None)
+    irregular = [dataclasses.replace(each, flags=("irregular-pulse",)) for each in values]
+    assert len(readings) >= 3 or sitting(irregular, NOW_MS, None).mean is None
