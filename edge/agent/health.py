@@ -127,6 +127,8 @@ def _oldest_ms(store: Store, stream: Stream, progress: Progress) -> int | None:
     (entry, *_) = store.entries(stream, progress.opened + 1, progress.opened + 1) or (None,)
     if entry is None or entry.payload is None:
         return None
-    fields = cbor.decode(entry.payload)
-    wall = fields.get(Field.WALL_MS) if isinstance(fields, dict) else None
-    return wall if isinstance(wall, int) else None
+    match cbor.decode(entry.payload):
+        case {Field.WALL_MS: int(wall_ms)}:
+            return wall_ms
+        case _:
+            return None
