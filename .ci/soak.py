@@ -180,6 +180,8 @@ def _pytest(what: str, marker: str, count: int, more: Mapping[str, str], *words:
     lines = done.stdout.strip().splitlines() or ["nothing"]
     # of a failure also what was wrong: nobody runs an hour again to read it
     wrong = [] if done.returncode == 0 else [line for line in lines if line.startswith("E  ")][:4]
+    if done.returncode not in {0, 1}:  # killed, or it never began: neither says so on standard output
+        wrong += [f"ended by {done.returncode}", done.stderr.strip()[-200:].replace("\n", " ")]
     last = " ".join([lines[-1], *wrong]).replace("|", "/")
     return _told(f"{what}, {count:,} each", seed, began, done.returncode == 0, last)
 
