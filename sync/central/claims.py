@@ -36,9 +36,11 @@ def make(home: CentreHome, unit: str, host: str, port: int, *, hours: int, clock
 
     Raises:
         ClaimNotTaken: no unit can be called so, or it is revoked.
+        ClaimRefused: nobody can connect to such a host.
         CentreError: there is no centre, or it has no certificate authority.
     """
     home.read_settings()
+    claims.check_host(host)
     if not UNIT_ID.fullmatch(unit):
         raise ClaimNotTaken(
             "No unit can be called so.",

@@ -25,6 +25,7 @@ from sync.central import authorities, claims, database, setup
 from sync.central.claims import ClaimNotTaken
 from sync.central.home import CentreHome, read_file
 from sync.wire import certificate, enrolment, est
+from sync.wire.claims import check_host
 from sync.wire.enrolment import EnrolmentRequest
 
 _LOG: Final = logging.getLogger("qafila.central")
@@ -50,6 +51,7 @@ class Server(ThreadingHTTPServer):
 
     Raises:
         CentreError: there is no centre, or it has no certificate authority.
+        ClaimRefused: nobody can connect to such a host.
         OSError: nobody may listen there.
     """
 
@@ -57,6 +59,7 @@ class Server(ThreadingHTTPServer):
     block_on_close = False
 
     def __init__(self, home: CentreHome, address: tuple[str, int], host: str, clock: Clock) -> None:
+        check_host(host)
         self.home, self.clock = home, clock
         self.realm = home.read_settings().realm
         self._context = _context(home, self.realm, host, clock.now().wall_ms)

@@ -25,6 +25,7 @@ TOKEN_BYTES: Final = 16
 AUTHORITY_BYTES: Final = 16
 ROOTS_BYTES: Final = 12
 MOST_CHARACTERS: Final = 512
+_HOST: Final = re.compile(r"[A-Za-z0-9.:-]{1,253}")
 _FORM: Final = re.compile(
     rf"{PREFIX} ([a-z0-9][a-z0-9-]{{0,29}}[a-z0-9]) ([A-Za-z0-9.:-]{{1,253}}) ([0-9]{{1,5}})"
     r" ([A-Z2-7]{26}) ([0-9a-f]{32}) ([0-9a-f]{24})"
@@ -76,6 +77,20 @@ class Claim:
         token = token_text(self.token)
         words = (PREFIX, self.unit, self.host, str(self.port), token, self.authority.hex(), self.roots.hex())
         return " ".join(words) + "\n"
+
+
+def check_host(host: str) -> None:
+    """Whether boxes can be told to connect there.
+
+    Raises:
+        ClaimRefused: it is no name or address.
+    """
+    if not _HOST.fullmatch(host):
+        raise ClaimRefused(
+            "That is no name or address of a machine.",
+            next_step="give --host as boxes reach it, such as est.example.org, without https:// and port.",
+            code="host-refused",
+        )
 
 
 def make_token() -> bytes:

@@ -85,6 +85,19 @@ def test_a_word_for_every_command_and_an_example_for_each() -> None:
             ["edge.store", "edge.security", "edge.agent", "sqlcipher3", "pydantic", "typer", "serial"],
         ),
         (
+            "sync.uplink.est",
+            [
+                "edge.store",
+                "edge.security",
+                "edge.agent",
+                "sqlcipher3",
+                "pydantic",
+                "typer",
+                "serial",
+                "paho",
+            ],
+        ),
+        (
             "cli.main",
             ["cryptography", "paho", "sqlcipher3", "pydantic", "serial", "edge.agent", "sync.central"],
         ),

@@ -124,7 +124,12 @@ def test_claims_are_refused_by_code(home: CentreHome, tmp_path: Path) -> None:
         assert refused(setup_again, request) in {"unit-revoked", "request-certificate"}
     with pytest.raises(claims.ClaimNotTaken):
         claims.make(home, "van-07", "h", 1, hours=1, clock=SystemClock())
-    with pytest.raises(ClaimRefused):
+    for host in ("not a host", "https://est.example.org", ""):
+        told = qafila_here("central", "est", "--host", host, "--json", home=home.directory.parent)
+        assert json.loads(told.stdout)["error"]["code"] == "host-refused"
+        with pytest.raises(ClaimRefused, match="name or address"):
+            claims.make(home, "van-08", host, 1, hours=1, clock=SystemClock())
+    with pytest.raises(ClaimRefused, match="no claim"):
         Claim.parse("qafila-claim-1 van-07 host 1 short")
 
 
@@ -159,6 +164,9 @@ def test_the_claim_is_not_shown_to_anybody_else(home: CentreHome, tmp_path: Path
     with serving(stranger) as listening, pytest.MonkeyPatch.context() as patched:
         patched.setattr(server._Handler, "do_POST", lambda self: heard.append(str(self.headers)))
         mine = claim_for(home, listening)
+        assert refused(mine, request) == "centre-not-trusted"
+        own = authorities.believed(stranger, authorities.HOSTS)  # the one that its certificate comes from
+        patched.setattr(server._Handler, "do_GET", lambda self: self._answer_certificates(own))
         assert refused(mine, request) == "centre-not-trusted"
         # It even passes on the right authorities, which anybody may fetch.
         right = [each for kind in authorities.KINDS for each in authorities.believed(home, kind)]
