@@ -8,14 +8,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from cli import attaching
 from cli.asking import agent_runs
-from cli.files import FileRefused
+from cli.files import FileRefused, write_new_file
 from cli.output import inert
 from cli.signed_in import unlocked
 from edge.agent import exporting, payloads
+from edge.attachments.limits import ENDINGS
 from edge.clock import SystemClock
 from edge.config import Places
 from edge.errors import QafilaError
+from edge.i18n import amounts
 from edge.i18n.catalogue import Catalogue
 from edge.localapi.client import connect
 from edge.records.fields import Kind, Stream
@@ -75,7 +78,7 @@ def collect(places: Places, user: str, pin: str, patient: uuid.UUID, reason: Exp
         "made_ms": SystemClock().now().wall_ms,
         "by": user_id(user),
         "reason": reason.value,
-        **{part: pages[0][part] for part in ("records", "consents", "alerts")},
+        **{part: pages[0][part] for part in ("records", "consents", "alerts", "attachments")},
         "visits": [visit for page in pages for visit in page["visits"]],
     }
     return record
@@ -117,6 +120,48 @@ def _read(
         return pages
 
 
+def write_files(
+    places: Places, user: str, pin: str, record: Mapping[str, Any], into: Path
+) -> tuple[list[Path], int]:
+    """Write the photos and documents of a record into a new folder; each look is audited.
+
+    Returns:
+        The files, and how many are not kept on the unit any more.
+
+    Raises:
+        FileRefused: the folder is there already.
+        QafilaError: one is not what was saved.
+    """
+    try:
+        into.mkdir(mode=0o700)
+    except OSError as error:
+        raise FileRefused(
+            f"{into} cannot be made: {error.strerror}.", next_step="Choose another name.", code="file-exists"
+        ) from error
+    kept = [each for each in record["attachments"] if each["kept"]]
+    written: list[Path] = []
+    for each in kept:
+        out = into / (each["attachment"] + ENDINGS.get(each["media"], ""))
+        if agent_runs(places):
+            attaching.fetch(places, user, pin, each["attachment"], out)
+        else:
+            write_new_file(out, _read_file(places, user, pin, uuid.UUID(each["attachment"])), mode=0o600)
+        written.append(out)
+    return written, len(record["attachments"]) - len(kept)
+
+
+def _read_file(places: Places, user: str, pin: str, attachment: uuid.UUID) -> bytes:
+    with unlocked(places, user, pin, "attachment.read") as (_, store, _key):
+        found = store.attachment(attachment.bytes)
+        assert found is not None  # noqa: S101  it was just listed, and nobody else has the store
+        stamp = payloads.stamp(SystemClock().now(), user_id(user))
+        with store.write() as tx:
+            tx.append(Stream.AUDIT, Kind.ACCESS, stamp | payloads.access("attachment.read", found.patient))
+        return b"".join(
+            store.attachment_part(attachment.bytes, number) for number in range(1, found.parts + 1)
+        )
+
+
 def values(record: Mapping[str, Any]) -> int:
     """How many observations it holds."""
     return sum(len(visit["observations"]) for visit in record["visits"])
@@ -148,6 +193,11 @@ def as_text(record: Mapping[str, Any], word: Catalogue) -> str:
         named = _alert(word, each["code"])
         said = (_when(each["wall_ms"]), named, each["text"] or "", each["operator"] or "")
         lines.append(word("export.alert") + " " + " · ".join(part for part in said if part))
+    for each in record.get("attachments", ()):
+        size = amounts.size(word, each["size"])
+        named = each["attachment"] + ENDINGS.get(each["media"], "")
+        said = (_when(each["wall_ms"]), named, size, each["caption"])
+        lines.append(word("export.attachment") + " " + " · ".join(part for part in said if part))
     corrected = {
         tuple(value["corrects"])
         for visit in record["visits"]

@@ -41,6 +41,10 @@ def export(
     format_: Annotated[Format, typer.Option("--format", help="json for programs, text for people.")] = (
         Format.JSON
     ),
+    attachments: Annotated[
+        Path | None,
+        typer.Option(help="A folder to make, for photos and documents of requests.", metavar="DIR"),
+    ] = None,
     language: Annotated[Language, typer.Option(help="Of the text.")] = Language.FR,
     pin_stdin: PinStdin = False,
     home: Home = None,
@@ -49,7 +53,8 @@ def export(
     """Write everything this unit keeps of one patient into a file, in the clear.
 
     Who took it out, whose and why is in the audit trail before anything is written. From then on the file
-    is in your hands: the unit knows nothing of it any more. Samples of recorded waves are not in it.
+    is in your hands: the unit knows nothing of it any more. Samples of recorded waves are not in it;
+    photos and documents of requests stand beside it, where a folder for them is named.
     """
     import json
 
@@ -61,6 +66,8 @@ def export(
 
     id_ = exporting.id_of(patient, "patient")
     exporting.check_absent(out)
+    if attachments is not None:
+        exporting.check_absent(attachments)
     (pin,) = read_secrets([f"PIN of {user}"], from_stdin=pin_stdin)
     record = exporting.collect(Places.at(home), user, pin, id_, reason)
     text = (
@@ -70,11 +77,18 @@ def export(
     )
     write_new_file(out, text.encode(), mode=0o600)
     counts = {"visits": len(record["visits"]), "values": exporting.values(record)}
+    files: list[Path] = []
+    away = 0
+    if attachments is not None:
+        files, away = exporting.write_files(Places.at(home), user, pin, record, attachments)
+    beside = "" if attachments is None else f" and {len(files)} files to {attachments}"
+    elsewhere = f"\n{away} files are not kept here any more; they are at the centre." if away else ""
     emit(
-        {"patient": str(id_), "file": str(out), **counts},
+        {"patient": str(id_), "file": str(out), **counts, "attachments": [str(each) for each in files]},
         as_json=as_json,
         human=lambda: (
-            f"Wrote {counts['visits']} visits with {counts['values']} values to {out}, in the clear.\n"
+            f"Wrote {counts['visits']} visits with {counts['values']} values to {out}{beside}, in the clear."
+            f"{elsewhere}\n"
             "Next: hand it over, then delete it wherever it was. That it was taken out is in the audit trail."
         ),
     )

@@ -3,8 +3,9 @@
 import uuid
 from typing import Final
 
-from edge.agent import payloads, view
+from edge.agent import attached, payloads, view
 from edge.agent.refusals import Unknown
+from edge.agent.states import Progress
 from edge.agent.visit_recordings import recordings_of
 from edge.clock import ClockQuality
 from edge.ports.caller import Answer, Json
@@ -58,9 +59,18 @@ def page(store: Store, person: Patient, after: uuid.UUID | None) -> Answer:
         "records": [record(each) for each in records],
         "consents": [_consent(each) for each in store.consents(person.patient)],
         "alerts": [_alert(each) for who in records for each in store.alerts_of(who.patient)],
+        "attachments": _attachments(store, person),
         "visits": shown,
         "next": view.uuid_text(last),
     }
+
+
+def _attachments(store: Store, person: Patient) -> list[Json]:
+    progress = {
+        stream: Progress(mark.tip, mark.landed, mark.opened, mark.stopped)
+        for stream, mark in store.watermarks().items()
+    }
+    return [attached.shown(store, each, progress) for each in store.attachments_of(person.patient)]
 
 
 def access(person: Patient, reason: ExportReason) -> Payload:

@@ -3,6 +3,7 @@
 import uuid
 from typing import Literal, TypeAlias
 
+from edge.localapi.attaching import AttachmentShown
 from edge.localapi.shapes import EntryIdentity, Identifier, Message, RecordingShown
 
 Reason: TypeAlias = Literal["patient-asked", "guardian-asked", "care-elsewhere", "legal-order"]
@@ -104,5 +105,6 @@ class Exported(Message):
     records: tuple[RecordExported, ...]
     consents: tuple[ConsentExported, ...]
     alerts: tuple[AlertExported, ...]
+    attachments: tuple[AttachmentShown, ...] = ()
     visits: tuple[VisitExported, ...]
     next: uuid.UUID | None

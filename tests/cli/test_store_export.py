@@ -1,5 +1,6 @@
 """`qafila store export`: the same file with and without an agent, for programs and for people."""
 
+import asyncio
 import json
 import stat
 import uuid
@@ -18,10 +19,13 @@ from edge.i18n import catalogue
 from edge.localapi.client import Api, connect
 from tests.cli.test_commands import agent, error_of, qafila
 from tests.cli.units import PIN, make_unit
+from tests.edge.agent.agent_world import Nurse
+from tests.edge.agent.test_agent_attachments import attach
+from tests.edge.attachments.attachment_files import SECRET, photo
 
 
-def export(home: Path, patient: str, out: Path) -> Any:  # noqa: ANN401  as wide as JSON
-    words = ("--patient", patient, "--reason", "patient-asked", "--out", str(out), "--user", "fatima")
+def export(home: Path, patient: str, out: Path, *more: str) -> Any:  # noqa: ANN401  as wide as JSON
+    words = (*more, "--patient", patient, "--reason", "patient-asked", "--out", str(out), "--user", "fatima")
     done = qafila("store", "export", *words, "--pin-stdin", "--json", stdin=PIN + "\n", home=home)
     return json.loads(done.stdout) if done.returncode == 0 else error_of(done)["code"]
 
@@ -55,6 +59,35 @@ async def test_the_same_record_with_and_without_an_agent(tmp_path: Path) -> None
     assert (records[0]["by"], records[0]["reason"]) == ("fatima", "patient-asked")
     assert records[0]["visits"][0]["observations"][0]["value"] == "37.25"
     assert stat.S_IMODE(running.stat().st_mode) == 0o600
+
+
+async def test_photos_stand_beside_the_record_with_and_without_an_agent(tmp_path: Path) -> None:
+    home = make_unit(tmp_path / "van")
+    folders = tmp_path / "with", tmp_path / "without"
+
+    def taken(folder: Path) -> dict[str, bytes]:
+        more = ("--attachments", str(folder))
+        told = export(home, patient, folder.with_suffix(".json"), *more)
+        assert [Path(each) for each in told["attachments"]] == sorted(folder.iterdir())
+        assert len(json.loads(folder.with_suffix(".json").read_text())["attachments"]) == 1
+        return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+    with agent(home):
+        async with connect(Places.at(home).socket) as api:
+            await api.call("sign-in", user="fatima", pin=PIN)
+            patient = await _visit(api)
+            await api.call("patient.consent", patient=patient, scope="tele-expertise", decision="given")
+            asked: dict[str, Any] = {"patient": patient, "specialty": "dermatology", "question": "?"}
+            request = str((await api.call("request.ask", **asked))["request"])
+            shown = await attach(Nurse(api), request, photo())
+        running = await asyncio.to_thread(taken, folders[0])
+        assert await asyncio.to_thread(
+            export, home, patient, tmp_path / "x", "--attachments", str(folders[0])
+        ) == ("file-exists")
+    stopped = await asyncio.to_thread(taken, folders[1])
+    assert running == stopped
+    assert list(running) == [shown["attachment"] + ".jpg"]
+    assert SECRET not in running[shown["attachment"] + ".jpg"]
 
 
 def test_what_cannot_be_done_is_said_before_a_pin_is_asked_for(tmp_path: Path) -> None:
@@ -219,3 +252,9 @@ def test_the_text_says_all_of_it_in_words_and_steers_nothing(language: str) -> N
     assert word("flag.from-memory") in missing
     assert "2020-01-01" in missing
     assert not any(f"{part}." in text for part in ("export", "vital", "missing", "flag", "source", "sex"))
+
+
+def test_the_text_names_the_files_that_stand_beside_it() -> None:
+    file = {"attachment": "0199", "media": "image/jpeg", "size": 1_200_000, "wall_ms": 0, "caption": "Plaie"}
+    text = as_text({**RECORD, "attachments": [file]}, catalogue.load("fr"))
+    assert "— · 0199.jpg · 1,2 Mo · Plaie" in text
