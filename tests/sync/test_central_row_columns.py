@@ -24,7 +24,8 @@ _ODD = (
     | st.binary(max_size=3)
     | st.lists(st.integers(), max_size=3)
 )
-_INTEGERS = st.integers(0, 9) | st.integers(-(2**64), 2**64 - 1)
+_EDGES = st.sampled_from([2**63 - 1, 2**63, -(2**63), -(2**63) - 1])
+_INTEGERS = st.integers(0, 9) | _EDGES | st.integers(-(2**64), 2**64 - 1)
 _TEXTS = st.sampled_from(["spo2", "hr", "a\0b", "", "s.amrani"])
 _IDS = st.sampled_from([bytes(16), b"\1" * 16]) | st.binary(min_size=15, max_size=17)
 _FIELDS = st.fixed_dictionaries(
@@ -57,7 +58,7 @@ _GOOD = st.fixed_dictionaries(
         Field.SOURCE: st.integers(0, 4),
         Field.DEVICE: st.sampled_from(["cuff-1", "oximeter-1"]),
         Field.OPERATOR: st.sampled_from(["s.amrani", "a.tazi"]),
-        Field.WALL_MS: st.integers(0, 2**45),
+        Field.WALL_MS: st.integers(0, 2**45) | _EDGES,
     },
 )
 
@@ -108,7 +109,7 @@ def test_a_value_is_the_decimal_that_it_was(mantissa: int, exponent: int) -> Non
 
 _CELLS = {
     "int8": st.none() | st.integers(-(2**63), 2**63 - 1) | st.integers(0, 3),
-    "text": st.none() | st.text(max_size=5) | st.sampled_from(["van-07", "فاطمة", ""]),
+    "text": st.none() | st.text(max_size=5) | st.sampled_from(["van-07", "فاطمة", "", "a\0b"]),
     "bytea": st.none() | st.binary(max_size=5),
 }
 
