@@ -7,13 +7,31 @@ from cli.radio_on_demand import RadioOnDemand
 from cli.wiring import device
 from cli.workshop import UnitWorkshop
 from edge.clock import SystemClock
-from edge.config import ConfigRefused, UnitConfig
+from edge.config import ConfigRefused, Places, UnitConfig, effective
 from edge.config.mistakes import Mistake, line_of
 from edge.config.reading import examine as examine_text
 from edge.config.reading import read_text
 
 if TYPE_CHECKING:
     from drivers.transport.ble import AdapterOwner
+
+
+def against_the_centres(places: Places) -> list[Mistake]:
+    """That what the centre has set does not go with the unit's file any more, where that is so.
+
+    Raises:
+        ConfigRefused: the file cannot be used.
+    """
+    if not effective(places).unfit:
+        return []
+    return [
+        Mistake(
+            None,
+            "",
+            "What the centre has set does not go with this file, which holds alone.",
+            "Look at what was changed in it, or have the centre send another configuration.",
+        )
+    ]
 
 
 def examine(path: Path) -> list[Mistake]:

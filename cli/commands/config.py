@@ -31,12 +31,13 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Look for everything that is wrong in unit.toml, and say in which line and what was meant."""
-    from cli.config_check import examine
+    from cli.config_check import against_the_centres, examine
     from cli.output import emit
     from edge.config import Places
 
-    path = file or Places.at(home).config
-    found = examine(path)
+    places = Places.at(home)
+    path = file or places.config
+    found = examine(path) or ([] if file else against_the_centres(places))
     answer = {
         "file": str(path),
         "ok": not found,

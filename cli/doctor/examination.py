@@ -10,7 +10,7 @@ from cli.doctor.asked import Asked
 from cli.doctor.finding import Finding, passed, troubled, warned
 from cli.doctor.side_by_side import Group, run_all
 from edge.clock import SystemClock
-from edge.config import Places, UnitConfig, load
+from edge.config import Places, UnitConfig, effective
 from edge.errors import QafilaError
 
 _CONFIGURATION: Final = "configuration"
@@ -58,14 +58,23 @@ def _of_a_unit(places: Places, config: UnitConfig, asked: Asked, wall_ms: int) -
 
 def _configuration(places: Places) -> tuple[UnitConfig | None, Finding]:
     try:
-        config = load(places.config)
+        holds = effective(places)
     except QafilaError as error:
         return None, troubled(_CONFIGURATION, error)
     except OSError:
         return None, warned(_CONFIGURATION, "Not known: this user may not read unit.toml.", "Run it as root.")
-    return config, passed(
-        _CONFIGURATION, "unit.toml is as it should be; {count} devices.", count=len(config.device)
-    )
+    config = holds.config
+    if holds.unfit:
+        return config, warned(
+            _CONFIGURATION,
+            "What the centre has set does not go with unit.toml, which holds alone.",
+            "Look at what was changed in unit.toml, or have the centre send another configuration.",
+        )
+    number = 0 if holds.document is None else holds.document.number
+    said = "unit.toml is as it should be; {count} devices."
+    if number:
+        said += " Configuration {number} of the centre holds over it."
+    return config, passed(_CONFIGURATION, said, count=len(config.device), number=number)
 
 
 def _disk(places: Places) -> list[Finding]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.doctor.examination import _configuration
+from cli.doctor.finding import Result
 from cli.screen import configured_language
 from edge.config import Places
 from edge.config.slots import Document, Slots
@@ -73,6 +75,24 @@ def test_what_the_centre_names_holds_over_the_file_and_is_shown_as_its(tmp_path:
     scored = json.loads(qafila_here("score", "limits", "temp=37", "--json", home=home).stdout)
     assert scored["version"] == "azilal-3"
     IN_FORCE.put({})
+
+
+def test_settings_of_the_centre_that_do_not_go_with_the_file_any_more_are_said(tmp_path: Path) -> None:
+    home = make_unit(tmp_path / "van")
+    places = Places.at(home)
+    Slots(places.configuration).try_out(
+        Document(9, "00", "[locks]\nscreen_s = 3600\n", {}), needs_receipt=True
+    )
+    assert qafila_here("config", "check", home=home).returncode == 0
+    _, finding = _configuration(places)
+    assert (finding.result, finding.said["number"]) == (Result.PASS, 9)
+    places.config.write_text(places.config.read_text().replace('"training"', '"production"'))
+    said = qafila_here("config", "check", home=home)
+    assert said.returncode == 1
+    assert "What the centre has set" in said.stdout
+    config, finding = _configuration(places)
+    assert config is not None
+    assert (finding.result, config.locks.screen_s) == (Result.WARN, 120)
 
 
 def test_the_screen_begins_in_the_language_that_is_configured(tmp_path: Path) -> None:
