@@ -36,7 +36,7 @@ def test_every_state_can_be_left_and_leads_back_to_locked() -> None:
 def test_every_method_has_roles_or_needs_no_session() -> None:
     assert set(ALLOWED) | WITHOUT_SESSION == set(METHODS)
     assert not set(ALLOWED) & WITHOUT_SESSION
-    assert set(METHODS) >= {"status", "sign-in", "recover.ask", "recover"} == WITHOUT_SESSION
+    assert set(METHODS) >= {"status", "metrics", "sign-in", "recover.ask", "recover"} == WITHOUT_SESSION
 
 
 def test_a_technician_meets_no_patient() -> None:
