@@ -13,7 +13,7 @@ from edge.agent import payloads
 from edge.clock import ClockQuality, Moment
 from edge.localapi.client import AgentUnreachable
 from edge.localapi.expertise import InboxEvent, Urgency
-from edge.localapi.shapes import LinkShown
+from edge.localapi.shapes import LinkShown, RecordingShown
 from edge.ports.caller import CallRefused
 from edge.records.fields import Field
 from tests.tui.tui_stage import app, drawn, settled, text, typed
@@ -332,6 +332,14 @@ async def test_what_was_done_is_told_to_the_centre() -> None:
 @pytest.mark.parametrize("language", ["fr", "en"])
 async def test_every_field_and_key_is_whole_at_every_size(language: str) -> None:
     agent = willing(consent("refused"))
+    agent.recordings = [
+        RecordingShown(
+            waveform=REQUEST, device="strap-1", source="device", code="ecg", leads=("Polar H10 single lead",),
+            unit="uV", step="1", rate="130", rate_found=None, rate_uncertainty=None, wall_ms=NOW_MS, chunks=9,
+            samples=160_485, seconds="1234.5", recording=False, interrupted=False, received=0, state="saved",
+            kept_bytes=123_456,
+        )
+    ]  # fmt: skip
     screen = app(agent, language=language)
     async with screen.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
@@ -345,7 +353,12 @@ async def test_every_field_and_key_is_whole_at_every_size(language: str) -> None
             say = screen.hub.say
             words = [f"{key} {say(code)}" for key, code in AskScreen.KEYS]
             words += [say(f"ask.{each}") for each in ("specialty", "urgency", "consent", "attached", "act")]
-            words += ["Quelle dose ?", say("specialty.dermatology"), say("urgency.urgent")]
+            words += [
+                "Quelle dose ?",
+                f"{screen.hub.number('1234.5')} s, 123 {'ko' if language == 'fr' else 'kB'}",
+                say("specialty.dermatology"),
+                say("urgency.urgent"),
+            ]
             shown = await drawn(pilot, words)
             for each in words:
                 assert each in shown, (size, each, shown)

@@ -118,6 +118,9 @@ async def test_the_queue_says_who_may_come_first_and_how_far_it_has_come(size: t
         await settled(pilot)
         rows = [line for line in text(pilot).splitlines() if re.match(r"│ +[1-4]  ", line)]
         assert [row.split()[3] for row in rows] == ["R", "V", "-", "-"]
+        for row, one in zip(rows, PATIENTS, strict=True):
+            assert one.birth is None or one.birth in row, "a date is whole or not there"
+            assert one.family[:7] in row
         for row, count in zip(rows, ("3/6", "2/2", "0/1", "reçu"), strict=True):
             assert count in row, row
 

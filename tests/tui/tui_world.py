@@ -33,6 +33,7 @@ from edge.localapi.shapes import (
     ObservationShown,
     PatientShown,
     PlaceShown,
+    RecordingShown,
     Role,
     Saved,
     ScoreShown,
@@ -199,6 +200,7 @@ class FakeAgent:
         self.off_ms: int | None = None
         self.role: Role = "nurse"
         self.open_visit = open_visit
+        self.recordings: list[RecordingShown] = []
         self.locked = False
         self.there = True
         self.refuse: dict[str, list[QafilaError]] = {}
@@ -336,6 +338,7 @@ class FakeAgent:
             patient=PATIENTS[0].patient,
             open=self.open_visit or encounter != ENCOUNTER,
             observations=tuple(self.observations),
+            recordings=tuple(self.recordings),
             scores=self.scores,
             asks_pregnancy=self.asks_pregnancy,
             sitting=self.sitting,

@@ -194,7 +194,9 @@ class AskScreen(QafilaScreen):
             leads = " ".join(self.hub.lead(lead) for lead in each.leads if lead)
             seconds = self.hub.number(each.seconds)
             kept = size(say, each.kept_bytes)
-            words.append(f"{say(f'vital.{each.code}')} {leads} {seconds} s, {kept}".replace("  ", " "))
+            words.append(
+                f"{say(f'vital.{each.code}')} {seconds} s, {kept} {leads}".rstrip()
+            )  # a lead may be cut
         return words
 
     # ── keys ────────────────────────────────────────────────────────────────────────────────────

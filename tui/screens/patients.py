@@ -36,6 +36,8 @@ _TRIAGE: Final = {
     "green": f"bold {theme.BLACK} on {theme.HEART}",
 }
 """A letter says the same as the colour."""
+_LEAST_NAME: Final = 8
+"""As many letters of a name have to stand there at least."""
 MOST_ROWS: Final = 200
 """More rows make a list slow; typing narrows it."""
 
@@ -243,17 +245,23 @@ class PatientsScreen(QafilaScreen):
             state = f"▶ {say('patients.open')}"
         seen = "" if visit is None or visit.triage is None else visit.triage
         time = f"{self.hub.local(_entered_ms(patient)):%H:%M}"
-        known = "  ".join(
-            part for part in (say(f"sex.{patient.sex}"), patient.birth or "", _identifier(patient)) if part
-        )
         sign = say(f"triage.{seen}") if seen else "-"
         free = width - len(number) - len(time) - cell_len(state) - len(sign) - 10
-        name = shortened(full_name(patient), max(8, free - cell_len(known)))
-        known = shortened(known, max(0, free - cell_len(name)))
+        known = self._known(patient, free)
+        name = shortened(full_name(patient), max(0, free - cell_len(known)))
         gap = " " * max(0, free - cell_len(name) - cell_len(known))
         parts = [Part(number), Part(time), Part(sign, _TRIAGE.get(seen, "")), Part(name, "bold")]
         parts += [Part(known + gap), Part(state)]
         return content([parts])
+
+    def _known(self, patient: PatientShown, free: int) -> str:
+        """Sex, birth and identifier, or as many of them, whole, as leave room for a name."""
+        parts = [self.hub.say(f"sex.{patient.sex}"), patient.birth or "", _identifier(patient)]
+        for last in (3, 2):
+            known = "  ".join(part for part in parts[:last] if part)
+            if free - cell_len(known) >= min(_LEAST_NAME, cell_len(full_name(patient))):
+                return known
+        return parts[0] if free - cell_len(parts[0]) >= _LEAST_NAME else ""
 
     def _is_open(self, patient: PatientShown) -> bool:
         return self._open is not None and self._open[0] == str(patient.patient)
