@@ -60,7 +60,8 @@ def chart(trend: Trend, hub: Hub, width: int, height: int, first: int) -> list[l
             rows.append([Part(name + " " * (label - cell_len(name)))])
             rows[-1] += [_number(each, code, part, hub) for each in shown]
     lines += rows[: max(0, height - 3)]
-    lines.append([Part(" " * label), *(_score(each, hub) for each in shown)])
+    name = say("history.score")
+    lines.append([Part(name + " " * max(0, label - cell_len(name))), *(_score(each, hub) for each in shown)])
     return lines
 
 

@@ -27,6 +27,12 @@ def rest_s(sitting: SittingShown, wall_ms: int | None) -> int:
     return max(0, BETWEEN_S - (wall_ms - sitting.last_ms) // 1000)
 
 
+def _phrases(words: str, style: str) -> list[Part]:
+    """A long sentence in parts, so that none of it is cut."""
+    *before, last = words.split(", ")
+    return [*(Part(f"{each},", style) for each in before), Part(last, style)]
+
+
 class Pressures(Box[str]):
     """Ends with what is to be done next: ``cuff``, ``hand``, or an empty text.
 
@@ -62,7 +68,7 @@ class Pressures(Box[str]):
         hub, say, sitting = self.hub, self.hub.say, self._look()
         if sitting is None:
             return
-        lines = [[Part(say("pressures.how"), theme.LABEL)]]
+        lines = [_phrases(say("pressures.how"), theme.LABEL)]
         for number, (systolic, diastolic) in enumerate(sitting.readings, 1):
             lines.append([Part(f"{number}  {systolic}/{diastolic} mmHg", f"bold {theme.WHITE}")])
         wait = rest_s(sitting, hub.situation.wall_now_ms(hub.now_s()))
@@ -74,7 +80,7 @@ class Pressures(Box[str]):
                 for guide, name in sitting.classes.items()
             ]
             if sitting.alerts:
-                lines.append([Part(say("pressures.severe"), f"bold {theme.WHITE} on {theme.ALARM}")])
+                lines.append(_phrases(say("pressures.severe"), f"bold {theme.WHITE} on {theme.ALARM}"))
         elif sitting.readings and wait:
             lines.append([Part(say("pressures.wait", n=wait), f"bold {theme.WHITE}")])
         else:
