@@ -98,6 +98,19 @@ def test_rows_of_observations_are_those_one_by_one(all_fields: list[dict[Field, 
         assert [("observations", row) for row in row_columns.observation_rows(JOURNAL, entries)] == one_by_one
 
 
+@pytest.mark.parametrize(
+    ("number", "taken"), [(2**63 - 1, 1), (2**63, 0), (-(2**63), 1), (-(2**63) - 1, 0), (True, 0)]
+)
+@pytest.mark.parametrize("field", [Field.SOURCE, Field.READING, Field.WALL_MS, Field.CLOCK_QUALITY])
+def test_a_number_that_no_column_holds_makes_no_row(field: Field, number: int, taken: int) -> None:
+    entries = _entries([{Field.CODE: "spo2", Field.VALUE: [97, 0], field: number}])
+    if taken:
+        assert number in row_columns.observation_rows(JOURNAL, entries)[0]
+    else:
+        with pytest.raises(Unreadable):
+            row_columns.observation_rows(JOURNAL, entries)
+
+
 @given(st.integers(-(2**64), 2**64 - 1), st.integers(-18, 18))
 def test_a_value_is_the_decimal_that_it_was(mantissa: int, exponent: int) -> None:
     [entry] = _entries([{Field.CODE: "spo2", Field.VALUE: [mantissa, exponent]}])
