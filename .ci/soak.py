@@ -156,6 +156,14 @@ def _counted(module: str, what: str, *words: str) -> list[Result]:
     return [_told(what, seed, began, done.returncode == 0, "; ".join(said[1:]))]
 
 
+def package(_seeds: int, _rounds: int) -> list[Result]:
+    """The Debian package and updates, built and tried on a copy of this system."""
+    began = time.monotonic()
+    done = _run([str(BIN / "python"), "-m", "ship.tryout"])
+    said = done.stdout.strip().splitlines() or [done.stderr.strip()[-200:] or "nothing"]
+    return [_told("package", 0, began, done.returncode == 0, "; ".join([said[-1], *said[:-1]]))]
+
+
 def bluez(_seeds: int, _rounds: int) -> list[Result]:
     """Our Bluetooth against the real bluetoothd and kernel, in an emulated machine."""
     began = time.monotonic()
@@ -207,6 +215,7 @@ PARTS: Final[dict[str, Callable[[int, int], Iterable[Result]]]] = {
     "refused": refused,
     "torture": torture,
     "chaos": chaos,
+    "package": package,
     "bluez": bluez,
 }
 

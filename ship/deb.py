@@ -68,6 +68,9 @@ fi
 ln -sfn package current.link
 mv -T current.link current
 sync
+for slot in a b; do
+    [ "$(readlink previous)" = "$slot" ] || rm -rf "$slot"
+done
 package/bin/qafila system install
 if [ -n "$2" ] && [ -d /run/systemd/system ]; then
     systemctl try-restart qafila-agent.service qafila-uplink.service qafila-kiosk.service || true
@@ -186,7 +189,7 @@ def main() -> int:
     if given.command == "key":
         return _make_key(given.file)
     private = None if given.key is None else bytes.fromhex(given.key.read_text())
-    keys = [] if private is None else [_public(private)]
+    keys = [] if private is None else [public_half(private)]
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     given.to.mkdir(parents=True, exist_ok=True)
     try:
@@ -204,7 +207,7 @@ def main() -> int:
     return 0
 
 
-def _public(private: bytes) -> bytes:
+def public_half(private: bytes) -> bytes:
     return Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
 
 

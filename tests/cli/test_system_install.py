@@ -170,9 +170,11 @@ def test_what_dpkg_runs_keeps_a_version_to_start_while_it_replaces_the_files(tmp
     assert says() == "0.2.0"  # the files are being replaced
     new.rename(base / "package/bin/qafila")
     assert says() == "0.2.0"  # and nothing of it is started before all of it is there
+    (base / "b").mkdir()  # of an update before
     run("postinst", "configure", "0.2.0")
     assert says() == "0.3.0"
     assert (base / "previous").readlink() == Path("a")
+    assert not (base / "b").exists()
     run("postinst", "configure", "0.2.0")  # dpkg --configure -a after a power cut
     assert says() == "0.3.0"
     assert (base / "previous").readlink() == Path("a")
