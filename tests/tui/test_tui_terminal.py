@@ -208,7 +208,7 @@ def test_a_crash_leaves_a_page_without_patient_data_and_a_status(box: Box) -> No
         "import tui.screens.capture as capture\n"
         "def broken(self):\n"
         "    name = self.patient.family\n"
-        "    if self.patient.given.startswith('Œ') and self._observations:\n"
+        "    if self.patient.given.startswith('Œ') and self.observations:\n"
         "        raise RuntimeError(f'cannot draw {name}')\n"
         "capture.CaptureScreen._show_records = broken\n"
         "import cli.main\n"
