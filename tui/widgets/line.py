@@ -4,6 +4,7 @@ from typing import Final
 
 from textual import events
 from textual.binding import Binding
+from textual.reactive import reactive
 from textual.widgets import Input
 
 _EDITS: Final = {
@@ -21,8 +22,10 @@ class Line(Input):
     Textual takes a letter as soon as the line is handed the key, but looks for what backspace does only once
     the key has been handed on from the line to all that holds it, each of which has its turn. So backspaces
     that were typed before a letter deleted it, or what stood in another line, to which Enter had gone
-    meanwhile. Here the line does both itself.
+    meanwhile. Here the line does both itself. Its cursor does not blink: nothing moves that means nothing.
     """
+
+    cursor_blink = reactive(default=False, init=False)
 
     async def _on_key(self, event: events.Key) -> None:
         action = _EDITS.get(event.key)
