@@ -93,7 +93,11 @@ def test_half_an_attachment_is_never_saved(store: Store, one: Visit) -> None:
             wrong(tx)
         assert store.tips() == before
     with pytest.raises(StoreRefused) as refused, store.write() as tx:
-        tx.keep_part(store.entries(Stream.DOC, 2, 2)[0], PIECES[0])
+        tx.keep_part(store.entries(Stream.DOC, 2, 2)[0], PIECES[0])  # it has its bytes
+    assert refused.value.stable_code == "attachment-out-of-order"
+    store._connection.execute("UPDATE attachment_parts SET data = NULL WHERE number = 1")
+    with pytest.raises(StoreRefused) as refused, store.write() as tx:
+        tx.keep_part(store.entries(Stream.DOC, 2, 2)[0], PIECES[0][:-1] + b"x")  # other bytes
     assert refused.value.stable_code == "attachment-out-of-order"
     assert store.tips() == before
 
