@@ -34,7 +34,8 @@ class MetricsSection(Section):
         Field(
             ge=0,
             le=65535,
-            description="where the uplink publishes OpenMetrics, on this machine only; 0 publishes nothing",
+            description="where the uplink publishes OpenMetrics, on this machine only (the system unit allows"
+            " 9464); 0 publishes nothing",
         ),
     ] = 0
 
