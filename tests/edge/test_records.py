@@ -40,5 +40,5 @@ def test_numbers_that_travel_never_change() -> None:
     }  # fmt: skip
     assert [int(kind) for kind in Kind] == list(range(1, len(Kind) + 1))
     assert Kind(10) is Kind.DEVICE
-    assert [int(source) for source in Source] == [0, 1, 2, 3]
+    assert [int(source) for source in Source] == [0, 1, 2, 3, 4]
     assert len({int(field) for field in Field}) == len(Field)
