@@ -117,6 +117,7 @@ def agent_parts(
     """Everything the agent is given: the only place where its parts are named together."""
     unit, realm = config.unit.id, config.unit.realm
     service = notify.Service(clock.monotonic_s)
+    certificate = Certificate(places, clock.monotonic_s)
     refused = [uid for name in config.socket.refuse if (uid := _uid(name)) is not None]
     return Parts(
         unit=unit,
@@ -132,7 +133,7 @@ def agent_parts(
         keysets=PinnedKeyset(places),
         service=service,
         kept=KeptKey(service),
-        certificate_until_ms=Certificate(places, clock.monotonic_s),
+        certificate_until_ms=certificate,
         publishes=config.metrics.port != 0,
         outbox=Outbox(places.spool_out),
         inbox=Inbox(places.spool_in),
@@ -150,6 +151,7 @@ def agent_parts(
         preconditions=lambda: what_is_wrong(places, config),
         notes=lambda: [
             *secret_sources(places, config).notes(),
+            *certificate.note(clock.now().wall_ms),
             *([process.SWAP_ON] if process.swap_is_on() else []),
             *([card.LOG_LONG] if card.log_is_long(places.database) else []),
         ],

@@ -30,6 +30,7 @@ class Situation:
         screen_lock_s: how long the screen stays uncovered without a key.
         place: where the unit stands, while that is known.
         clock_off_ms: what a satellite receiver would add to the unit's clock, while one says so.
+        papers: codes of what is wrong with the unit's right to connect, whether there is a link or not.
         unread: how much of what came from the centre nobody has read.
         asked: questions to specialists that wait for an answer, as they were last looked at.
         glass_until_s: when the emergency of a technician ends, on the measuring clock; None without one.
@@ -52,6 +53,7 @@ class Situation:
     calm_until_s: float = float("-inf")
     problem: str | None = None
     screen_lock_s: int = 120
+    papers: tuple[str, ...] = ()
     unread: int = 0
     asked: list[RequestShown] = dataclasses.field(default_factory=list[RequestShown])
     _wall_at_s: float = dataclasses.field(default=0.0, init=False)
@@ -66,7 +68,8 @@ class Situation:
         self._heard(status.clock.wall_ms, now_s)
 
     def look_at_devices(self, status: Status) -> None:
-        """Take what a look tells of devices, place and clock; where an event was lost it is put right."""
+        """Take what a look tells of devices, place, clock and papers; what an event lost is put right."""
+        self.papers = tuple(code for code in status.notes if code.startswith("certificate-"))
         self.devices = {device.key: device for device in status.devices}
         self.place = status.place
         self.clock_quality = status.clock.quality

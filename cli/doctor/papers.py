@@ -9,14 +9,13 @@ from cli.unit_setup import installed
 from edge.config import Places
 from edge.errors import QafilaError
 from sync.boxend.pinned import Enrolment
+from sync.uplink import outages
 from sync.uplink.credentials import RENEWED, key_file
 from sync.wire import certificate
 from sync.wire.certificate import Certificate
 from sync.wire.errors import EnvelopeRefused
 
 NAMES: Final = ("enrolment", "certificate")
-SOON_DAYS: Final = 14
-_DAY_MS: Final = 86_400_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,6 +28,7 @@ class Papers:
         held: the newest certificate that can be seen.
         key: whether its private key is there; None where this user may not see.
         visible: whether the uplink's folder may be looked into.
+        longest_ms: the longest outage that the uplink has seen, 0 where it has noted none.
     """
 
     enrolled: Enrolment | None = None
@@ -36,11 +36,20 @@ class Papers:
     held: Certificate | None = None
     key: bool | None = None
     visible: bool = True
+    longest_ms: int = 0
 
     @property
     def signed_ms(self) -> int | None:
         """A time that the centre has signed, and so is past."""
         return None if self.held is None else self.held.issued_ms
+
+    @property
+    def warn_from_ms(self) -> int | None:
+        """From when on the certificate ends soon: so early that three of the longest outages still fit."""
+        if self.held is None:
+            return None
+        life_ms = self.held.until_ms - self.held.issued_ms
+        return self.held.until_ms - outages.warn_ms(life_ms, self.longest_ms)
 
     @property
     def needed(self) -> bool:
@@ -66,7 +75,7 @@ def look(places: Places) -> Papers:
     except (OSError, EnvelopeRefused):
         pass  # none came, or not one to believe
     key = key_file(places.uplink, held.key).exists() if visible and held is not None else None
-    return Papers(enrolled, None, held, key, visible)
+    return Papers(enrolled, None, held, key, visible, outages.longest_ms(places.uplink))
 
 
 def judge(seen: Papers, wall_ms: int) -> list[Finding]:
@@ -110,14 +119,14 @@ def _certificate(seen: Papers, wall_ms: int) -> Finding:  # noqa: PLR0911  a ret
         )
     if wall_ms < seen.held.issued_ms:
         return warned(name, "Not known: by the clock it was not made yet.", "Set the clock.")
-    days = (seen.held.until_ms - wall_ms) // _DAY_MS
+    days = (seen.held.until_ms - wall_ms) // outages.DAY_MS
     if seen.held.until_ms <= wall_ms:
         return failed(
             name,
             "It has ended; measuring goes on, and everything is kept.",
             "Have the centre answer qafila unit csr again, carry the answer here, then qafila unit enrol.",
         )
-    if days < SOON_DAYS:
+    if seen.warn_from_ms is not None and wall_ms > seen.warn_from_ms:
         return warned(
             name,
             "It ends in {days} days.",

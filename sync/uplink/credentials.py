@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from sync.uplink import outages
 from sync.uplink.settings import Broker, Settings
 from sync.wire import certificate
 from sync.wire.certificate import Certificate
@@ -24,8 +25,6 @@ from sync.wire.errors import EnvelopeRefused
 _LOG: Final = logging.getLogger("qafila.uplink")
 
 RENEWED: Final = "certificate.cbor"
-DUE: Final = 0.8
-"""The centre renews when six tenths of a certificate's life are over; whoever still has it now was missed."""
 _CHAIN: Final = "tls.crt"
 _NO_CHECK_TIME: Final = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME of OpenSSL; the ssl module has no name for it."""
@@ -100,11 +99,16 @@ class Credentials:
         until = shown.get("notAfter") if isinstance(shown, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # the ssl module says only that it is a dictionary
         return not isinstance(until, str) or ssl.cert_time_to_seconds(until) * 1000 < self.floor_ms
 
-    @property
-    def due(self) -> bool:
-        """Whether the certificate ends soon, by the centre's time, and the centre has not sent another."""
+    def due(self, longest_ms: int) -> bool:
+        """Whether the certificate ends soon, by the centre's time, and the centre has not sent another.
+
+        Args:
+            longest_ms: the longest outage that was seen, see `sync.uplink.outages`.
+        """
         held = self._certificate
-        return held is not None and self.floor_ms > held.issued_ms + DUE * (held.until_ms - held.issued_ms)
+        if held is None:
+            return False
+        return self.floor_ms > held.until_ms - outages.warn_ms(held.until_ms - held.issued_ms, longest_ms)
 
     def _recall(self) -> None:
         if self._certificate is not None:

@@ -27,6 +27,7 @@ from sync.uplink.incoming import Incoming
 from sync.uplink.knocking import Knocking
 from sync.uplink.namesakes import Namesakes
 from sync.uplink.notes import BrokerNotes, LinkNote
+from sync.uplink.outages import Outages
 from sync.uplink.outgoing import Outgoing, Ready
 from sync.uplink.pacing import Window
 from sync.uplink.profiles import PROFILES
@@ -97,6 +98,7 @@ class Uplink:
             settings.spool_in, settings.unit, settings.keyset, self._coverage, settings.roots
         )
         self._credentials = Credentials(settings)
+        self._outages = Outages(settings.notes)
         self._notes = BrokerNotes(settings.notes, clock)
         self._link = LinkNote(settings.spool_in)
         self._traffic = Traffic(settings.notes, PROFILES[settings.profile], settings.day_bytes, clock)
@@ -221,6 +223,7 @@ class Uplink:
         except LinkDown as down:
             raise _NotAccepted(down.stable_code, reason=down.reason) from None
         asked_s = self._clock.monotonic_s()
+        self._outages.begin(asked_s)
         wanted = [topics.receipt(unit, level) for level in topics.LEVELS]
         wanted += [topics.state(unit), *topics.down_all(unit)]
         seldom = [topics.keyset(unit), topics.certificate(unit)]
@@ -285,7 +288,7 @@ class Uplink:
         """What somebody should look after though there is a connection."""
         if self._namesakes.lately(now_s):
             return "broker-taken-over"
-        return "certificate-due" if self._credentials.due else ""
+        return "certificate-due" if self._credentials.due(self._outages.longest_ms) else ""
 
     def _send(self, connection: Connection, flight: Flight, limits: Limits) -> None:
         """Hand over as many files as the socket, the window and the day's bytes take."""
@@ -337,6 +340,7 @@ class Uplink:
 
     def _learn(self, receipt: Receipt, flight: Flight, now_s: float) -> None:
         self._credentials.learn_time(receipt.centre_ms)
+        self._outages.hear(receipt.centre_ms, now_s)
         if receipt.level == LANDED:
             self._rest_until_s = now_s + min(float(receipt.retry_after_s), LONGEST_REST_S)
             flight.window.advise(receipt.window)

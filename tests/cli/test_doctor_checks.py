@@ -252,8 +252,8 @@ def enrolled(*, tls: bool = True) -> Enrolment:
 
 
 def good_for(days: int) -> Certificate:
-    issued_ms = NOW_MS - DAY_MS
-    return Certificate("van-07", "training", issued_ms, NOW_MS + days * DAY_MS, b"", (), ())
+    until_ms = NOW_MS + days * DAY_MS
+    return Certificate("van-07", "training", until_ms - 365 * DAY_MS, until_ms, b"", (), ())
 
 
 @pytest.mark.parametrize(
@@ -267,6 +267,8 @@ def good_for(days: int) -> Certificate:
         ("certificate", Papers(enrolled(tls=False)), PASS),
         ("certificate", Papers(enrolled(), None, good_for(14), key=True), PASS),
         ("certificate", Papers(enrolled(), None, good_for(13), key=True), WARN),
+        ("certificate", Papers(enrolled(), None, good_for(60), key=True, longest_ms=20 * DAY_MS), PASS),
+        ("certificate", Papers(enrolled(), None, good_for(59), key=True, longest_ms=20 * DAY_MS), WARN),
         ("certificate", Papers(enrolled(), None, good_for(0), key=True), FAIL),
         ("certificate", Papers(enrolled(), None, good_for(90), key=False), FAIL),
         ("certificate", Papers(enrolled(), None, good_for(90), key=None), WARN),

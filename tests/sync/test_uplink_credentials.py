@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sync.uplink.credentials import Credentials, key_file
+from sync.uplink.outages import DAY_MS
 from sync.uplink.settings import Broker, Settings
 from sync.wire import certificate
 from sync.wire.certificate import Certificate
@@ -76,16 +77,32 @@ def test_what_is_damaged_on_the_disk_is_as_if_it_were_not_there(settings: Settin
     assert Credentials(settings).certificate == FIRST
 
 
+YEAR = dataclasses.replace(FIRST, issued_ms=1, until_ms=1 + 365 * DAY_MS)
+
+
 def test_its_end_is_near_when_the_centre_s_time_says_so(settings: Settings) -> None:
-    credentials = Credentials(settings)
+    credentials = Credentials(dataclasses.replace(settings, certificate=YEAR))
     found: list[bool] = []
-    for signed_ms in (0, 1700, 1801, 5):  # an older receipt says nothing new
-        credentials.learn_time(signed_ms)
-        found.append(credentials.due)
+    for day in (0, 350, 352, 5):  # an older receipt says nothing new
+        credentials.learn_time(day * DAY_MS)
+        found.append(credentials.due(0))
     assert found == [False, False, True, True]
-    assert credentials.take(renewed(issued_ms=1802, until_ms=2802))
-    found.append(credentials.due)
-    assert found[-1] is False
+    assert credentials.take(renewed(issued_ms=352 * DAY_MS, until_ms=717 * DAY_MS))
+    assert not credentials.due(0)
+
+
+@pytest.mark.parametrize(
+    ("longest_days", "warns_days"), [(0, 14), (4, 14), (5, 15), (30, 90), (41, 365 / 3), (300, 365 / 3)]
+)
+def test_it_is_near_at_three_times_the_longest_outage(
+    settings: Settings, longest_days: int, warns_days: float
+) -> None:
+    credentials = Credentials(dataclasses.replace(settings, certificate=YEAR))
+    found: list[bool] = []
+    for off_ms in (-1000, 1000):
+        credentials.learn_time(YEAR.until_ms - round(warns_days * DAY_MS) + off_ms)
+        found.append(credentials.due(longest_days * DAY_MS))
+    assert found == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ def test_files_saved_without_a_broker_arrive_once_there_is_one(
         box.save(Stream.VITALS)
         until(centre.holds_all)
         until(uplink.receipts)
+        until((uplink.notes / "outages.json").exists)
     assert before.items() <= digest(box.spool_out).items()
     (away,) = uplink.lines("broker-unreachable")  # told once, not at every attempt
     assert "The broker cannot be reached." in away

@@ -2,6 +2,7 @@
 
 import pytest
 
+from edge.localapi.answers import Status
 from edge.localapi.shapes import LinkShown, WaitingShown
 from tests.tui.tui_stage import app, settled, text
 from tests.tui.tui_world import NOW_MS, FakeAgent
@@ -54,3 +55,22 @@ async def test_what_is_wrong_with_the_link_is_told_with_what_to_do(*, connected:
         agent.say(said.model_copy(update={"code": "starting"}))  # no trouble, so no words
         await settled(pilot)
         assert "certificat" not in " ".join(text(pilot).split())
+
+
+@pytest.mark.parametrize("link", [None, LinkShown(connected=False, since_ms=1, broker=None, code="starting")])
+async def test_a_certificate_that_ends_soon_is_told_without_a_link(
+    monkeypatch: pytest.MonkeyPatch, link: LinkShown | None
+) -> None:
+    agent = FakeAgent()
+    agent.role = "technician"
+    said = (await agent.status()).model_copy(update={"link": link, "notes": ("certificate-due", "swap-on")})
+
+    async def status() -> Status:
+        return said
+
+    monkeypatch.setattr(agent, "status", status)
+    async with app(agent, capture=False).run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        shown = " ".join(text(pilot).split())
+        assert "Le certificat de cette unité prend bientôt fin" in shown
+        assert "swap" not in shown.lower()

@@ -21,15 +21,14 @@ MOVE_KEYS = {key: f"scroll('{key}')" for key in MOVES}
 
 
 def link_words(hub: Hub) -> str:
-    """What is wrong with the link, what waits for it and for how long; lines of their own, or nothing."""
-    link = hub.situation.link
-    if link is None or not hub.present:
+    """What is wrong with link and certificate, what waits and for how long: lines of their own or nothing."""
+    if not hub.present:
         return ""
-    wrong = ""
-    if link.code:
-        sentence, next_step = hub.say.error(link.code, "", "")
-        wrong = f"\n{sentence} {next_step}" if sentence and next_step else ""
-    if link.waiting is None:
+    link, wrong = hub.situation.link, ""
+    for code in dict.fromkeys((link.code if link else None, *hub.situation.papers)):
+        sentence, next_step = hub.say.error(code, "", "") if code else ("", "")
+        wrong += f"\n{sentence} {next_step}" if sentence and next_step else ""
+    if link is None or link.waiting is None:
         return wrong
     return f"{wrong}\n{hub.say('waits.title')}: {waits(hub.say, link.waiting, connected=link.connected)}"
 
