@@ -36,6 +36,8 @@ _SAYING_OF_NOTES: Final = (
     *("/A", "/T", "/M", "/CreationDate", "/NM", "/RC", "/Subj", "/Parent", "/TU", "/TM", "/PA", "/URI"),
 )
 """Keys of what an annotation says beside what is seen of it, or does."""
+_STRIPPED: Final = {"/DCTDecode": segments.strip_jpeg, "/JPXDecode": segments.strip_jpeg2000}
+"""Filters whose data bring what a camera said."""
 _KEPT_OF_THE_WHOLE: Final = "/OCProperties"
 """Which layers are seen."""
 
@@ -111,28 +113,38 @@ def _refuse_what_acts(each: DictionaryObject) -> None:
 def _leave_out(each: DictionaryObject) -> None:
     for key in _SAYING:
         each.pop(key, None)
-    if "/Rect" in each and "/Subtype" in each:  # an annotation
+    if "/Subtype" in each and ("/Rect" in each or each.get("/Type") == "/Annot"):
         for key in _SAYING_OF_NOTES:
             each.pop(key, None)
-    if isinstance(each, StreamObject) and each.get("/Subtype") == "/Image":
+    if isinstance(each, StreamObject):
         _strip_image(each)
 
 
 def _strip_image(image: StreamObject) -> None:
     """A camera's picture inside a page says as much as one outside."""
-    filters = image.get("/Filter")
-    last = (filters[-1] if filters else None) if isinstance(filters, ArrayObject) else filters
-    strip = {"/DCTDecode": segments.strip_jpeg, "/JPXDecode": segments.strip_jpeg2000}.get(str(last))
+    filters = _followed(image, "/Filter")
+    several = list[PdfObject](list.__iter__(filters)) if isinstance(filters, ArrayObject) else [filters]
+    said = [str(name.get_object()) for name in several if name is not None]
+    names = ArrayObject(NameObject("/DCTDecode" if name == "/DCT" else name) for name in said)
+    last = str(names[-1]) if names else ""
+    strip = _STRIPPED.get(last)
     if strip is None:
         return
+    image[NameObject("/Filter")] = names
     try:
         data = strip(image.get_data())
     except segments.Malformed:
         raise Refused("attachment-damaged") from None
     image._data = data  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  set_data knows no such filter
-    image[NameObject("/Filter")] = NameObject(str(last))
-    parameters = image.get("/DecodeParms")
+    image[NameObject("/Filter")] = NameObject(last)
+    parameters = _followed(image, "/DecodeParms")
     if isinstance(parameters, ArrayObject):
         del image["/DecodeParms"]
         if isinstance(own := parameters[-1], DictionaryObject):
             image[NameObject("/DecodeParms")] = own
+
+
+def _followed(each: DictionaryObject, key: str) -> PdfObject | None:
+    """What stands under a key, where it says so elsewhere: `get` gives the reference itself."""
+    raw = each.raw_get(key) if key in each else None
+    return None if raw is None else raw.get_object()

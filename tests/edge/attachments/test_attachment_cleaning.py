@@ -78,6 +78,27 @@ async def test_of_a_document_only_the_pages_are_kept() -> None:
     assert image.image.size == (64, 48)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"/Subtype /Image /Filter 8 0 R",
+        b"/Subtype /Image /Filter [9 0 R]",
+        b"/Subtype 7 0 R /Filter /DCTDecode",
+        b"/Subtype /Image /Filter /DCT",
+    ],
+)
+def test_a_picture_in_a_document_says_nothing_however_it_is_described(said: bytes) -> None:
+    keys = b"/Type /XObject /Width 64 /Height 48 /BitsPerComponent 8 /ColorSpace /DeviceRGB "
+    page = (
+        b"/Resources << /XObject << /P 6 0 R >> >>"
+        b" /Annots [<< /Type /Annot /Subtype /Text /T (SECRET) /Contents (seen) >>]"
+    )
+    more = {6: stream(keys + said, photo()), 7: b"/Image", 8: b"[9 0 R]", 9: b"/DCTDecode"}
+    out = clean_document(pdf(page=page, more=more))
+    assert SECRET not in out
+    assert Image.open(BytesIO(out[out.index(b"\xff\xd8") :])).size == (64, 48)
+
+
 def test_text_chunks_trailing_bytes_and_other_programs_stay_behind() -> None:
     raw = drawing(chunks={b"tEXt": b"Author\0SECRET", b"eXIf": b"MM\0*SECRET", b"teST": SECRET})
     out = clean_picture(raw + b"PK\x03\x04 SECRET.zip", limits.PNG)
