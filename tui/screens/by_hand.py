@@ -15,6 +15,7 @@ from tui.screens.correct import Correct
 from tui.screens.history import HistoryScreen
 from tui.screens.more import More
 from tui.screens.pressures import Pressures
+from tui.screens.sheet import SheetBox
 from tui.screens.state import StateBox
 from tui.screens.whole_set import WholeSet
 from tui.widgets.score_line import ScoreLine
@@ -113,6 +114,7 @@ class ByHandScreen(QafilaScreen):
             "undo": lambda: Correct(self.hub, self.encounter, self.observations, undo=True),
             "correct": lambda: Correct(self.hub, self.encounter, self.observations),
             "late": lambda: WholeSet(self.hub, self.encounter, late=True),
+            "sheet": lambda: SheetBox(self.hub, self.encounter),
         }
         await self.app.push_screen(boxes[item](), lambda words: self.notice.tell(words or ""))
 

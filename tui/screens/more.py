@@ -10,7 +10,7 @@ from textual.widgets import Static
 from tui.hub import Hub
 from tui.screens.base import Box, keys
 
-ITEMS: Final = ("history", "pressures", "undo", "correct", "late", "tray")
+ITEMS: Final = ("history", "pressures", "undo", "correct", "late", "tray", "sheet")
 
 
 class More(Box[str]):
