@@ -132,6 +132,7 @@ class Agent:
         self._configuring = Configuring(parts.configuration, lambda: self._ledger.link.connected, parts.pace)
         self._configuring.register(self._downs)
         self._link_read: bytes | None = None
+        self._link_afresh = True  # what was read may mean something else by now
         self._looks = 0
         self._troubled = False
         self._anew = False
@@ -354,7 +355,7 @@ class Agent:
                 more, news = await self._room.do(self._keep_up)
                 await self._configuring.take_over(self._keeper, self._locks)
                 if news.forked is not None:
-                    self._link_read = None
+                    self._link_afresh = True
                     self._audience.tell("forked", view.fork(news.forked))
                 if news.changed:
                     self._status.log.receipt_ms = self._ledger.now().wall_ms
@@ -405,14 +406,14 @@ class Agent:
 
     async def _look_at_link(self) -> None:
         raw = await asyncio.to_thread(self._parts.inbox.link)
-        if raw == self._link_read:
+        if raw == self._link_read and not self._link_afresh:
             return
-        self._link_read = raw
+        self._link_read, self._link_afresh = raw, False
         try:
             link = await self._room.do(lambda opened: read_link(raw, opened.sealing.is_of_this_epoch))
         except StoreLocked:
             link = read_link(raw)
-            self._link_read = None  # which files are of the present epoch is known only to the open store
+            self._link_afresh = True  # which files are of the present epoch is known only to the open store
         told = view.link(link) != view.link(self._ledger.link)
         self._ledger.link = link
         if told:

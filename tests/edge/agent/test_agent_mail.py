@@ -286,3 +286,19 @@ async def test_other_worries_of_the_link_are_not_said_to_the_centre(world: World
                     await asyncio.sleep(0.01)
             await asyncio.sleep(3 * world.pace.mail_s)
         assert (await streams(nurse))["alert"]["tip"] == before
+
+
+@pytest.mark.parametrize("locked", [False, True])
+async def test_an_uplink_that_has_ended_is_not_connected_any_more(world: World, *, locked: bool) -> None:
+    async with world.nurse() as nurse:
+        if locked:
+            await nurse.ask("lock")
+        for connected in (True, False):
+            with (world.home / "in" / "link").open("w") as held:
+                if connected:
+                    fcntl.flock(held, fcntl.LOCK_EX)  # it lives
+                json.dump({"connected": True, "since_ms": 1, "broker": "5"}, held)
+                held.flush()
+                async with asyncio.timeout(30):
+                    while (await nurse.ask("status"))["link"]["connected"] is not connected:
+                        await asyncio.sleep(0.01)
