@@ -27,6 +27,7 @@ class Namesakes:
     def __init__(self) -> None:
         self._ours: deque[str] = deque(maxlen=MOST_NAMES)
         self._met_s: float | None = None
+        self._seen = False
 
     def ours(self, connection: str) -> None:
         self._ours.append(connection)
@@ -36,14 +37,17 @@ class Namesakes:
         return self._met_s is not None and now_s < self._met_s + LATELY_S
 
     def meet(self, payload: bytes, now_s: float) -> None:
-        """Take a `state` of this unit's; what is retained when the process begins is an earlier run's."""
+        """Take a `state` of this unit's; what is retained until one of ours is is an earlier run's."""
         if len(payload) > MOST_BYTES:
             return
         try:
             name = json.loads(payload).get("connection")
         except (ValueError, AttributeError, RecursionError):
             return
-        if name in self._ours or len(self._ours) <= 1:
+        if name in self._ours:
+            self._seen = True  # so what was retained is replaced
+            return
+        if not self._seen or len(self._ours) <= 1:
             return
         first, self._met_s = self._met_s is None, now_s
         if first:

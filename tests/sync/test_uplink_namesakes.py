@@ -29,6 +29,19 @@ def test_another_connection_is_told_of_once(caplog: pytest.LogCaptureFixture) ->
     assert not known.lately(4.0 + LATELY_S), "what was is not what is"
 
 
+def test_an_earlier_run_is_nobody_else_however_often_no_broker_answered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    known = Namesakes()
+    for name in ("never", "never either", "first"):
+        known.ours(name)
+    known.meet(state("of an earlier run"), 0.0)
+    known.meet(state("first"), 1.0)
+    assert not known.lately(1.0)
+    known.meet(state("a copy's"), 2.0)
+    assert told(caplog) == 1
+
+
 @pytest.mark.parametrize(
     "junk", [b"", b"\xff", b"[]", b"null", b"[" * MOST_BYTES, b'{"connection": "' + b"x" * MOST_BYTES + b'"}']
 )
