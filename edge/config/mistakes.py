@@ -140,6 +140,8 @@ def _meant_value(where: Place, error: Mapping[str, Any]) -> str:
         allowed = re.findall(r"'([^']*)'", str(context.get("expected", "")))
         near = difflib.get_close_matches(str(error.get("input", ""))[:64], allowed, n=1, cutoff=0.5)
         return f'Did you mean "{near[0]}"?' if near else f"Write one of: {', '.join(allowed)}."
+    if kind in {"tuple_type", "list_type"} and isinstance(error.get("input"), Mapping):
+        return f"Put its name in double brackets: [[{key}]]."
     plain = _PLAIN.get(kind.partition("_")[0])
     if plain is not None and kind.partition("_")[2] in {"type", "parsing", "from_float"}:
         return plain.format(key=key)

@@ -223,6 +223,11 @@ def test_the_reference_is_made_from_the_models() -> None:
     assert reference.described(text) == reference.sections()
 
 
+def test_a_device_in_single_brackets_is_told_of_the_double_ones(tmp_path: Path) -> None:
+    error = refusal(tmp_path, GOOD.split("[[device]]", maxsplit=1)[0] + '[device]\nkey = "oximeter-1"\n')
+    assert error.next_step == "Put its name in double brackets: [[device]]."
+
+
 @pytest.mark.parametrize("unit", ["van\u202e70", "van\x1b[2J", "v" * 4000])
 def test_a_name_that_is_refused_cannot_steer_what_shows_it(unit: str) -> None:
     with pytest.raises(ConfigRefused) as refused:
