@@ -32,6 +32,13 @@ _SAYING: Final = (
     *("/DPart", "/StructTreeRoot"),
 )
 """Keys of what says something beside the pages, wherever they stand."""
+_OF_A_PAGE: Final = frozenset(
+    {
+        *("/Type", "/Parent", "/Resources", "/Contents", "/Annots", "/Group", "/Rotate", "/UserUnit"),
+        *("/MediaBox", "/CropBox", "/BleedBox", "/TrimBox", "/ArtBox", "/Tabs"),
+    }
+)
+"""What is seen of a page hangs on these (ISO 32000-1, table 30); any other key of one is left out."""
 _SAYING_OF_NOTES: Final = (
     *("/A", "/T", "/M", "/CreationDate", "/NM", "/RC", "/Subj", "/Parent", "/TU", "/TM", "/PA", "/URI"),
 )
@@ -113,6 +120,9 @@ def _refuse_what_acts(each: DictionaryObject) -> None:
 def _leave_out(each: DictionaryObject) -> None:
     for key in _SAYING:
         each.pop(key, None)
+    if _followed(each, "/Type") == "/Page":
+        for key in each.keys() - _OF_A_PAGE:
+            del each[key]
     if "/Subtype" in each and ("/Rect" in each or each.get("/Type") == "/Annot"):
         for key in _SAYING_OF_NOTES:
             each.pop(key, None)

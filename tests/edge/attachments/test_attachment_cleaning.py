@@ -92,6 +92,7 @@ def test_a_picture_in_a_document_says_nothing_however_it_is_described(said: byte
     page = (
         b"/Resources << /XObject << /P 6 0 R >> >>"
         b" /Annots [<< /Type /Annot /Subtype /Text /T (SECRET) /Contents (seen) >>]"
+        b" /Author (SECRET) /ID [(SECRET)] /Whatever << /Of (SECRET) >>"
     )
     more = {6: stream(keys + said, photo()), 7: b"/Image", 8: b"[9 0 R]", 9: b"/DCTDecode"}
     out = clean_document(pdf(page=page, more=more))
