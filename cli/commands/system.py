@@ -51,7 +51,10 @@ def uninstall(root: _Root = Path("/"), as_json: AsJson = False) -> None:
     """Stop the services and take them out of systemd; configuration and patients' data stay."""
     from cli.output import emit
     from cli.system import units
+    from edge.errors import QafilaError
 
+    if not root.is_dir():
+        raise QafilaError(f"There is no folder {root}.", next_step="Name the root of a system.", code="usage")
     removed = units.uninstall(root)
 
     def human() -> str:

@@ -204,7 +204,7 @@ class Locks:
         self._screened.add(caller)
         caller.post("screen-locked", {})
         await self._note("screen-locked", self._ledger.stamp_of(person.user))
-        _LOG.info("screen locked", extra={"user": person.user})
+        _LOG.info("screen locked", extra={"role": person.role})
 
     async def _lock_store(self, why: str) -> None:
         self._after_a_command = why == "command-ended"

@@ -99,6 +99,8 @@ def test_a_value_that_is_not_allowed_is_named(tmp_path: Path, before: str, after
     ("before", "after", "line", "next_step"),
     [
         ("scale = 60.0", 'scale = "fast"', 7, "Write a number, without quotes."),
+        ("scale = 60.0", 'scale = "60"', 7, "Write a number, without quotes."),
+        ("scale = 60.0", "scale = true", 7, "Write a number, without quotes."),
         ("simulated = true", 'simulated = "oui"', 18, "Write true or false, without quotes."),
         ('id = "van-07"', "id = 7", 2, 'Write it in quotes, as id = "…".'),
         ('quality = "rtc"', 'quality = "ntpd"', 6, 'Did you mean "ntp"?'),

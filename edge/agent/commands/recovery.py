@@ -74,7 +74,7 @@ class RecoveryCommands:
             await self._unlocking.unlock(key, slots)
             await self._ledger.do(lambda opened: self._set_pin(opened, call, user, reason, new))
             self._audience.sign_out(user)
-            _LOG.warning("recovered", extra={"user": user, "reason": reason})
+            _LOG.warning("recovered", extra={"reason": reason})
             try:
                 await self._unlocking.rotate(key)
             except QafilaError as error:

@@ -66,7 +66,7 @@ class SessionCommands:
                 raise
             self._audience.welcome(call.caller)
             await self._give_recovery(opened)
-        _LOG.info("signed in", extra={"user": opened.person.user})
+        _LOG.info("signed in", extra={"role": opened.person.role})
         return {"user": opened.person.user, "name": opened.person.name, "role": opened.person.role}
 
     async def _give_recovery(self, opened: Opened) -> None:
