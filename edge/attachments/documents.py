@@ -120,7 +120,7 @@ def _refuse_what_acts(each: DictionaryObject) -> None:
 def _leave_out(each: DictionaryObject) -> None:
     for key in _SAYING:
         each.pop(key, None)
-    if _followed(each, "/Type") == "/Page":
+    if str(_followed(each, "/Type")) == "/Page":
         for key in each.keys() - _OF_A_PAGE:
             del each[key]
     if "/Subtype" in each and ("/Rect" in each or each.get("/Type") == "/Annot"):
