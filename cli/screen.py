@@ -7,11 +7,14 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Final, NoReturn
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
 from edge.config import Places
 from edge.errors import QafilaError
 from tui import guard
+
+if TYPE_CHECKING:
+    from edge.config.box import ScreenSection
 
 _PR_SET_PDEATHSIG: Final = 1
 LOG_FILE: Final = "agent.log"
@@ -60,13 +63,17 @@ def open_screen(
 
 def configured_language(places: Places) -> str:
     """In which language the screen begins: what the unit's configuration says, or the usual one."""
+    return _configured(places).language
+
+
+def _configured(places: Places) -> "ScreenSection":
     from edge.config import ConfigRefused, effective
     from edge.config.box import ScreenSection
 
     try:
-        return effective(places).config.screen.language
+        return effective(places).config.screen
     except ConfigRefused:  # whoever opens the screen sees there what is wrong with the unit
-        return ScreenSection().language
+        return ScreenSection()
 
 
 def handed_over(places: Places, descriptor: int) -> tuple[str, str]:
@@ -100,7 +107,14 @@ def _screen(
 
     process.harden()
     level = of_this_terminal() if glyphs is None else Level(glyphs)
-    app = QafilaApp(SocketAgent(places.socket), load(language), level, waves=waves, person=person)
+    app = QafilaApp(
+        SocketAgent(places.socket),
+        load(language),
+        level,
+        waves=waves,
+        shapes_arabic=_configured(places).arabic == "shape",
+        person=person,
+    )
     app.run(mouse=False)
     return app.return_code or 0
 

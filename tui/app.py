@@ -24,6 +24,7 @@ from edge.localapi.shapes import Message, PatientShown
 from edge.ports.caller import CallRefused
 from tui import theme
 from tui.agent import TOPICS, WAVES, Agent
+from tui.arabic import ArabicFilter
 from tui.crash import crash_page
 from tui.glyphs import Level, LevelFilter
 from tui.hub import Hub
@@ -67,6 +68,7 @@ class QafilaApp(App[None], inherit_bindings=False):
         say: the language.
         level: what the terminal can draw.
         waves: whether live waves are followed.
+        shapes_arabic: whether Arabic is joined and reordered here, and not by the terminal.
         person: who is signed in at once, as user and PIN; for a training screen only.
         now_s: a clock for measuring.
         first: makes the screen shown once somebody is signed in.
@@ -84,6 +86,7 @@ class QafilaApp(App[None], inherit_bindings=False):
         level: Level = Level.BRAILLE,
         *,
         waves: bool = True,
+        shapes_arabic: bool = True,
         person: tuple[str, str] | None = None,
         now_s: Callable[[], float] = time.monotonic,
         first: Callable[[Hub], QafilaScreen] = PatientsScreen,
@@ -93,14 +96,20 @@ class QafilaApp(App[None], inherit_bindings=False):
         self.register_theme(theme.THEME)
         self.theme = "qafila"
         self._first = first
+        self._shapes_arabic = shapes_arabic
         self._person = person
         self._user = ""
         self._was_signed_in = False
         self._touched_s = self._told_s = self._looked_s = now_s()
         # No colour of ours is one of the sixteen ANSI ones, and looking for them in each segment costs.
         self._filters = [each for each in self._filters if not isinstance(each, ANSIToTruecolor)]
-        if level is not Level.BRAILLE:
-            self._filters.append(LevelFilter(level))
+        self._draw_as_chosen()
+
+    def _draw_as_chosen(self) -> None:
+        ours = [ArabicFilter(begins_right=self.hub.say.language == "ar")] if self._shapes_arabic else []
+        levels = [LevelFilter(self.hub.level)] if self.hub.level is not Level.BRAILLE else []
+        others = [each for each in self._filters if not isinstance(each, ArabicFilter | LevelFilter)]
+        self._filters = [*others, *ours, *levels]
 
     async def on_mount(self) -> None:
         self._end_on_signals()
@@ -358,9 +367,7 @@ class QafilaApp(App[None], inherit_bindings=False):
         if person is None:
             return
         hub.say, hub.level = load(event.language), event.level
-        self._filters = [each for each in self._filters if not isinstance(each, LevelFilter)]
-        if hub.level is not Level.BRAILLE:
-            self._filters.append(LevelFilter(hub.level))
+        self._draw_as_chosen()
         technical = person.role == "technician"
         await self._begin(TechnicianScreen(hub) if technical else self._first(hub))
 

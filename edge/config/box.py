@@ -99,6 +99,13 @@ class ScreenSection(Section):
         AfterValidator(_known_language),
         Field(description="in which language it begins, where `--language` and QAFILA_LANGUAGE say nothing"),
     ] = "fr"
+    arabic: Annotated[
+        Literal["shape", "raw"],
+        Field(
+            description="who joins Arabic letters and puts them in order: the screen (`shape`),"
+            " or a terminal that does it itself (`raw`)"
+        ),
+    ] = "shape"
 
 
 class SocketSection(Section):

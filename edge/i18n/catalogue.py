@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Final
 
 from edge.errors import QafilaError
 
-LANGUAGES: Final = ("fr", "en")
-"""The first is the default."""
+LANGUAGES: Final = ("fr", "ar", "en")
+"""The first is the default. Arabic stands in the order in which it is read; see `edge.i18n.shaping`."""
 
 
 class LanguageUnknown(QafilaError):
@@ -26,7 +26,7 @@ class Catalogue:
     """The sentences of one language.
 
     Args:
-        language: ``fr`` or ``en``.
+        language: ``fr``, ``ar`` or ``en``.
         sentences: text by dotted code.
     """
 

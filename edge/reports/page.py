@@ -90,7 +90,7 @@ class Page:
         Made smaller until it is ``within`` so many mm: what does not fit is never cut.
         ``beside``: text of this size stands in the same line, and both stand on one foot.
         """
-        drawn = shown(text)
+        drawn = shown(text, begins_right=self._mirrored)
         room = self.width - x if within is None else within
         face = _FACES[bold]
         wide = self._wide(drawn, face, size)
@@ -107,7 +107,7 @@ class Page:
         made: list[str] = []
         for each in text.split():
             longer = f"{made[-1]} {each}" if made else each
-            if made and self._wide(shown(longer), _FACES[False], size) <= width:
+            if made and self._wide(shown(longer, begins_right=self._mirrored), _FACES[False], size) <= width:
                 made[-1] = longer
             else:
                 made.append(each)
@@ -122,7 +122,9 @@ class Page:
         """A line of text that is never mirrored, its foot at ``y``."""
         self._canvas.setFillColorRGB(*BLACK)
         self._canvas.setFont(_FACES[bold], size)
-        self._canvas.drawString((MARGIN + x) * _MM, self._from_bottom(y), shown(text))
+        self._canvas.drawString(
+            (MARGIN + x) * _MM, self._from_bottom(y), shown(text, begins_right=self._mirrored)
+        )
 
     def beside(self, x: float, text: str, size: float, within: float) -> None:
         """Lines of text from ``x`` on, never mirrored: what stands beside something drawn."""

@@ -11,12 +11,13 @@ from textual.screen import Screen
 from edge import cbor
 from edge.agent import payloads
 from edge.clock import ClockQuality, Moment
+from edge.i18n.catalogue import LANGUAGES
 from edge.localapi.client import AgentUnreachable
 from edge.localapi.expertise import InboxEvent, Urgency
 from edge.localapi.shapes import LinkShown, RecordingShown
 from edge.ports.caller import CallRefused
 from edge.records.fields import Field
-from tests.tui.tui_stage import app, drawn, settled, text, typed
+from tests.tui.tui_stage import app, drawn, in_order, settled, text, typed
 from tests.tui.tui_world import ENCOUNTER, NOW_MS, PATIENTS, FakeAgent, Ticker
 from tui.replies import bytes_of
 from tui.screens.ask import AskScreen
@@ -329,7 +330,7 @@ async def test_what_was_done_is_told_to_the_centre() -> None:
     assert fields == {"request": str(REQUEST), "reason": "évacuée"}
 
 
-@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("language", LANGUAGES)
 async def test_every_field_and_key_is_whole_at_every_size(language: str) -> None:
     agent = willing(consent("refused"))
     agent.recordings = [
@@ -359,6 +360,7 @@ async def test_every_field_and_key_is_whole_at_every_size(language: str) -> None
                 say("specialty.dermatology"),
                 say("urgency.urgent"),
             ]
+            words = [in_order(each, language) for each in words]
             shown = await drawn(pilot, words)
             for each in words:
                 assert each in shown, (size, each, shown)

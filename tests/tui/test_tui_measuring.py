@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from edge.i18n.catalogue import load
+from edge.i18n.catalogue import LANGUAGES, load
 from edge.localapi.events import Heartbeat
 from edge.localapi.shapes import ScoreShown, SittingShown
 from edge.ports.caller import CallRefused
@@ -165,7 +165,7 @@ async def test_a_score_whose_inputs_grow_old_is_no_number_any_more() -> None:
         assert len([m for m, _ in agent.calls if m == "encounter"]) > looks
 
 
-@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("width", [58, 98, 138])
 def test_a_score_is_never_cut(language: str, width: int) -> None:
     hub = Hub(FakeAgent(), load(language), Level.BRAILLE, Ticker())

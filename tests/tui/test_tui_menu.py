@@ -7,9 +7,10 @@ import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from edge.i18n.catalogue import LANGUAGES
 from edge.localapi.events import StreamsEvent
 from edge.localapi.shapes import StreamShown
-from tests.tui.tui_stage import app, drawn, settled, text, typed
+from tests.tui.tui_stage import app, drawn, in_order, settled, text, typed
 from tests.tui.tui_world import NOW_MS, FakeAgent, Ticker, observation, stream
 from tui.screens.capture import CaptureScreen
 from tui.screens.day import DayScreen, OffScreen
@@ -206,7 +207,7 @@ async def test_a_technician_gets_no_way_to_a_patient() -> None:
         assert not {"patients", "tray", "inbox.list", "request.list"} & {method for method, _ in agent.calls}
 
 
-@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 36)])
 async def test_every_screen_of_the_menu_is_whole_at_every_size(language: str, size: tuple[int, int]) -> None:
     screen = app(FakeAgent(), language=language, capture=False)
@@ -222,6 +223,7 @@ async def test_every_screen_of_the_menu_is_whole_at_every_size(language: str, si
                 "settings": [say("settings.language"), say("settings.glyphs")],
                 "day": [say("day.tray-empty"), say("day.visit-open")],
             }[name]
+            words = [in_order(each, language) for each in words]
             shown = await drawn(pilot, words)
             for each in words:
                 assert each in shown, (size, each, shown)

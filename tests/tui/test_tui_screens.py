@@ -10,9 +10,10 @@ from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from edge.i18n.catalogue import LANGUAGES
 from edge.localapi.answers import Status
 from edge.ports.caller import CallRefused
-from tests.tui.tui_stage import app, drawn, measuring, settled, text, typed
+from tests.tui.tui_stage import app, drawn, in_order, measuring, settled, text, typed
 from tests.tui.tui_world import (
     NOW_MS,
     OBSERVATIONS,
@@ -222,7 +223,7 @@ async def test_closing_asks_once_and_goes_back_to_the_patients() -> None:
         assert any(method == "close" for method, _ in agent.calls)
 
 
-@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("language", LANGUAGES)
 async def test_every_value_and_key_is_whole_at_every_size(language: str) -> None:
     agent = FakeAgent()
     extremes = {"bp.sys": "260", "bp.dia": "160", "temp": "43.0"}
@@ -243,6 +244,7 @@ async def test_every_value_and_key_is_whole_at_every_size(language: str) -> None
                 *("van-07", screen.hub.say("header.training"), "JB482901", "Aït Lahcen Fatima", "⇅ 3"),
             )
             point = screen.hub.say("number.point")
+            words = tuple(in_order(each, language) for each in words)
             values = ("260/160", "100", "300", f"43{point}0")
             shown = await drawn(pilot, [*values, *(drawable(each, Level.ASCII) for each in words)])
             for value in values:

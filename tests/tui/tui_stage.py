@@ -8,6 +8,7 @@ from textual.pilot import Pilot
 from edge.i18n.catalogue import load
 from tests.tui.tui_world import ENCOUNTER, PATIENTS, PIN, USER, FakeAgent, Ticker, ecg, pleth, reading, wave
 from tui.app import QafilaApp
+from tui.arabic import in_cells
 from tui.glyphs import Level
 from tui.hub import Hub
 from tui.screens.capture import CaptureScreen
@@ -27,12 +28,14 @@ def app(
     signed_in: bool = True,
     capture: bool = True,
     clock: Ticker | None = None,
+    shapes_arabic: bool = True,
 ) -> QafilaApp:
     """An application that is signed in at once, on the capture screen or on the list."""
     return QafilaApp(
         agent or FakeAgent(),
         load(language),
         level,
+        shapes_arabic=shapes_arabic,
         person=(USER, PIN) if signed_in else None,
         now_s=clock or Ticker(),
         first=on_capture if capture else PatientsScreen,
@@ -87,6 +90,11 @@ def text(pilot: Pilot[Any]) -> str:
     """All that is on the screen, as plain text."""
     lines = pilot.app.screen._compositor.render_strips()
     return "\n".join(line.text for line in lines)
+
+
+def in_order(words: str, language: str) -> str:
+    """Words as they stand on a screen in a language."""
+    return in_cells(words, begins_right=language == "ar")
 
 
 async def typed(pilot: Pilot[Any], keys: str) -> None:

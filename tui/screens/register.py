@@ -11,6 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Static
 
 from edge.errors import QafilaError
+from edge.i18n.shaping import is_right_to_left
 from edge.localapi.client import new_request_id
 from edge.localapi.expertise import ExpectedShown
 from edge.localapi.shapes import PatientShown
@@ -54,7 +55,7 @@ class Register(Box[PatientShown | None]):
     DEFAULT_CSS: ClassVar[str] = """
     Register Horizontal { height: 1; }
     Register .label { width: 25; }
-    Register #hint { height: 1; }
+    Register #hint { height: 1; width: 100%; }
     """
 
     def __init__(self, hub: Hub, expected: ExpectedShown | None = None) -> None:
@@ -89,8 +90,19 @@ class Register(Box[PatientShown | None]):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Say how the field is filled in."""
-        code = f"register.hint.{event.widget.id}"
-        self.query_one("#hint", Static).update(self.hub.say(code) if code in self.hub.say.codes else "")
+        if isinstance(event.widget, Input):
+            self._hint(event.widget)
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        if event.input.has_focus:
+            self._hint(event.input)
+
+    def _hint(self, line: Input) -> None:
+        """Under the fields: an Arabic name whole, which in its line is parted where the cursor stands."""
+        code = f"register.hint.{line.id}"
+        hint = self.hub.say(code) if code in self.hub.say.codes else ""
+        self.query_one("#hint", Static).update(line.value if is_right_to_left(line.value) else hint)
 
     async def action_enter(self) -> None:
         """To the next field; in the last that is asked for, and in the last of all, save."""
