@@ -26,7 +26,7 @@ def group() -> None:
 @app.command(epilog="Example: qafila sim screen --language en")
 def screen(
     language: Annotated[
-        str, typer.Option(envvar="QAFILA_LANGUAGE", help="fr or en.", metavar="LANGUAGE")
+        str, typer.Option(envvar="QAFILA_LANGUAGE", help="fr, ar or en.", metavar="LANGUAGE")
     ] = "fr",
     seed: Annotated[int, typer.Option(help="The same number brings the same patients.")] = 7,
     broker: Annotated[Broker, typer.Option(help="auto takes Mosquitto where it is installed.")] = Broker.AUTO,

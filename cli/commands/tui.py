@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
             str | None,
             typer.Option(
                 envvar="QAFILA_LANGUAGE",
-                help="fr or en. Without it what the configuration says.",
+                help="fr, ar or en. Without it what the configuration says.",
                 metavar="LANGUAGE",
                 show_default=False,
             ),

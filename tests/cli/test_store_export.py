@@ -245,7 +245,9 @@ def test_the_text_says_all_of_it_in_words_and_steers_nothing(language: str) -> N
     assert word("export.wave", code=word("wave.ecg"), seconds=30) in text
     assert (word("clock.rtc") in missing, word("clock.rtc") in wrong) == (True, False)
     assert word("export.clock-unknown") in wrong
-    assert {"en": "A value's time", "fr": "une mesure"}[language] in text, "no visit says its clock"
+    assert {"en": "A value's time", "fr": "une mesure", "ar": "وقت القيمة"}[language] in text, (
+        "no visit says its clock"
+    )
     assert word("export.corrected") in wrong
     assert word("export.corrected") not in right
     assert word("missing.sensor-off") in missing

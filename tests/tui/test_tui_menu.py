@@ -7,7 +7,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from edge.i18n.catalogue import LANGUAGES
+from edge.i18n.catalogue import LANGUAGES, load
 from edge.localapi.events import StreamsEvent
 from edge.localapi.shapes import StreamShown
 from tests.tui.tui_stage import app, drawn, in_order, settled, text, typed
@@ -140,6 +140,11 @@ async def test_the_language_changes_at_once_and_the_visit_stays() -> None:
         await behind(pilot, "4")
         assert on(pilot, SettingsScreen)
         await typed(pilot, "2")
+        await pilot.press("f12")
+        await settled(pilot)
+        assert in_order(load("ar")("key.close"), "ar") in text(pilot)
+        await behind(pilot, "4")
+        await typed(pilot, "3")
         await pilot.press("f12")
         await settled(pilot)
         assert on(pilot, CaptureScreen)
