@@ -22,7 +22,8 @@ async def test_a_nacked_range_is_listed_with_its_reason_until_it_is_opened(world
             {"stream": "vitals", "first": 1, "last": 2, "reason": "decode"},
             {"stream": "audit", "first": 1, "last": 1, "reason": "schema"},
         ]
-        assert not world.spooled("audit"), "sealed again in the same form"
+        # what the unit has said of itself since may lie there: it is another entry
+        assert not [each for each in world.spooled("audit") if each.first <= 1], "sealed again as it was"
         [before] = world.spooled("vitals")
         world.outbox.remove(before)
         assert await nurse.ask("sync.retry") == {"again": 1, "waiting": 1}
