@@ -120,11 +120,12 @@ class Filling:
         return bool(self._again)
 
     def merge(self) -> bool:
-        """Join small files of a stream that has many; whether anything was joined."""
+        """Join the small files of every stream that has many; whether anything was joined."""
         if self.published < MERGE_FROM_FILES:
             return False
         self.published = 0
         names = self.own()
+        joined = False
         for stream in Stream:
             small = [
                 name
@@ -137,8 +138,8 @@ class Filling:
                 for piece in cut(span, self._batch):
                     self._seal_span(stream, piece)
             self._outbox.remove(*small)
-            return True
-        return False
+            joined = True
+        return joined
 
     def _seal_span(self, stream: Stream, span: Span) -> list[SpoolName]:
         """Seal one range from the store; halved until it fits into a message.

@@ -147,7 +147,6 @@ async def test_samples_that_are_not_what_was_saved_are_not_sent_as_if_they_were(
 async def test_many_small_files_are_joined_into_messages_of_their_size(
     world: World, oximeter: ScriptedDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.agent.filling.MERGE_FROM_FILES", 3)
     async with world.nurse() as nurse:
         visit = await nurse.visit()
         await nurse.ask("subscribe", topics=["saved"])
@@ -155,6 +154,10 @@ async def test_many_small_files_are_joined_into_messages_of_their_size(
         for _ in range(5):
             await saved(nurse, "wave")
         await nurse.ask("encounter.close", encounter=visit)
+        await until(lambda: len(world.spooled("wave")) > 2)
+        monkeypatch.setattr(
+            "edge.agent.filling.MERGE_FROM_FILES", 3
+        )  # only now: all that can be joined is there
         await until(lambda: len(world.spooled("wave")) <= 2)
         assert samples(sealed(world)) == BEAT * 4
 
