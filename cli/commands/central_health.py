@@ -18,7 +18,8 @@ def register(app: typer.Typer) -> None:
 def health(home: Home = None, as_json: AsJson = False) -> None:
     """Show how each unit was when it last said so: version, disk, certificate, what waits, what is wrong.
 
-    A unit says it when somebody signs in, when something goes wrong or is well again, and every six hours.
+    A unit says it half a minute after an unlock, when something goes wrong or is well again, and every six
+    hours.
     """
     from cli.output import emit, inert, table
     from edge.clock import SystemClock

@@ -19,6 +19,8 @@ from edge.store.store import Store
 
 EVERY_S: Final = 6 * 3600.0
 """How often the centre hears of a unit that is as it was."""
+SETTLED_S: Final = 30.0
+"""Just unlocked, the devices are only being looked for: nothing is told of them before this."""
 _NEWS_AT_MOST_EVERY_S: Final = 60.0
 """What goes and comes again within a minute is told once."""
 _SURE_AFTER_DAYS: Final = 3
@@ -80,11 +82,14 @@ class HealthLog:
         self._told: Sequence[Json] | None = None
         self._told_s: float | None = None
         self._store: OpenStore | None = None
+        self._opened_s = 0.0
 
     def due(self, opened: OpenStore, wrong: Sequence[Json], now_s: float) -> bool:
-        """Whether it is time: the store was unlocked, ``wrong`` is another, or six hours have gone."""
-        if self._store is not opened or self._told_s is None:
-            return True
+        """Whether it is time: unlocked a while ago, ``wrong`` is another, or six hours have gone."""
+        if self._store is not opened:
+            self._store, self._told_s, self._opened_s = opened, None, now_s
+        if self._told_s is None:
+            return now_s - self._opened_s >= SETTLED_S
         waited_s = now_s - self._told_s
         return waited_s >= EVERY_S or (wrong != self._told and waited_s >= _NEWS_AT_MOST_EVERY_S)
 
@@ -104,7 +109,7 @@ class HealthLog:
         entry = payloads.stamp(moment, None) | _payload(facts)
         with opened.write() as tx:
             tx.append(Stream.AUDIT, Kind.HEALTH, entry)
-        self._store, self._told, self._told_s = opened, wrong, now_s
+        self._told, self._told_s = wrong, now_s
 
 
 def _payload(facts: Mapping[str, Json]) -> Payload:
