@@ -15,7 +15,7 @@ from cli.output import inert
 from cli.signed_in import unlocked
 from edge.agent import exporting, payloads
 from edge.attachments.limits import ENDINGS
-from edge.clock import SystemClock
+from edge.clock import TRUSTED_CLOCKS, SystemClock
 from edge.config import Places
 from edge.errors import QafilaError
 from edge.i18n import amounts
@@ -28,8 +28,6 @@ from edge.vitals.quantity import shown_unit
 
 VERSION: Final = 1
 """Of the file's form."""
-_TRUSTED: Final = frozenset({"ntp", "gnss", "centre"})
-"""Clocks that somebody keeps right; of every other the text says which it was."""
 
 
 def id_of(text: str, what: str) -> uuid.UUID:
@@ -237,7 +235,9 @@ def _visit(visit: Mapping[str, Any], corrected: set[tuple[Any, ...]], word: Cata
         )
         clock = value.get("clock")
         notes = [
-            "" if clock in _TRUSTED else word("export.clock-unknown" if clock is None else f"clock.{clock}"),
+            ""
+            if clock in TRUSTED_CLOCKS
+            else word("export.clock-unknown" if clock is None else f"clock.{clock}"),
             value["device"] or value["operator"] or "",
             word(f"source.{value['source']}"),
             "" if value["device_time"] is None else f"({value['device_time']})",

@@ -24,6 +24,10 @@ class ClockQuality(IntEnum):
     CENTRE = 5
 
 
+TRUSTED_CLOCKS: Final = frozenset({"ntp", "gnss", "centre"})
+"""Clocks that somebody keeps right, by their word; of a time by any other it is said which it was."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Moment:
     """One instant on one box.

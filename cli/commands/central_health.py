@@ -63,7 +63,9 @@ def _ago(each: "Said") -> str:
     """How long ago by the unit's clock, which is named where nobody keeps it right."""
     if each.age_ms < 0:
         return f"clock ahead ({each.clock})"
+    from edge.clock import TRUSTED_CLOCKS
+
     minutes = each.age_ms // 60_000
     hours, days = minutes // 60, minutes // 1440
     since = f"{days} d ago" if days > 1 else f"{hours} h ago" if hours > 1 else f"{minutes} min ago"
-    return since if each.clock in {"ntp", "gnss", "centre"} else f"{since} (clock: {each.clock})"
+    return since if each.clock in TRUSTED_CLOCKS else f"{since} (clock: {each.clock})"

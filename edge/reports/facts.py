@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from edge.clock import TRUSTED_CLOCKS
 from edge.i18n.catalogue import Catalogue
 from edge.vitals.quantity import shown_unit
 
 Facts = Mapping[str, Any]
 """What `visit.sheet` answered; see `edge.localapi.sheets.Sheet`."""
 
-TRUSTED_CLOCKS: Final = frozenset({"ntp", "gnss", "centre"})
 _PRESSURE: Final = ("bp.sys", "bp.dia", "bp.map")
 _ORDER: Final = (
     *("bp", "hr", "pulse.spo2", "pulse.nibp", "spo2", "pi", "rr", "temp"),
